@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client of QEMU's monitor.
+ *
+ * The monitor is L0's property and it is looked at, not touched: a command
+ * leaves this client only if it is on the read-only list (qmp/allow.c), and the
+ * two that stop and resume the guest only after viommu_monitor_allow_pause().
+ *
+ * Blocking, one command at a time; every operation has a deadline.
+ */
+#ifndef VIOMMU_MONITOR_H
+#define VIOMMU_MONITOR_H
+
+#include <sys/types.h>
+
+#include <glib.h>
+#include <jansson.h>
+#include <viommu/error.h>
+
+typedef struct viommu_monitor viommu_monitor;
+
+/* Connects and negotiates.  address is "unix:PATH" or "tcp:HOST:PORT" (a bare
+ * path is taken as unix).  timeout_ms bounds each step: connecting, the
+ * greeting, and every later command.
+ * Errors: CONNECT, TIMEOUT (most often: another client holds the monitor, which
+ * serves one at a time), PROTOCOL, CLOSED, USAGE (the address makes no sense). */
+viommu_monitor *viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error);
+void viommu_monitor_free(viommu_monitor *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_monitor, viommu_monitor_free)
+
+/* Runs a QMP command.  arguments may be NULL; the reference is taken.  Returns
+ * the value of "return" (caller owns it), or NULL with error: REFUSED, QEMU (the
+ * message is QEMU's), TIMEOUT, CLOSED, PROTOCOL. After the last three the
+ * monitor is of no more use. */
+json_t *viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error);
+
+/* Runs one line of the human monitor through human-monitor-command and returns
+ * its text (caller frees). Errors as above. */
+char *viommu_monitor_hmp(viommu_monitor *self, const char *line, GError **error);
+
+/* From now on "stop" and "cont" may be sent. */
+void viommu_monitor_allow_pause(viommu_monitor *self);
+
+/* The process at the other end of a local socket, 0 when it is not known (TCP).
+ * It is the process that called listen(): QEMU itself, or a manager that handed
+ * the socket to it. */
+pid_t viommu_monitor_peer_pid(const viommu_monitor *self);
+
+/* The greeting's "version" object: borrowed. */
+const json_t *viommu_monitor_version(const viommu_monitor *self);
+
+/* How often a command was sent so far: the number of round trips. */
+unsigned viommu_monitor_round_trips(const viommu_monitor *self);
+
+/* The list itself: TRUE if this command may leave the client. line is for
+ * human-monitor-command, else NULL. */
+gboolean viommu_monitor_may_send(const char *command, const char *line, gboolean pause_allowed);
+
+#endif

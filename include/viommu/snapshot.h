@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The SNAPSHOT: everything that a verdict needs, and nothing else.  Registers,
+ * raw table pages, and facts about the QEMU; no decoded entry and no guest data.
+ * On disk it is an ELF core file, described in viommu-snapshot(5).
+ *
+ * A snapshot is also a memory source, so the same code reads a live QEMU and a
+ * file.  In memory it never changes once it is made.
+ */
+#ifndef VIOMMU_SNAPSHOT_H
+#define VIOMMU_SNAPSHOT_H
+
+#include <glib.h>
+#include <jansson.h>
+#include <viommu/addr.h>
+#include <viommu/error.h>
+#include <viommu/memory.h>
+#include <viommu/vtd.h>
+
+/* ---- the QEMU at hand ------------------------------------------------------ */
+
+/* A range of L1's physical address space that is RAM (or ROM). */
+typedef struct {
+	viommu_gpa_range gpa;
+	char name[64]; /* of the memory region, e.g. "pc.ram"; text from QEMU */
+} viommu_ram_region;
+
+typedef struct {
+	viommu_sid sid;
+	uint16_t vendor, device;
+	uint16_t class_code; /* base class << 8 | subclass */
+	char id[64];         /* QEMU's id= of the device, may be empty; text from QEMU */
+	char class_text[64]; /* text from QEMU */
+	bool bridge;
+	uint8_t secondary; /* bus behind the bridge */
+} viommu_pci_device;
+
+/* Facts about one QEMU.  All strings are QEMU's or the guest's: escape them. */
+typedef struct {
+	char *version;   /* "7.2.22" */
+	char *package;   /* "Debian 1:7.2+dfsg-7", may be empty */
+	char *run_state; /* "running", "paused", … */
+	bool kvm;
+	char *iommu_path;          /* in QOM */
+	json_t *iommu_properties;  /* object: what qom-get gives, scalars only */
+	uint64_t registers_base;   /* GPA of the register page */
+	uint32_t registers_size;   /* bytes */
+	GArray *ram;               /* of viommu_ram_region, ascending, not overlapping */
+	GArray *pci;               /* of viommu_pci_device */
+} viommu_machine;
+
+viommu_machine *viommu_machine_new(void);
+void viommu_machine_free(viommu_machine *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_machine, viommu_machine_free)
+
+/* The RAM region that holds this page, NULL if none does. */
+const viommu_ram_region *viommu_machine_ram_at(const viommu_machine *self, viommu_gpa gpa);
+const viommu_pci_device *viommu_machine_pci_at(const viommu_machine *self, viommu_sid sid);
+
+/* New reference / new object; INPUT when the JSON is not such a machine. */
+json_t *viommu_machine_to_json(const viommu_machine *self);
+viommu_machine *viommu_machine_from_json(const json_t *json, GError **error);
+
+/* ---- the snapshot ----------------------------------------------------------- */
+
+typedef struct viommu_snapshot viommu_snapshot;
+
+/* How a snapshot came to be. */
+typedef struct {
+	char *time;          /* ISO 8601, UTC; "" when left out on request            */
+	char *memory_source; /* "process memory", "HMP xp"; "" when left out          */
+	bool paused;         /* the guest did not run while it was taken              */
+} viommu_capture_info;
+
+/* Takes machine. */
+viommu_snapshot *viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers);
+void viommu_snapshot_free(viommu_snapshot *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_snapshot, viommu_snapshot_free)
+
+/* Adds a page (copied) or, with data NULL, the fact that it could not be read.
+ * The first word on a page stands. Only before viommu_snapshot_seal(). */
+void viommu_snapshot_add_page(viommu_snapshot *self, viommu_gpa gpa, const uint8_t *data,
+	viommu_page_status status);
+bool viommu_snapshot_has_page(const viommu_snapshot *self, viommu_gpa gpa);
+void viommu_snapshot_seal(viommu_snapshot *self);
+
+const viommu_machine *viommu_snapshot_machine(const viommu_snapshot *self);
+const vtd_registers *viommu_snapshot_registers(const viommu_snapshot *self);
+viommu_capture_info *viommu_snapshot_info(viommu_snapshot *self); /* owned by self */
+size_t viommu_snapshot_pages(const viommu_snapshot *self);
+
+/* A source that reads self, which has to outlive it. */
+viommu_memory *viommu_snapshot_memory(const viommu_snapshot *self);
+
+/* Writes aside and renames, so that path is whole or untouched.  Refuses a path
+ * that exists unless overwrite. Errors: FAILED. */
+gboolean viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean overwrite, GError **error);
+/* Errors: FAILED (cannot open), INPUT (not a snapshot, cut short, lies). */
+viommu_snapshot *viommu_snapshot_read(const char *path, GError **error);
+
+#endif

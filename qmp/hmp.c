@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "hmp.h"
+#include "machine.h"
+
+/* Reads hexadecimal digits (with or without 0x) and moves *text behind them. */
+static bool
+take_hex(const char **text, uint64_t *value)
+{
+	const char *start;
+	char *end;
+
+	if (g_str_has_prefix(*text, "0x"))
+		*text += 2;
+	start = *text;
+	if (!g_ascii_isxdigit(*start))
+		return false;
+	*value = g_ascii_strtoull(start, &end, 16);
+	*text = end;
+	return end - start <= 16;
+}
+
+static bool
+take_word(const char **text, const char *word)
+{
+	if (!g_str_has_prefix(*text, word))
+		return false;
+	*text += strlen(word);
+	return true;
+}
+
+static const char *
+next_line(const char *text)
+{
+	const char *end = strchr(text, '\n');
+
+	return end ? end + 1 : text + strlen(text);
+}
+
+size_t
+viommu_hmp_parse_xp(const char *text, viommu_gpa gpa, uint64_t *words, size_t n, bool *garbled)
+{
+	size_t got = 0;
+
+	*garbled = false;
+	for (; *text && got < n; text = next_line(text)) {
+		const char *at = text;
+		uint64_t address;
+
+		if (*at == '\r' || *at == '\n')
+			continue;
+		if (!take_hex(&at, &address) || !take_word(&at, ":") || address != gpa.v + got * 8) {
+			*garbled = true;
+			return got;
+		}
+		if (take_word(&at, " Cannot access memory"))
+			return got;
+		while (got < n && take_word(&at, " 0x")) {
+			if (!take_hex(&at, &words[got])) {
+				*garbled = true;
+				return got;
+			}
+			got++;
+		}
+		if (*at != '\r' && *at != '\n' && *at != '\0') {
+			*garbled = true;
+			return got;
+		}
+	}
+	*garbled = got == 0;
+	return got;
+}
+
+bool
+viommu_hmp_parse_gpa2hva(const char *text, viommu_hva *hva)
+{
+	const char *at = strstr(text, " is 0x");
+
+	if (!at || !g_str_has_prefix(text, "Host virtual address for "))
+		return false;
+	at += strlen(" is ");
+	return take_hex(&at, &hva->v) && hva->v != 0;
+}
+
+/* "  0000000000100000-000000007fffffff (prio 0, ram): pc.ram @0000000000100000 KVM" */
+static bool
+parse_region(const char *line, viommu_gpa_range *range, char *type, size_t type_size, char *name, size_t name_size)
+{
+	const char *end = line + strcspn(line, "\r\n");
+	const char *comma, *close;
+	g_autofree char *full = NULL;
+	size_t len;
+
+	line += strspn(line, " ");
+	if (!take_hex(&line, &range->first) || !take_word(&line, "-") || !take_hex(&line, &range->last) ||
+		!take_word(&line, " (prio ") || range->last < range->first)
+		return false;
+	comma = memchr(line, ',', (size_t) (end - line));
+	close = memchr(line, ')', (size_t) (end - line));
+	if (!comma || !close || close < comma + 2 || close + 3 > end)
+		return false;
+	len = MIN((size_t) (close - (comma + 2)), type_size - 1);
+	memcpy(type, comma + 2, len);
+	type[len] = '\0';
+	line = close + 3; /* behind "): " */
+	len = (size_t) (end - line);
+	for (size_t i = 0; i + 2 <= len; i++) /* the name may hold spaces: it ends at " @" */
+		if (line[i] == ' ' && line[i + 1] == '@') {
+			len = i;
+			break;
+		}
+	full = g_strndup(line, len);
+	if (g_str_has_suffix(full, " KVM"))
+		full[len - 4] = '\0';
+	viommu_copy_text(name, full, name_size);
+	return true;
+}
+
+/* The flat view that the CPUs see: the one that lists the address space "memory". */
+static const char *
+system_view(const char *text)
+{
+	const char *view = strstr(text, " AS \"memory\", root: system");
+
+	if (!view)
+		return NULL;
+	while (*view && (view = next_line(view)) && *view) {
+		const char *at = view + strspn(view, " ");
+
+		if (g_ascii_isxdigit(*at))
+			return view;
+		if (g_str_has_prefix(at, "FlatView") || g_str_has_prefix(at, "No rendered"))
+			return NULL;
+	}
+	return NULL;
+}
+
+bool
+viommu_hmp_parse_mtree(const char *text, GArray *ram, uint64_t *base, uint32_t *size)
+{
+	const char *line = system_view(text);
+	uint64_t last = 0;
+
+	*base = 0;
+	*size = 0;
+	if (!line)
+		return false;
+	for (; *line; line = next_line(line)) {
+		viommu_ram_region region = { .name = "" };
+		char type[16];
+
+		if (!parse_region(line, &region.gpa, type, sizeof(type), region.name, sizeof(region.name)))
+			break; /* a blank line ends the view */
+		if (ram->len && region.gpa.first <= last)
+			return false; /* a flat view ascends */
+		last = region.gpa.last;
+		/* Not "ramd" (a device's memory) and not "romd" (flash): a read could have an effect. */
+		if (strcmp(type, "ram") == 0 || strcmp(type, "rom") == 0)
+			g_array_append_val(ram, region);
+		else if (strcmp(region.name, "intel_iommu") == 0 && region.gpa.last - region.gpa.first < VTD_REGISTERS_MAX) {
+			*base = region.gpa.first;
+			*size = (uint32_t) (region.gpa.last - region.gpa.first + 1) & ~7u;
+		}
+	}
+	return ram->len > 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asking a live QEMU for its facts. */
+#ifndef VIOMMU_MACHINE_H
+#define VIOMMU_MACHINE_H
+
+#include <viommu/monitor.h>
+#include <viommu/snapshot.h>
+
+/* Everything but the registers.  Errors: those of the monitor, NO_IOMMU. */
+viommu_machine *viommu_machine_query(viommu_monitor *monitor, GError **error);
+
+/* The registers as they are now, through the monitor. */
+gboolean viommu_machine_read_registers(const viommu_machine *self, viommu_monitor *monitor, vtd_registers *ret,
+	GError **error);
+
+/* "query-status": a new string, or NULL with error. */
+char *viommu_machine_run_state(viommu_monitor *monitor, GError **error);
+
+/* Appends one device in the form of the snapshot's JSON; false when it is not one. */
+bool viommu_machine_add_pci(viommu_machine *self, const json_t *item);
+
+/* Copies text into a field of size bytes; what does not fit, or is not UTF-8, is cut off. */
+void viommu_copy_text(char *to, const char *from, size_t size);
+
+#endif

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The QMP client (QEMU: docs/interop/qmp-spec).  Greeting, capabilities, one
+ * command at a time with an id, events in between thrown away, a deadline on
+ * every step.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <gio/gio.h>
+#include <gio/gunixsocketaddress.h>
+#include <viommu/monitor.h>
+
+#include "framer.h"
+
+/* "info mtree -f" of a big machine is about a megabyte; a batch of "xp" a few. */
+#define ANSWER_LIMIT (256u << 20)
+
+struct viommu_monitor {
+	char *address;
+	GSocketConnection *connection;
+	GSocket *socket;
+	viommu_framer framer;
+	json_t *version;
+	unsigned timeout_ms;
+	unsigned commands;
+	gboolean pause_allowed;
+	gboolean dead;
+	pid_t peer_pid;
+};
+
+GQuark
+viommu_error_quark(void)
+{
+	return g_quark_from_static_string("viommu-error");
+}
+
+static GSocketConnectable *
+parse_address(const char *address, GError **error)
+{
+	const char *path = address;
+	GError *local = NULL;
+	GSocketConnectable *ret;
+
+	if (g_str_has_prefix(address, "tcp:")) {
+		ret = g_network_address_parse(address + 4, 0, &local);
+		if (ret && g_network_address_get_port(G_NETWORK_ADDRESS(ret)) != 0)
+			return ret;
+		if (ret)
+			g_object_unref(ret);
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"\"%s\" is not a monitor address: write tcp:HOST:PORT%s%s", address,
+			local ? " - " : "", local ? local->message : "");
+		g_clear_error(&local);
+		return NULL;
+	}
+	if (g_str_has_prefix(address, "unix:"))
+		path = address + 5;
+	if (*path == '\0' || strlen(path) >= 108) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"\"%s\" is not a monitor address: write unix:PATH (at most 107 characters) or tcp:HOST:PORT",
+			address);
+		return NULL;
+	}
+	return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
+}
+
+static gboolean
+connect_socket(viommu_monitor *self, GError **error)
+{
+	g_autoptr(GSocketClient) client = g_socket_client_new();
+	g_autoptr(GSocketConnectable) where = parse_address(self->address, error);
+	g_autoptr(GError) local = NULL;
+	g_autoptr(GCredentials) peer = NULL;
+
+	if (!where)
+		return FALSE;
+	g_socket_client_set_timeout(client, MAX(1, (self->timeout_ms + 999) / 1000));
+	g_socket_client_set_enable_proxy(client, FALSE);
+	self->connection = g_socket_client_connect(client, where, NULL, &local);
+	if (!self->connection) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
+			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s,server=on,wait=off",
+			self->address, local->message, self->address);
+		return FALSE;
+	}
+	self->socket = g_socket_connection_get_socket(self->connection);
+	g_socket_set_blocking(self->socket, FALSE);
+	peer = g_socket_get_credentials(self->socket, NULL);
+	if (peer)
+		self->peer_pid = MAX(0, g_credentials_get_unix_pid(peer, NULL));
+	return TRUE;
+}
+
+static gboolean
+fail_closed(viommu_monitor *self, const char *doing, const char *why, GError **error)
+{
+	self->dead = TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED,
+		"QEMU closed the monitor %s while %s%s%s; check whether it is still running", self->address, doing,
+		why ? ": " : "", why ? why : "");
+	return FALSE;
+}
+
+/* Waits until the socket is ready or the deadline has passed. */
+static gboolean
+wait_for(viommu_monitor *self, GIOCondition condition, gint64 deadline, const char *doing, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	gint64 left = deadline - g_get_monotonic_time();
+
+	if (left > 0 && g_socket_condition_timed_wait(self->socket, condition, left, NULL, &local))
+		return TRUE;
+	if (local && !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+		return fail_closed(self, doing, local->message, error);
+	self->dead = TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT, "%s gave no answer within %.1f s while %s",
+		self->address, self->timeout_ms / 1000.0, doing);
+	return FALSE;
+}
+
+static gboolean
+send_all(viommu_monitor *self, const char *data, size_t len, gint64 deadline, const char *doing, GError **error)
+{
+	while (len > 0) {
+		g_autoptr(GError) local = NULL;
+		gssize n = g_socket_send(self->socket, data, len, NULL, &local);
+
+		if (n > 0) {
+			data += n;
+			len -= (size_t) n;
+		} else if (local && g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+			if (!wait_for(self, G_IO_OUT, deadline, doing, error))
+				return FALSE;
+		} else {
+			return fail_closed(self, doing, local ? local->message : NULL, error);
+		}
+	}
+	return TRUE;
+}
+
+static gboolean
+fail_protocol(viommu_monitor *self, GError **error)
+{
+	const GByteArray *seen = self->framer.bytes;
+	gboolean hmp = seen->len >= 5 && memcmp(seen->data, "QEMU ", 5) == 0;
+
+	self->dead = TRUE;
+	if (hmp)
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL,
+			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp as well, or with -mon mode=control",
+			self->address);
+	else
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL,
+			"%s does not speak QMP: what it sent is not a QMP message; is this address really QEMU's -qmp socket?",
+			self->address);
+	return FALSE;
+}
+
+/* The next message of any kind. */
+static json_t *
+receive(viommu_monitor *self, gint64 deadline, const char *doing, GError **error)
+{
+	for (;;) {
+		g_autoptr(GBytes) message = viommu_framer_pop(&self->framer);
+		g_autoptr(GError) local = NULL;
+		char chunk[64 * 1024];
+		gssize n;
+
+		if (message) {
+			gsize len;
+			const char *text = g_bytes_get_data(message, &len);
+			json_t *ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+
+			if (!ret)
+				fail_protocol(self, error);
+			return ret;
+		}
+		if (self->framer.broken) {
+			fail_protocol(self, error);
+			return NULL;
+		}
+		n = g_socket_receive(self->socket, chunk, sizeof(chunk), NULL, &local);
+		if (n > 0) {
+			viommu_framer_push(&self->framer, chunk, (size_t) n);
+		} else if (local && g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+			if (!wait_for(self, G_IO_IN, deadline, doing, error))
+				return NULL;
+		} else {
+			fail_closed(self, doing, local ? local->message : NULL, error);
+			return NULL;
+		}
+	}
+}
+
+static gint64
+deadline_of(const viommu_monitor *self)
+{
+	return g_get_monotonic_time() + (gint64) self->timeout_ms * 1000;
+}
+
+static gboolean
+greet(viommu_monitor *self, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	json_t *greeting = receive(self, deadline_of(self), "waiting for its greeting", &local);
+	json_t *answer;
+
+	if (!greeting) {
+		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT)) {
+			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+				"%s accepts connections but sent no greeting within %.1f s: most likely another client holds "
+				"this monitor (it serves one at a time); close that client, or give QEMU one more -qmp",
+				self->address, self->timeout_ms / 1000.0);
+		} else {
+			g_propagate_error(error, g_steal_pointer(&local));
+		}
+		return FALSE;
+	}
+	self->version = json_incref(json_object_get(json_object_get(greeting, "QMP"), "version"));
+	json_decref(greeting);
+	if (!json_is_object(self->version))
+		return fail_protocol(self, error);
+	answer = viommu_monitor_execute(self, "qmp_capabilities", NULL, error);
+	json_decref(answer);
+	return answer != NULL;
+}
+
+viommu_monitor *
+viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error)
+{
+	g_autoptr(viommu_monitor) self = g_new0(viommu_monitor, 1);
+
+	self->address = g_strdup(address);
+	self->timeout_ms = timeout_ms;
+	viommu_framer_init(&self->framer, ANSWER_LIMIT);
+	if (!connect_socket(self, error) || !greet(self, error))
+		return NULL;
+	return g_steal_pointer(&self);
+}
+
+void
+viommu_monitor_free(viommu_monitor *self)
+{
+	if (!self)
+		return;
+	g_clear_object(&self->connection);
+	viommu_framer_clear(&self->framer);
+	json_decref(self->version);
+	g_free(self->address);
+	g_free(self);
+}
+
+static gboolean
+send_command(viommu_monitor *self, const char *command, json_t *arguments, gint64 deadline, GError **error)
+{
+	json_t *message = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", (json_int_t) self->commands,
+		"arguments", arguments);
+	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
+	gboolean ok = FALSE;
+
+	if (text) {
+		g_autofree char *line = g_strconcat(text, "\n", NULL);
+		ok = send_all(self, line, strlen(line), deadline, command, error);
+	} else {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot encode the command %s", command);
+	}
+	free(text);
+	json_decref(message);
+	return ok;
+}
+
+/* "return" or "error" with our id; anything else that comes by is not for us. */
+static json_t *
+take_answer(viommu_monitor *self, const char *command, const json_t *message, GError **error)
+{
+	json_t *ret = json_object_get(message, "return");
+	json_t *failure = json_object_get(message, "error");
+
+	if (ret)
+		return json_incref(ret);
+	if (json_is_object(failure)) {
+		const char *desc = json_string_value(json_object_get(failure, "desc"));
+		g_autofree char *safe = g_strescape(desc ? desc : "no description", NULL);
+
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_QEMU, "QEMU refused %s: %s", command, safe);
+		return NULL;
+	}
+	fail_protocol(self, error);
+	return NULL;
+}
+
+static json_t *
+wait_answer(viommu_monitor *self, const char *command, gint64 deadline, GError **error)
+{
+	for (;;) {
+		json_t *message = receive(self, deadline, command, error);
+		json_t *ret;
+
+		if (!message)
+			return NULL;
+		if (json_object_get(message, "event") ||
+			json_integer_value(json_object_get(message, "id")) != (json_int_t) self->commands) {
+			json_decref(message);
+			continue;
+		}
+		ret = take_answer(self, command, message, error);
+		json_decref(message);
+		return ret;
+	}
+}
+
+json_t *
+viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error)
+{
+	const char *line = json_string_value(json_object_get(arguments, "command-line"));
+	gint64 deadline = deadline_of(self);
+
+	if (!viommu_monitor_may_send(command, line, self->pause_allowed)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_REFUSED,
+			"the command \"%s\" is not on the read-only list and was not sent", line ? line : command);
+		json_decref(arguments);
+		return NULL;
+	}
+	if (self->dead) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the monitor %s is gone", self->address);
+		json_decref(arguments);
+		return NULL;
+	}
+	self->commands++;
+	if (!send_command(self, command, arguments, deadline, error))
+		return NULL;
+	return wait_answer(self, command, deadline, error);
+}
+
+char *
+viommu_monitor_hmp(viommu_monitor *self, const char *line, GError **error)
+{
+	json_t *answer = viommu_monitor_execute(self, "human-monitor-command",
+		json_pack("{s:s}", "command-line", line), error);
+	char *ret;
+
+	if (!answer)
+		return NULL;
+	if (!json_is_string(answer)) {
+		json_decref(answer);
+		fail_protocol(self, error);
+		return NULL;
+	}
+	ret = g_strdup(json_string_value(answer));
+	json_decref(answer);
+	return ret;
+}
+
+void
+viommu_monitor_allow_pause(viommu_monitor *self)
+{
+	self->pause_allowed = TRUE;
+}
+
+pid_t
+viommu_monitor_peer_pid(const viommu_monitor *self)
+{
+	return self->peer_pid;
+}
+
+const json_t *
+viommu_monitor_version(const viommu_monitor *self)
+{
+	return self->version;
+}
+
+unsigned
+viommu_monitor_round_trips(const viommu_monitor *self)
+{
+	return self->commands;
+}

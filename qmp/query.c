@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asks a live QEMU for its facts, over QMP where QMP has the answer. */
+#include <string.h>
+
+#include "hmp.h"
+#include "machine.h"
+
+static gboolean
+bad_answer(const char *command, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL,
+		"QEMU's answer to %s is not in a form that this version knows", command);
+	return FALSE;
+}
+
+char *
+viommu_machine_run_state(viommu_monitor *monitor, GError **error)
+{
+	json_t *status = viommu_monitor_execute(monitor, "query-status", NULL, error);
+	const char *text = json_string_value(json_object_get(status, "status"));
+	char *ret = g_strdup(text);
+
+	if (status && !ret)
+		bad_answer("query-status", error);
+	json_decref(status);
+	return ret;
+}
+
+static gboolean
+query_basics(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	const json_t *version = viommu_monitor_version(monitor);
+	const json_t *qemu = json_object_get(version, "qemu");
+	const char *package = json_string_value(json_object_get(version, "package"));
+	json_t *kvm;
+
+	g_free(self->version);
+	self->version = g_strdup_printf("%d.%d.%d", (int) json_integer_value(json_object_get(qemu, "major")),
+		(int) json_integer_value(json_object_get(qemu, "minor")),
+		(int) json_integer_value(json_object_get(qemu, "micro")));
+	g_free(self->package);
+	self->package = g_strdup(package ? package : "");
+	g_free(self->run_state);
+	self->run_state = viommu_machine_run_state(monitor, error);
+	if (!self->run_state)
+		return FALSE;
+	kvm = viommu_monitor_execute(monitor, "query-kvm", NULL, error);
+	if (!kvm)
+		return FALSE;
+	self->kvm = json_is_true(json_object_get(kvm, "enabled"));
+	json_decref(kvm);
+	return TRUE;
+}
+
+/* Looks for a child of this QOM type in one container. *path is set when found. */
+static gboolean
+find_child(viommu_monitor *monitor, const char *container, const char *type, char **path, GError **error)
+{
+	json_t *list = viommu_monitor_execute(monitor, "qom-list", json_pack("{s:s}", "path", container), error);
+	g_autofree char *wanted = g_strdup_printf("child<%s>", type);
+	size_t i;
+	json_t *item;
+
+	if (!list)
+		return FALSE;
+	json_array_foreach (list, i, item) {
+		const char *name = json_string_value(json_object_get(item, "name"));
+
+		if (!*path && name && g_strcmp0(json_string_value(json_object_get(item, "type")), wanted) == 0)
+			*path = g_strdup_printf("%s/%s", container, name);
+	}
+	json_decref(list);
+	return TRUE;
+}
+
+static gboolean
+find_device(viommu_monitor *monitor, const char *type, char **path, GError **error)
+{
+	return find_child(monitor, "/machine/peripheral-anon", type, path, error) &&
+		(*path || find_child(monitor, "/machine/peripheral", type, path, error));
+}
+
+static gboolean
+no_iommu(viommu_monitor *monitor, GError **error)
+{
+	static const char *const others[] = { "amd-iommu", "virtio-iommu-pci" };
+	const char *other = NULL;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(others) && !other; i++) {
+		g_autofree char *path = NULL;
+
+		if (!find_device(monitor, others[i], &path, error))
+			return FALSE;
+		if (path)
+			other = others[i];
+	}
+	if (other)
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_NO_IOMMU,
+			"this QEMU has %s, not intel-iommu; viommu reads the tables of intel-iommu only", other);
+	else
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_NO_IOMMU,
+			"this QEMU has no intel-iommu device, so there are no tables to read; start it with "
+			"-machine q35 -device intel-iommu,intremap=on,caching-mode=on");
+	return FALSE;
+}
+
+/* Only plain properties: links and children are QEMU's inside. */
+static gboolean
+query_properties(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	json_t *list = viommu_monitor_execute(monitor, "qom-list", json_pack("{s:s}", "path", self->iommu_path), error);
+	size_t i;
+	json_t *item;
+
+	if (!list)
+		return FALSE;
+	json_array_foreach (list, i, item) {
+		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *type = json_string_value(json_object_get(item, "type"));
+		json_t *value;
+
+		if (!name || !type || strchr(type, '<') || strcmp(name, "type") == 0)
+			continue;
+		value = viommu_monitor_execute(monitor, "qom-get",
+			json_pack("{s:s, s:s}", "path", self->iommu_path, "property", name), NULL);
+		if (value && !json_is_object(value) && !json_is_array(value))
+			json_object_set(self->iommu_properties, name, value);
+		json_decref(value);
+	}
+	json_decref(list);
+	return TRUE;
+}
+
+static int
+cmp_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* QOM lists in hash order; a report reads better, and compares, in name order. */
+static void
+sort_properties(viommu_machine *self)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	json_t *sorted = json_object();
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (self->iommu_properties, name, value)
+		g_ptr_array_add(names, (gpointer) name);
+	g_ptr_array_sort(names, cmp_name);
+	for (guint i = 0; i < names->len; i++) {
+		name = g_ptr_array_index(names, i);
+		json_object_set(sorted, name, json_object_get(self->iommu_properties, name));
+	}
+	json_decref(self->iommu_properties);
+	self->iommu_properties = sorted;
+}
+
+/* One device of "query-pci" in the form that the snapshot keeps. */
+static json_t *
+pci_item(const json_t *device)
+{
+	const json_t *id = json_object_get(device, "id");
+	const json_t *info = json_object_get(device, "class_info");
+	const json_t *bus = json_object_get(json_object_get(device, "pci_bridge"), "bus");
+	const char *qdev_id = json_string_value(json_object_get(device, "qdev_id"));
+	const char *text = json_string_value(json_object_get(info, "desc"));
+	viommu_sid sid = viommu_sid_make((unsigned) json_integer_value(json_object_get(device, "bus")),
+		(unsigned) json_integer_value(json_object_get(device, "slot")),
+		(unsigned) json_integer_value(json_object_get(device, "function")));
+
+	return json_pack("{s:i, s:I, s:I, s:I, s:s, s:s, s:b, s:I}", "sid", sid.v, "vendor",
+		json_integer_value(json_object_get(id, "vendor")), "device",
+		json_integer_value(json_object_get(id, "device")), "class",
+		json_integer_value(json_object_get(info, "class")), "id", qdev_id ? qdev_id : "", "class_text",
+		text ? text : "", "bridge", bus != NULL, "secondary",
+		json_integer_value(json_object_get(bus, "secondary")));
+}
+
+static gboolean
+add_devices(viommu_machine *self, const json_t *devices, unsigned depth)
+{
+	size_t i;
+	json_t *device;
+
+	if (depth > 256)
+		return FALSE;
+	json_array_foreach (devices, i, device) {
+		json_t *item = pci_item(device);
+		const json_t *below = json_object_get(json_object_get(device, "pci_bridge"), "devices");
+		gboolean ok = viommu_machine_add_pci(self, item);
+
+		json_decref(item);
+		if (!ok || (below && !add_devices(self, below, depth + 1)))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+query_pci(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	json_t *buses = viommu_monitor_execute(monitor, "query-pci", NULL, error);
+	gboolean ok = TRUE;
+	size_t i;
+	json_t *bus;
+
+	if (!buses)
+		return FALSE;
+	json_array_foreach (buses, i, bus)
+		ok = ok && add_devices(self, json_object_get(bus, "devices"), 0);
+	json_decref(buses);
+	return ok || bad_answer("query-pci", error);
+}
+
+viommu_machine *
+viommu_machine_query(viommu_monitor *monitor, GError **error)
+{
+	g_autoptr(viommu_machine) self = viommu_machine_new();
+	g_autofree char *path = NULL;
+	g_autofree char *mtree = NULL;
+
+	if (!query_basics(self, monitor, error) || !find_device(monitor, "intel-iommu", &path, error))
+		return NULL;
+	if (!path) {
+		no_iommu(monitor, error);
+		return NULL;
+	}
+	g_free(self->iommu_path);
+	self->iommu_path = g_steal_pointer(&path);
+	if (!query_properties(self, monitor, error) || !query_pci(self, monitor, error))
+		return NULL;
+	sort_properties(self);
+	mtree = viommu_monitor_hmp(monitor, "info mtree -f", error);
+	if (!mtree)
+		return NULL;
+	if (!viommu_hmp_parse_mtree(mtree, self->ram, &self->registers_base, &self->registers_size) ||
+		self->registers_size < VTD_REGISTERS_MIN) {
+		bad_answer("info mtree -f", error);
+		return NULL;
+	}
+	return g_steal_pointer(&self);
+}
+
+gboolean
+viommu_machine_read_registers(const viommu_machine *self, viommu_monitor *monitor, vtd_registers *ret,
+	GError **error)
+{
+	size_t n = self->registers_size / 8;
+	g_autofree char *line =
+		g_strdup_printf("xp /%zugx 0x%" G_GINT64_MODIFIER "x", n, self->registers_base);
+	g_autofree char *text = viommu_monitor_hmp(monitor, line, error);
+	uint64_t words[VTD_REGISTERS_MAX / 8];
+	bool garbled;
+
+	if (!text)
+		return FALSE;
+	if (viommu_hmp_parse_xp(text, VIOMMU_GPA(self->registers_base), words, n, &garbled) != n)
+		return bad_answer(line, error);
+	*ret = (vtd_registers){ .base = self->registers_base, .size = (uint32_t) n * 8 };
+	for (size_t i = 0; i < n; i++) {
+		words[i] = GUINT64_TO_LE(words[i]);
+		memcpy(ret->bytes + i * 8, &words[i], 8);
+	}
+	return TRUE;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads a snapshot file back.  The file is hostile: every offset and length is
+ * checked against the file before it is used, and what does not add up rejects
+ * the whole file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "snapshot.h"
+
+#define NOTE_LIMIT (64u << 20)
+
+typedef struct {
+	const char *path;
+	uint8_t *bytes;
+	size_t size;
+} file;
+
+G_GNUC_PRINTF(3, 4)
+static gboolean
+reject(const file *f, GError **error, const char *format, ...)
+{
+	va_list args;
+	g_autofree char *why = NULL;
+
+	va_start(args, format);
+	why = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s is not a usable snapshot: %s", f->path, why);
+	return FALSE;
+}
+
+static gboolean
+fail_open(const char *path, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the snapshot %s: %s", path,
+		g_strerror(errno));
+	return FALSE;
+}
+
+static gboolean
+load(file *f, GError **error)
+{
+	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	gboolean ok = fd >= 0 && fstat(fd, &st) == 0;
+
+	if (ok && !S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		ok = FALSE;
+	}
+	if (ok) {
+		f->size = (size_t) st.st_size;
+		f->bytes = g_try_malloc(MAX(f->size, 1));
+		ok = f->bytes != NULL;
+	}
+	for (size_t done = 0; ok && done < f->size;) {
+		ssize_t n = read(fd, f->bytes + done, f->size - done);
+
+		if (n == 0)
+			f->size = done; /* it shrank under us: judged as what it is now */
+		else if (n < 0 && errno != EINTR)
+			ok = FALSE;
+		else if (n > 0)
+			done += (size_t) n;
+	}
+	if (!ok)
+		fail_open(f->path, error);
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* Finds our note in a PT_NOTE. Returns its JSON, or NULL. */
+static json_t *
+find_note(const file *f, const GElf_Phdr *phdr)
+{
+	uint64_t at = phdr->p_offset, end = phdr->p_offset + phdr->p_filesz;
+
+	while (end - at >= sizeof(Elf64_Nhdr)) {
+		Elf64_Nhdr header;
+		uint64_t name, desc;
+
+		memcpy(&header, f->bytes + at, sizeof(header));
+		at += sizeof(header);
+		name = ((uint64_t) header.n_namesz + 3) & ~3ull;
+		desc = ((uint64_t) header.n_descsz + 3) & ~3ull;
+		if (name > end - at || desc > end - at - name)
+			return NULL;
+		if (header.n_type == VIOMMU_NOTE_TYPE && header.n_namesz == sizeof(VIOMMU_NOTE_NAME) &&
+			memcmp(f->bytes + at, VIOMMU_NOTE_NAME, sizeof(VIOMMU_NOTE_NAME)) == 0)
+			return header.n_descsz > NOTE_LIMIT
+				? NULL
+				: json_loadb((const char *) f->bytes + at + name, header.n_descsz, 0, NULL);
+		at += name + desc;
+	}
+	return NULL;
+}
+
+static bool
+parse_registers(const json_t *note, const viommu_machine *machine, vtd_registers *ret)
+{
+	const char *text = json_string_value(json_object_get(note, "registers"));
+	size_t len = text ? strlen(text) : 0;
+
+	if (len != (size_t) machine->registers_size * 2 || machine->registers_size < VTD_REGISTERS_MIN ||
+		machine->registers_size % 8)
+		return false;
+	*ret = (vtd_registers){ .base = machine->registers_base, .size = machine->registers_size };
+	for (size_t i = 0; i < len; i++) {
+		int digit = g_ascii_xdigit_value(text[i]);
+
+		if (digit < 0)
+			return false;
+		ret->bytes[i / 2] = (uint8_t) (ret->bytes[i / 2] << 4 | digit);
+	}
+	return true;
+}
+
+static bool
+parse_unreadable(viommu_snapshot *self, const json_t *list)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (list, i, item) {
+		const char *gpa = json_string_value(json_object_get(item, "gpa"));
+		const char *why = json_string_value(json_object_get(item, "why"));
+		guint64 value;
+
+		if (!gpa || !why || !g_str_has_prefix(gpa, "0x") ||
+			!g_ascii_string_to_unsigned(gpa + 2, 16, 0, G_MAXUINT64, &value, NULL) ||
+			value % VIOMMU_PAGE_SIZE)
+			return false;
+		viommu_snapshot_add_page(self, VIOMMU_GPA(value), NULL,
+			strcmp(why, "not-ram") == 0 ? VIOMMU_PAGE_NOT_RAM : VIOMMU_PAGE_FAILED);
+	}
+	return json_is_array(list);
+}
+
+static viommu_snapshot *
+from_note(const file *f, const json_t *note, GError **error)
+{
+	const char *format = json_string_value(json_object_get(note, "format"));
+	json_int_t version = json_integer_value(json_object_get(note, "version"));
+	const char *time = json_string_value(json_object_get(note, "time"));
+	const char *source = json_string_value(json_object_get(note, "memory_source"));
+	g_autoptr(viommu_machine) machine = NULL;
+	g_autoptr(viommu_snapshot) ret = NULL;
+	g_autoptr(GError) local = NULL;
+	vtd_registers registers;
+
+	if (g_strcmp0(format, VIOMMU_SNAPSHOT_FORMAT) != 0 || version < 1) {
+		reject(f, error, "its note is not viommu's");
+		return NULL;
+	}
+	if (version > VIOMMU_SNAPSHOT_VERSION) {
+		reject(f, error, "it has format version %d and this viommu reads up to %d; use a newer viommu", (int) version,
+			VIOMMU_SNAPSHOT_VERSION);
+		return NULL;
+	}
+	machine = viommu_machine_from_json(json_object_get(note, "machine"), &local);
+	if (!machine) {
+		reject(f, error, "%s", local->message);
+		return NULL;
+	}
+	if (!parse_registers(note, machine, &registers)) {
+		reject(f, error, "its registers are not what viommu-snapshot(5) says");
+		return NULL;
+	}
+	ret = viommu_snapshot_new(g_steal_pointer(&machine), &registers);
+	if (!parse_unreadable(ret, json_object_get(note, "unreadable"))) {
+		reject(f, error, "its list of unreadable pages is not what viommu-snapshot(5) says");
+		return NULL;
+	}
+	g_free(ret->info.time);
+	g_free(ret->info.memory_source);
+	ret->info.time = g_strdup(time ? time : "");
+	ret->info.memory_source = g_strdup(source ? source : "");
+	ret->info.paused = json_is_true(json_object_get(note, "paused"));
+	return g_steal_pointer(&ret);
+}
+
+static gboolean
+add_load(viommu_snapshot *self, const file *f, const GElf_Phdr *phdr, GError **error)
+{
+	if (phdr->p_paddr % VIOMMU_PAGE_SIZE || phdr->p_filesz % VIOMMU_PAGE_SIZE || phdr->p_memsz != phdr->p_filesz ||
+		phdr->p_filesz == 0 || !viommu_range_ok(phdr->p_paddr, phdr->p_filesz))
+		return reject(f, error, "a segment at GPA 0x%" G_GINT64_MODIFIER "x is not a run of whole pages",
+			phdr->p_paddr);
+	for (uint64_t at = 0; at < phdr->p_filesz; at += VIOMMU_PAGE_SIZE) {
+		viommu_snapshot_page page = { .gpa = VIOMMU_GPA(phdr->p_paddr + at), .status = VIOMMU_PAGE_OK,
+			.data = f->bytes + phdr->p_offset + at };
+
+		if (!viommu_machine_ram_at(self->machine, page.gpa))
+			return reject(f, error, "it holds a page at GPA 0x%" G_GINT64_MODIFIER "x, outside of the RAM it names",
+				page.gpa.v);
+		g_array_append_val(self->pages, page);
+	}
+	return TRUE;
+}
+
+static gboolean
+no_page_twice(const viommu_snapshot *self, const file *f, GError **error)
+{
+	for (guint i = 1; i < self->pages->len; i++)
+		if (g_array_index(self->pages, viommu_snapshot_page, i - 1).gpa.v ==
+			g_array_index(self->pages, viommu_snapshot_page, i).gpa.v)
+			return reject(f, error, "it holds the page at GPA 0x%" G_GINT64_MODIFIER "x twice",
+				g_array_index(self->pages, viommu_snapshot_page, i).gpa.v);
+	return TRUE;
+}
+
+static gboolean
+get_segment(const file *f, Elf *elf, size_t i, GElf_Phdr *phdr, GError **error)
+{
+	if (!gelf_getphdr(elf, (int) i, phdr))
+		return reject(f, error, "segment %zu has no readable header", i);
+	if (phdr->p_offset > f->size || phdr->p_filesz > f->size - phdr->p_offset)
+		return reject(f, error, "it is cut short: segment %zu ends behind the end of the file", i);
+	return TRUE;
+}
+
+static viommu_snapshot *
+parse(const file *f, Elf *elf, GError **error)
+{
+	g_autoptr(viommu_snapshot) self = NULL;
+	json_t *note = NULL;
+	GElf_Ehdr ehdr;
+	GElf_Phdr phdr;
+	size_t n;
+
+	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &ehdr) || gelf_getclass(elf) != ELFCLASS64 ||
+		ehdr.e_ident[EI_DATA] != ELFDATA2LSB || ehdr.e_type != ET_CORE || elf_getphdrnum(elf, &n) != 0) {
+		reject(f, error, "it is not a 64-bit ELF core file; make one with: viommu capture -q unix:SOCKET -o FILE");
+		return NULL;
+	}
+	/* All headers first, so that a file that is cut short is called that. */
+	for (size_t i = 0; i < n; i++) {
+		if (!get_segment(f, elf, i, &phdr, error)) {
+			json_decref(note);
+			return NULL;
+		}
+		if (phdr.p_type == PT_NOTE && !note)
+			note = find_note(f, &phdr);
+	}
+	if (!note) {
+		reject(f, error, "it has no viommu note; a plain core file has no registers of the IOMMU");
+		return NULL;
+	}
+	self = from_note(f, note, error);
+	json_decref(note);
+	if (!self)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!get_segment(f, elf, i, &phdr, error) || (phdr.p_type == PT_LOAD && !add_load(self, f, &phdr, error)))
+			return NULL;
+	viommu_snapshot_seal(self);
+	return no_page_twice(self, f, error) ? g_steal_pointer(&self) : NULL;
+}
+
+viommu_snapshot *
+viommu_snapshot_read(const char *path, GError **error)
+{
+	file f = { .path = path };
+	viommu_snapshot *ret = NULL;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	if (!load(&f, error)) {
+		g_free(f.bytes);
+		return NULL;
+	}
+	elf = elf_memory((char *) f.bytes, f.size);
+	if (elf)
+		ret = parse(&f, elf, error);
+	else
+		reject(&f, error, "%s", elf_errmsg(-1));
+	if (elf)
+		elf_end(elf);
+	if (ret)
+		ret->file = f.bytes;
+	else
+		g_free(f.bytes);
+	return ret;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The snapshot in memory: pages by GPA, and the source that reads them. */
+#include <string.h>
+
+#include "snapshot.h"
+
+viommu_snapshot *
+viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
+{
+	viommu_snapshot *self = g_new0(viommu_snapshot, 1);
+
+	self->machine = machine;
+	self->registers = *registers;
+	self->pages = g_array_new(FALSE, FALSE, sizeof(viommu_snapshot_page));
+	self->seen = g_hash_table_new(NULL, NULL);
+	self->info.time = g_strdup("");
+	self->info.memory_source = g_strdup("");
+	return self;
+}
+
+void
+viommu_snapshot_free(viommu_snapshot *self)
+{
+	if (!self)
+		return;
+	if (self->owns_pages)
+		for (guint i = 0; i < self->pages->len; i++)
+			g_free((void *) g_array_index(self->pages, viommu_snapshot_page, i).data);
+	g_array_unref(self->pages);
+	g_hash_table_unref(self->seen);
+	g_free(self->info.time);
+	g_free(self->info.memory_source);
+	g_free(self->file);
+	viommu_machine_free(self->machine);
+	g_free(self);
+}
+
+G_STATIC_ASSERT(sizeof(gpointer) == sizeof(uint64_t));
+
+static gpointer
+page_key(viommu_gpa gpa)
+{
+	return GSIZE_TO_POINTER((gpa.v >> VIOMMU_PAGE_SHIFT) + 1);
+}
+
+bool
+viommu_snapshot_has_page(const viommu_snapshot *self, viommu_gpa gpa)
+{
+	return g_hash_table_contains(self->seen, page_key(gpa));
+}
+
+void
+viommu_snapshot_add_page(viommu_snapshot *self, viommu_gpa gpa, const uint8_t *data, viommu_page_status status)
+{
+	viommu_snapshot_page page = { .gpa = gpa, .status = status };
+
+	g_return_if_fail(!self->sealed);
+	if (!g_hash_table_add(self->seen, page_key(gpa)))
+		return;
+	self->owns_pages = true;
+	if (data)
+		page.data = g_memdup2(data, VIOMMU_PAGE_SIZE);
+	g_array_append_val(self->pages, page);
+}
+
+static int
+cmp_page(const void *a, const void *b)
+{
+	const viommu_snapshot_page *x = a, *y = b;
+
+	return x->gpa.v < y->gpa.v ? -1 : x->gpa.v > y->gpa.v;
+}
+
+void
+viommu_snapshot_seal(viommu_snapshot *self)
+{
+	g_array_sort(self->pages, cmp_page);
+	self->sealed = true;
+}
+
+const viommu_machine *
+viommu_snapshot_machine(const viommu_snapshot *self)
+{
+	return self->machine;
+}
+
+const vtd_registers *
+viommu_snapshot_registers(const viommu_snapshot *self)
+{
+	return &self->registers;
+}
+
+viommu_capture_info *
+viommu_snapshot_info(viommu_snapshot *self)
+{
+	return &self->info;
+}
+
+size_t
+viommu_snapshot_pages(const viommu_snapshot *self)
+{
+	size_t n = 0;
+
+	for (guint i = 0; i < self->pages->len; i++)
+		n += g_array_index(self->pages, viommu_snapshot_page, i).status == VIOMMU_PAGE_OK;
+	return n;
+}
+
+typedef struct {
+	viommu_memory base;
+	const viommu_snapshot *snapshot;
+} snapshot_memory;
+
+static const viommu_snapshot_page *
+find_page(const viommu_snapshot *self, viommu_gpa gpa)
+{
+	size_t low = 0, high = self->pages->len;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const viommu_snapshot_page *page = &g_array_index(self->pages, viommu_snapshot_page, mid);
+
+		if (page->gpa.v == gpa.v)
+			return page;
+		if (gpa.v < page->gpa.v)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+static gboolean
+read_pages(viommu_memory *memory, viommu_page_read *reads, size_t n, G_GNUC_UNUSED GError **error)
+{
+	const viommu_snapshot *snapshot = ((snapshot_memory *) memory)->snapshot;
+
+	for (size_t i = 0; i < n; i++) {
+		const viommu_snapshot_page *page = find_page(snapshot, reads[i].gpa);
+
+		reads[i].data = page ? page->data : NULL;
+		reads[i].status = page ? page->status : VIOMMU_PAGE_NOT_CAPTURED;
+		if (!page && !viommu_machine_ram_at(snapshot->machine, reads[i].gpa))
+			reads[i].status = VIOMMU_PAGE_NOT_RAM;
+	}
+	return TRUE;
+}
+
+static void
+memory_free(viommu_memory *memory)
+{
+	g_free(memory);
+}
+
+static const viommu_memory_ops ops = { .name = "snapshot", .read_pages = read_pages, .free = memory_free };
+
+viommu_memory *
+viommu_snapshot_memory(const viommu_snapshot *self)
+{
+	snapshot_memory *ret = g_new0(snapshot_memory, 1);
+
+	ret->base.ops = &ops;
+	ret->snapshot = self;
+	return &ret->base;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inside of a snapshot, for the files that build and store it. */
+#ifndef VIOMMU_SNAPSHOT_PRIVATE_H
+#define VIOMMU_SNAPSHOT_PRIVATE_H
+
+#include <viommu/snapshot.h>
+
+typedef struct {
+	viommu_gpa gpa;
+	const uint8_t *data; /* NULL unless status is OK */
+	viommu_page_status status;
+} viommu_snapshot_page;
+
+struct viommu_snapshot {
+	viommu_machine *machine;
+	vtd_registers registers;
+	viommu_capture_info info;
+	GArray *pages;       /* of viommu_snapshot_page; sorted once sealed */
+	GHashTable *seen;    /* page numbers in pages, while it is built */
+	bool sealed, owns_pages;
+	uint8_t *file; /* of a snapshot read from a file: what data points into */
+};
+
+/* The words of the JSON note (viommu-snapshot(5)). */
+#define VIOMMU_SNAPSHOT_FORMAT "viommu-snapshot"
+#define VIOMMU_SNAPSHOT_VERSION 1
+#define VIOMMU_NOTE_NAME "VIOMMU"
+#define VIOMMU_NOTE_TYPE 1
+
+#endif

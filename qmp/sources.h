@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The memory sources of a live QEMU. */
+#ifndef VIOMMU_SOURCES_H
+#define VIOMMU_SOURCES_H
+
+#include <viommu/memory.h>
+#include <viommu/monitor.h>
+#include <viommu/snapshot.h>
+
+/* HMP "xp" through the monitor: works everywhere, about a millisecond a page.
+ * Borrows both for its life. */
+viommu_memory *viommu_memory_xp(viommu_monitor *monitor, const viommu_machine *machine);
+
+/* The memory of the QEMU process itself (process_vm_readv).  pid 0: the process
+ * at the other end of the monitor's socket.  Needs the permission to trace it.
+ * Proves before it returns that it reads the same memory as the monitor.
+ * Errors: PERMISSION, FAILED: the message says why this source cannot be used. */
+viommu_memory *viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid,
+	GError **error);
+
+#endif
