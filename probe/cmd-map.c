@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* viommu-probe map: see map-options.c for what it offers. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bind.h"
+#include "hold.h"
+#include "map-options.h"
+#include "map-run.h"
+#include "output.h"
+#include "probe.h"
+#include "record-writer.h"
+#include "signals.h"
+#include "viommu/record.h"
+
+enum { SPACE = 1 };
+
+static int
+fail_unbound(const struct pci_facts *facts, struct probe_error *error)
+{
+	char commands[768];
+
+	pci_bind_commands(facts, commands, sizeof commands);
+	return probe_fail(error, 0,
+		"%s is bound to %s and has to be bound to vfio-pci; give --bind, or run:\n%s", facts->bdf,
+		facts->driver[0] ? facts->driver : "no driver", commands);
+}
+
+static int
+find_device(const struct map_options *options, struct pci_facts *facts, struct probe_error *error)
+{
+	if (!sysfs_pci_facts(options->bdf, facts))
+		return probe_fail(error, 0,
+			"there is no PCI device %s here; /sys/bus/pci/devices has those there are",
+			options->bdf);
+	if (facts->group < 0)
+		return probe_fail(error, 0,
+			"%s is in no IOMMU group: the guest's IOMMU is not on for it; give QEMU -device "
+			"intel-iommu "
+			"and the guest's kernel intel_iommu=on (viommu-probe doctor tells more)",
+			facts->bdf);
+	return 0;
+}
+
+static void
+say_holding(const struct map_run *run)
+{
+	const struct map_options *options = run->options;
+	uint64_t bytes;
+	size_t n;
+
+	map_run_count(run, &n, &bytes);
+	if (options->hold_given)
+		probe_say("holding %zu mappings (%.1f MiB) for %" PRIu64 " s; press Ctrl-C to unmap", n,
+			(double) bytes / (1 << 20), options->hold_seconds);
+	else
+		probe_say("holding %zu mappings (%.1f MiB); press Ctrl-D or Ctrl-C to unmap", n,
+			(double) bytes / (1 << 20));
+}
+
+/* Makes, marks and holds; *REASON is why it ended. */
+static int
+make_and_hold(struct map_run *run, const char **reason)
+{
+	struct probe_error error;
+
+	if (map_run_make(run, &error) < 0) {
+		probe_say("%s", error.text);
+		*reason = signals_first() != NULL ? signals_first() : error.text[0] ? "failed" : "";
+		return -1;
+	}
+	if (run->options->unmap_half)
+		map_run_unmap_half(run);
+	record_mark(run->record, VIOMMU_MARK_HELD);
+	if (run->record->failed) {
+		*reason = "failed";
+		return -1;
+	}
+	say_holding(run);
+	*reason = hold(run->record->output, run->options->hold_given, run->options->hold_seconds);
+	return 0;
+}
+
+static int
+map_and_record(const struct map_options *options, struct vfio *vfio, const struct pci_facts *facts,
+	struct output *output)
+{
+	struct record_writer record;
+	struct map_run run = { .options = options, .vfio = vfio, .record = &record };
+	struct probe_error error;
+	const char *reason = "failed";
+	int ret = -1;
+
+	record_begin(&record, output);
+	record_header(&record, VIOMMU_SOURCE_MAP);
+	record_attach(&record, SPACE, facts->bdf, facts->group, &vfio->ranges);
+	if (map_run_prepare(&run, &error) < 0)
+		probe_say("%s", error.text);
+	else
+		ret = make_and_hold(&run, &reason);
+	map_run_undo(&run);
+	record_detach(&record, SPACE, facts->bdf, facts->group);
+	vfio_close(vfio);
+	record_end(&record, reason);
+	if (run.n_failed > 0 || record.failed)
+		ret = -1;
+	map_run_free(&run);
+	record_free(&record);
+	return ret;
+}
+
+static int
+open_and_map(const struct map_options *options, const struct pci_facts *facts, struct probe_error *error)
+{
+	struct output output;
+	struct vfio vfio;
+	int ret;
+
+	memory_unlimit_lock();
+	if (vfio_open(&vfio, facts, VFIO_STEP_DEVICE, error) < 0)
+		return -1;
+	if (output_open(&output, options->output, options->force, error) < 0) {
+		vfio_close(&vfio);
+		return -1;
+	}
+	error->text[0] = '\0'; /* what fails from here on has been said */
+	ret = map_and_record(options, &vfio, facts, &output);
+	if (output_close(&output) < 0)
+		ret = -1;
+	return ret;
+}
+
+static int
+run_map(const struct map_options *options, struct probe_error *error)
+{
+	struct pci_binding binding = { 0 };
+	struct probe_error restore_error;
+	struct pci_facts facts;
+	int ret;
+
+	if (output_check(options->output, options->force, error) < 0 ||
+		find_device(options, &facts, error) < 0)
+		return -1;
+	if (strcmp(facts.driver, "vfio-pci") != 0) {
+		if (!options->bind)
+			return fail_unbound(&facts, error);
+		if (pci_bind_vfio(&binding, &facts, error) < 0)
+			return -1;
+	}
+	ret = open_and_map(options, &facts, error);
+	if (pci_bind_restore(&binding, &restore_error) < 0) {
+		probe_say("%s", restore_error.text);
+		ret = -1;
+	}
+	return ret;
+}
+
+int
+cmd_map(int argc, char **argv)
+{
+	struct probe_error error = { 0 };
+	struct map_options options;
+
+	switch (map_options_parse(&options, argc, argv)) {
+	case MAP_OPTIONS_DONE:
+		return fflush(stdout) == 0 ? PROBE_EXIT_OK : PROBE_EXIT_FAILED;
+	case MAP_OPTIONS_USAGE:
+		return PROBE_EXIT_USAGE;
+	case MAP_OPTIONS_RUN:
+		break;
+	}
+	signals_install();
+	if (run_map(&options, &error) == 0)
+		return PROBE_EXIT_OK;
+	if (error.text[0])
+		probe_say("%s", error.text);
+	return PROBE_EXIT_FAILED;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a record goes: stdout, a new file, or a port such as virtio-serial. */
+#ifndef PROBE_OUTPUT_H
+#define PROBE_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "report.h"
+
+struct output {
+	int fd;
+	bool close_fd;
+	bool pipe;      /* its reader going away can be noticed by poll() */
+	bool told_wait; /* "nobody reads …" was said */
+	int err;        /* the errno that ended it; nothing is written after that */
+	const char *name;
+};
+
+/* Whether PATH can be made; looked at before anything is changed, so that a
+ * refusal costs nothing.  "-" is stdout. */
+int output_check(const char *path, bool force, struct probe_error *error);
+int output_open(struct output *ret, const char *path, bool force, struct probe_error *error);
+
+/* Writes all of it, in one write() where the other end takes it.  Waits for a
+ * reader who is slow; after a signal only for a moment, after a second signal
+ * not at all.  -1 once the output has failed, now or before. */
+int output_write(struct output *output, const char *bytes, size_t len);
+/* Says so on stderr if the last bytes do not reach the disk. */
+int output_close(struct output *output);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "record-writer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "parse.h"
+#include "report.h"
+#include "sysfs.h"
+#include "viommu/record.h"
+
+enum { IOMMUS_MAX = 32 };
+
+static uint64_t
+clock_ns(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(clock, &now);
+	return (uint64_t) now.tv_sec * 1000000000u + (uint64_t) now.tv_nsec;
+}
+
+void
+record_begin(struct record_writer *ret, struct output *output)
+{
+	*ret = (struct record_writer){ .output = output };
+}
+
+void
+record_free(struct record_writer *record)
+{
+	json_free(&record->json);
+}
+
+static void
+write_line(struct record_writer *record)
+{
+	json_close_object(&record->json);
+	json_newline(&record->json);
+	if (record->json.oom && !record->failed) {
+		probe_say("the record is cut off: out of memory");
+		record->failed = true;
+	}
+	if (!record->failed && output_write(record->output, record->json.data, record->json.len) < 0)
+		record->failed = true;
+}
+
+static struct json *
+begin_line(struct record_writer *record)
+{
+	json_reset(&record->json);
+	json_open_object(&record->json);
+	return &record->json;
+}
+
+static struct json *
+begin_event(struct record_writer *record, const char *event)
+{
+	struct json *json = begin_line(record);
+
+	json_key(json, "seq");
+	json_uint(json, ++record->seq);
+	json_key(json, "time_ns");
+	json_uint(json, clock_ns(CLOCK_MONOTONIC));
+	json_key(json, "event");
+	json_string(json, event);
+	return json;
+}
+
+static void
+add_string(struct json *json, const char *key, const char *text)
+{
+	json_key(json, key);
+	json_string(json, text);
+}
+
+static void
+add_iommus(struct json *json)
+{
+	struct iommu_facts iommus[IOMMUS_MAX];
+	const size_t n = sysfs_iommus(iommus, IOMMUS_MAX);
+
+	json_key(json, "iommus");
+	json_open_array(json);
+	for (size_t i = 0; i < n; i++) {
+		json_open_object(json);
+		add_string(json, "name", iommus[i].name);
+		if (iommus[i].address[0])
+			add_string(json, "address", iommus[i].address);
+		if (iommus[i].version[0])
+			add_string(json, "version", iommus[i].version);
+		if (iommus[i].cap[0])
+			add_string(json, "cap", iommus[i].cap);
+		if (iommus[i].ecap[0])
+			add_string(json, "ecap", iommus[i].ecap);
+		json_close_object(json);
+	}
+	json_close_array(json);
+}
+
+static void
+add_session(struct json *json)
+{
+	char text[24];
+	uint64_t session;
+
+	/* Early in boot the pool may not be ready; the clock has to do then. */
+	if (getrandom(&session, sizeof session, GRND_NONBLOCK) != (ssize_t) sizeof session)
+		session = clock_ns(CLOCK_REALTIME) ^ (uint64_t) getpid() << 40;
+	snprintf(text, sizeof text, "%016" PRIx64, session);
+	add_string(json, "session", text);
+}
+
+void
+record_header(struct record_writer *record, const char *program)
+{
+	struct json *json = begin_line(record);
+	struct utsname kernel = { 0 };
+	char text[4096];
+
+	add_string(json, "event", VIOMMU_EVENT_HEADER);
+	add_string(json, "format", VIOMMU_RECORD_FORMAT);
+	json_key(json, "version");
+	json_uint(json, VIOMMU_RECORD_VERSION);
+	add_session(json);
+	snprintf(text, sizeof text, "%s %s", program, VIOMMU_VERSION);
+	add_string(json, "program", text);
+	if (read_text_file("/proc/sys/kernel/random/boot_id", text, sizeof text) > 0)
+		add_string(json, "boot_id", text);
+	(void) uname(&kernel);
+	snprintf(text, sizeof text, "%s %s %s", kernel.sysname, kernel.release, kernel.version);
+	add_string(json, "kernel", text);
+	if (read_text_file("/proc/cmdline", text, sizeof text) >= 0)
+		add_string(json, "cmdline", text);
+	json_key(json, "realtime_ns");
+	json_uint(json, clock_ns(CLOCK_REALTIME));
+	json_key(json, "monotonic_ns");
+	json_uint(json, clock_ns(CLOCK_MONOTONIC));
+	add_iommus(json);
+	write_line(record);
+}
+
+static void
+add_device(struct json *json, unsigned space, const char *device, int group)
+{
+	json_key(json, "space");
+	json_uint(json, space);
+	add_string(json, "device", device);
+	add_string(json, "backend", "vfio-type1v2");
+	if (group >= 0) {
+		json_key(json, "group");
+		json_uint(json, (uint64_t) group);
+	}
+}
+
+void
+record_attach(struct record_writer *record, unsigned space, const char *device, int group,
+	const struct iova_ranges *ranges)
+{
+	struct json *json = begin_event(record, VIOMMU_EVENT_ATTACH);
+
+	add_device(json, space, device, group);
+	json_key(json, "complete");
+	json_bool(json, true);
+	if (ranges->from_kernel) {
+		json_key(json, "iova_ranges");
+		json_open_array(json);
+		for (size_t i = 0; i < ranges->n; i++) {
+			json_open_object(json);
+			json_key(json, "first");
+			json_hex(json, ranges->range[i].first);
+			json_key(json, "last");
+			json_hex(json, ranges->range[i].last);
+			json_close_object(json);
+		}
+		json_close_array(json);
+	}
+	write_line(record);
+}
+
+void
+record_detach(struct record_writer *record, unsigned space, const char *device, int group)
+{
+	struct json *json = begin_event(record, VIOMMU_EVENT_DETACH);
+
+	add_device(json, space, device, group);
+	write_line(record);
+}
+
+static void
+add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size)
+{
+	json_key(json, "space");
+	json_uint(json, space);
+	json_key(json, "iova");
+	json_hex(json, iova.v);
+	json_key(json, "size");
+	json_hex(json, size);
+}
+
+static void
+add_errno(struct json *json, int err)
+{
+	if (err == 0)
+		return;
+	json_key(json, "errno");
+	json_uint(json, (uint64_t) err);
+	add_string(json, "error", errno_name(err));
+}
+
+static void
+add_extents(struct json *json, const struct extents *extents)
+{
+	json_key(json, "extents");
+	json_open_array(json);
+	for (size_t i = 0; i < extents->n; i++) {
+		json_open_object(json);
+		json_key(json, "gpa");
+		json_hex(json, extents->extent[i].gpa.v);
+		json_key(json, "size");
+		json_hex(json, extents->extent[i].size);
+		json_close_object(json);
+	}
+	json_close_array(json);
+	if (extents->unknown != NULL)
+		add_string(json, "gpa_unknown", extents->unknown);
+}
+
+void
+record_map(struct record_writer *record, unsigned space, const struct record_map *map)
+{
+	struct json *json = begin_event(record, VIOMMU_EVENT_MAP);
+
+	add_area(json, space, map->iova, map->size);
+	add_string(json, "prot", prot_name(map->prot));
+	json_key(json, "vaddr");
+	json_hex(json, (uint64_t) (uintptr_t) map->vaddr);
+	json_key(json, "page_size");
+	json_hex(json, map->page_size);
+	if (map->err == 0)
+		add_extents(json, map->extents);
+	add_errno(json, map->err);
+	write_line(record);
+}
+
+void
+record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err)
+{
+	struct json *json = begin_event(record, VIOMMU_EVENT_UNMAP);
+
+	add_area(json, space, iova, size);
+	add_errno(json, err);
+	write_line(record);
+}
+
+void
+record_mark(struct record_writer *record, const char *name)
+{
+	add_string(begin_event(record, VIOMMU_EVENT_MARK), "name", name);
+	write_line(record);
+}
+
+void
+record_note(struct record_writer *record, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	add_string(begin_event(record, VIOMMU_EVENT_NOTE), "text", text);
+	write_line(record);
+}
+
+void
+record_end(struct record_writer *record, const char *reason)
+{
+	add_string(begin_event(record, VIOMMU_EVENT_END), "reason", reason);
+	write_line(record);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a record, viommu-record(5).  One function for each event; every line
+ * is built whole and then written.  A failed output is said once on stderr and
+ * remembered; the functions may be called on regardless.
+ */
+#ifndef PROBE_RECORD_WRITER_H
+#define PROBE_RECORD_WRITER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "extents.h"
+#include "json.h"
+#include "output.h"
+#include "ranges.h"
+#include "viommu/addr.h"
+
+struct record_writer {
+	struct output *output;
+	struct json json;
+	uint64_t seq;
+	bool failed;
+};
+
+struct record_map {
+	viommu_iova iova;
+	uint64_t size;
+	unsigned prot;
+	const void *vaddr;
+	uint64_t page_size;
+	const struct extents *extents; /* not looked at when err is set */
+	int err;
+};
+
+void record_begin(struct record_writer *ret, struct output *output);
+void record_free(struct record_writer *record);
+
+/* PROGRAM names the writer, "viommu-probe map"; the version is added. */
+void record_header(struct record_writer *record, const char *program);
+void record_attach(struct record_writer *record, unsigned space, const char *device, int group,
+	const struct iova_ranges *ranges);
+void record_detach(struct record_writer *record, unsigned space, const char *device, int group);
+void record_map(struct record_writer *record, unsigned space, const struct record_map *map);
+void record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err);
+void record_mark(struct record_writer *record, const char *name);
+void record_note(struct record_writer *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void record_end(struct record_writer *record, const char *reason);
+
+#endif
