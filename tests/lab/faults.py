@@ -5,7 +5,7 @@ Each one spoils one entry, knows which IOVAs that must show up under which
 verdict, and puts the entry back."""
 
 from . import vtd
-from .record import coalesce
+from .record import coalesce, subtract
 
 PAGE = 4096
 
@@ -18,8 +18,9 @@ class Fault:
     """apply() sets `expected`: the inclusive IOVA ranges that must be named."""
     name = verdict = None
 
-    def __init__(self, tables, state, rng):
-        self.tables, self.state, self.rng = tables, state, rng
+    def __init__(self, tables, state, rng, size=None):
+        """`size`: spoil an entry that covers so many bytes; default any."""
+        self.tables, self.state, self.rng, self.size = tables, state, rng, size
         self.expected = []
         self._saved = None
 
@@ -32,7 +33,7 @@ class Fault:
         raise NotImplementedError
 
     def apply(self):
-        victims = self.victims()
+        victims = [step for step in self.victims() if self.size in (None, step.size)]
         if not victims:
             raise NoVictim(self.name)
         # By size first, or the many 4 KiB pages would hide the few huge ones.
@@ -167,7 +168,6 @@ ALL = (AddressChanged, PresentCleared, WriteDropped, ReservedBit, DirectoryClear
 def complaints(result, state, fault=None):
     """Compares a JSON result of `viommu verify` with what is true: a list of
     sentences, empty when every page has the verdict it should have."""
-    from .record import subtract
     held = coalesce((m.iova, m.last) for m in state.held)
     wanted = {'match': held}
     if fault:

@@ -139,6 +139,9 @@ class Guest:
         except OSError:
             return ''
 
+    def alive(self):
+        return self._process.poll() is None
+
     def sh(self, script, seconds=60):
         return self._control.sh(script, seconds)
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boots a lab guest for people: python3 tests/lab/lab.py boot [options]"""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import time
+
+if __name__ == '__main__':
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+
+from lab import cleanup
+from lab.errors import LabError
+from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, Guest, say
+
+
+def options():
+    parser = argparse.ArgumentParser(
+        prog='lab.py', description='Boots a guest (L1) with a vIOMMU and keeps it until Ctrl-C.',
+        epilog='Lines on stdin are run as shell commands in the guest, e.g. viommu-probe doctor. '
+               'Environment: VIOMMU_LAB_CACHE, VIOMMU_LAB_KERNEL, VIOMMU_LAB_QEMU, '
+               'VIOMMU_LAB_ACCEL (tcg, kvm), VIOMMU_PROBE.')
+    parser.add_argument('action', choices=['boot'])
+    parser.add_argument('--kernel', help='Debian package, package pattern, or path of a bzImage')
+    parser.add_argument('--modules', help='with a bzImage: its lib/modules/RELEASE; none if all is built in')
+    parser.add_argument('--qemu', help='QEMU binary')
+    parser.add_argument('--memory', default='3G', help='default %(default)s')
+    parser.add_argument('--smp', type=int, default=1)
+    parser.add_argument('--iommu', default=DEFAULT_IOMMU, metavar='PROPS',
+                        help='properties of intel-iommu, or "none"; default %(default)s')
+    parser.add_argument('--device', action='append', metavar='DEVICE',
+                        help=f'QEMU -device, repeatable; default {" ".join(DEFAULT_DEVICES)}')
+    parser.add_argument('--append', default='', help=f'added to "{DEFAULT_APPEND}"')
+    parser.add_argument('--qemu-args', default='', help='more QEMU arguments, in one string')
+    parser.add_argument('--program', action='append', metavar='FILE',
+                        help='static program for the guest\'s /bin, repeatable; default viommu-probe')
+    return parser.parse_args()
+
+
+def main():
+    chosen = options()
+    cleanup.install_signal_handlers()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Guest(kernel=chosen.kernel, modules=chosen.modules, qemu=chosen.qemu,
+                   memory=chosen.memory, smp=chosen.smp,
+                   iommu=None if chosen.iommu == 'none' else chosen.iommu,
+                   devices=chosen.device or DEFAULT_DEVICES, append=chosen.append,
+                   qemu_args=shlex.split(chosen.qemu_args), programs=chosen.program,
+                   progress=say) as guest:
+            print(f'L1 is up after {guest.boot_seconds:.1f} s. QEMU is process {guest.pid}.\n'
+                  f'  for viommu   -q {guest.target}\n'
+                  f'  HMP          --hmp unix:{guest.dir}/hmp.sock\n'
+                  f'  record       {guest.record}\n'
+                  f'  console      {guest.console}\n'
+                  'Type commands for the guest; Ctrl-C ends it.', flush=True)
+            for line in sys.stdin:
+                status, text = guest.sh(line, seconds=600)
+                print(text + (f'[status {status}]' if status else ''), flush=True)
+            while guest.alive():
+                time.sleep(0.5)
+    except LabError as error:
+        raise SystemExit(f'lab: {error}') from None
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
+
+
+if __name__ == '__main__':
+    main()
