@@ -43,10 +43,12 @@ page_key(viommu_gpa gpa)
 	return GSIZE_TO_POINTER((gpa.v >> VIOMMU_PAGE_SHIFT) + 1);
 }
 
-bool
-viommu_snapshot_has_page(const viommu_snapshot *self, viommu_gpa gpa)
+const viommu_snapshot_page *
+viommu_snapshot_seen(const viommu_snapshot *self, viommu_gpa gpa)
 {
-	return g_hash_table_contains(self->seen, page_key(gpa));
+	gsize place = GPOINTER_TO_SIZE(g_hash_table_lookup(self->seen, page_key(gpa)));
+
+	return place ? &g_array_index(self->pages, viommu_snapshot_page, place - 1) : NULL;
 }
 
 void
@@ -55,12 +57,14 @@ viommu_snapshot_add_page(viommu_snapshot *self, viommu_gpa gpa, const uint8_t *d
 	viommu_snapshot_page page = { .gpa = gpa, .status = status };
 
 	g_return_if_fail(!self->sealed);
-	if (!g_hash_table_add(self->seen, page_key(gpa)))
+	if (g_hash_table_contains(self->seen, page_key(gpa)))
 		return;
-	self->owns_pages = true;
-	if (data)
+	if (data) {
 		page.data = g_memdup2(data, VIOMMU_PAGE_SIZE);
+		self->owns_pages = true;
+	}
 	g_array_append_val(self->pages, page);
+	g_hash_table_insert(self->seen, page_key(gpa), GSIZE_TO_POINTER((gsize) self->pages->len));
 }
 
 static int

@@ -16,10 +16,13 @@ struct viommu_snapshot {
 	vtd_registers registers;
 	viommu_capture_info info;
 	GArray *pages;       /* of viommu_snapshot_page; sorted once sealed */
-	GHashTable *seen;    /* page numbers in pages, while it is built */
+	GHashTable *seen;    /* page number -> place in pages + 1, while it is built */
 	bool sealed, owns_pages;
 	uint8_t *file; /* of a snapshot read from a file: what data points into */
 };
+
+/* A page that was added already, NULL if it was not. Only before it is sealed. */
+const viommu_snapshot_page *viommu_snapshot_seen(const viommu_snapshot *self, viommu_gpa gpa);
 
 /* The words of the JSON note (viommu-snapshot(5)). */
 #define VIOMMU_SNAPSHOT_FORMAT "viommu-snapshot"

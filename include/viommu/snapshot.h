@@ -81,7 +81,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_snapshot, viommu_snapshot_free)
  * The first word on a page stands. Only before viommu_snapshot_seal(). */
 void viommu_snapshot_add_page(viommu_snapshot *self, viommu_gpa gpa, const uint8_t *data,
 	viommu_page_status status);
-bool viommu_snapshot_has_page(const viommu_snapshot *self, viommu_gpa gpa);
 void viommu_snapshot_seal(viommu_snapshot *self);
 
 const viommu_machine *viommu_snapshot_machine(const viommu_snapshot *self);

@@ -268,15 +268,23 @@ typedef struct {
 
 typedef void (*vtd_run_visitor)(const vtd_run *run, void *user);
 
-/* Bounds of one walk, so that a hostile table ends it and not us. */
+/* What walks may still do, so that a hostile table ends them and not us.  Used up
+ * as they go; several walks may share one. */
 typedef struct {
 	uint64_t tables; /* table pages to visit, counted as often as they are visited */
 } vtd_budget;
 
+/* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves. */
 #define VTD_DEFAULT_BUDGET ((vtd_budget){ .tables = 1u << 20 })
 
 /* Calls visit for every run in IOVA order. Runs never overlap. */
 gboolean vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels,
-	vtd_budget budget, vtd_run_visitor visit, void *user, GError **error);
+	vtd_budget *budget, vtd_run_visitor visit, void *user, GError **error);
+
+/* Calls visit for every source id that has a present context entry, and for every
+ * bus whose root entry is present but unusable (devfn 0, n_steps 1 or a fault). */
+typedef void (*vtd_device_visitor)(const vtd_device *device, void *user);
+gboolean vtd_for_each_device(const vtd_unit *unit, viommu_memory *memory, vtd_device_visitor visit, void *user,
+	GError **error);
 
 #endif

@@ -208,3 +208,26 @@ vtd_translate(const vtd_unit *unit, viommu_memory *memory, viommu_sid sid, viomm
 	return vtd_find_device(unit, memory, sid, &device, error) &&
 		vtd_translate_in(unit, memory, &device, iova, ret, error);
 }
+
+gboolean
+vtd_for_each_device(const vtd_unit *unit, viommu_memory *memory, vtd_device_visitor visit, void *user,
+	GError **error)
+{
+	if (!vtd_gsts_tes(unit->gsts) || vtd_rtaddr_ttm(unit->rtaddr) != 0)
+		return TRUE;
+	for (unsigned bus = 0; bus < 256; bus++) {
+		for (unsigned devfn = 0; devfn < 256; devfn++) {
+			vtd_device device;
+
+			if (!vtd_find_device(unit, memory, viommu_sid_make(bus, devfn >> 3, devfn & 7), &device, error))
+				return FALSE;
+			if (device.fault == VTD_FAULT_ROOT_NOT_PRESENT)
+				break;
+			if (device.fault != VTD_FAULT_CONTEXT_NOT_PRESENT)
+				visit(&device, user);
+			if (device.n_steps < 2 || !device.steps[1].words)
+				break; /* the whole bus shares this trouble */
+		}
+	}
+	return TRUE;
+}

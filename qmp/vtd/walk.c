@@ -16,7 +16,7 @@ typedef struct {
 	viommu_memory *memory;
 	vtd_run_visitor visit;
 	void *user;
-	uint64_t tables_left;
+	vtd_budget *budget;
 	gboolean stop;
 	vtd_run run; /* not yet handed out */
 	gboolean has_run;
@@ -128,14 +128,14 @@ descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read
 		emit(w, run);
 		return TRUE;
 	}
-	if (w->tables_left == 0) {
+	if (w->budget->tables == 0) {
 		run->kind = VTD_RUN_UNVISITED;
 		run->iova.last = w->top >= MAX_LEVELS ? UINT64_MAX : (1ull << vtd_level_shift(w->top + 1)) - 1;
 		emit(w, run);
 		w->stop = TRUE;
 		return TRUE;
 	}
-	w->tables_left--;
+	w->budget->tables--;
 	return walk_table(w, &below, read->data, error);
 }
 
@@ -189,10 +189,10 @@ walk_table(walker *w, const context *at, const uint8_t *page, GError **error)
 }
 
 gboolean
-vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels, vtd_budget budget,
+vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels, vtd_budget *budget,
 	vtd_run_visitor visit, void *user, GError **error)
 {
-	walker w = { .unit = unit, .memory = memory, .visit = visit, .user = user, .tables_left = budget.tables,
+	walker w = { .unit = unit, .memory = memory, .visit = visit, .user = user, .budget = budget,
 		.top = levels };
 	context at = { .level = levels, .table = table, .read = true, .write = true };
 	uint8_t page[VIOMMU_PAGE_SIZE];

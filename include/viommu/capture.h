@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A live QEMU, and how a snapshot is taken of it. */
+#ifndef VIOMMU_CAPTURE_H
+#define VIOMMU_CAPTURE_H
+
+#include <viommu/monitor.h>
+#include <viommu/snapshot.h>
+
+typedef enum {
+	VIOMMU_MEMORY_AUTO,    /* the process if that works, else xp */
+	VIOMMU_MEMORY_XP,      /* HMP xp only */
+	VIOMMU_MEMORY_PROCESS, /* the process, or fail */
+} viommu_memory_choice;
+
+typedef struct {
+	const char *address; /* of the monitor */
+	unsigned timeout_ms; /* for each step with the monitor */
+	viommu_memory_choice memory;
+	pid_t pid; /* of QEMU; 0: whoever is at the other end of the monitor */
+} viommu_live_options;
+
+typedef struct viommu_live viommu_live;
+
+/* Connects, asks for the facts, reads the registers, chooses the memory source.
+ * Errors: those of the monitor, NO_IOMMU, PERMISSION. */
+viommu_live *viommu_live_open(const viommu_live_options *options, GError **error);
+void viommu_live_free(viommu_live *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_live, viommu_live_free)
+
+const viommu_machine *viommu_live_machine(const viommu_live *self);
+const vtd_registers *viommu_live_registers(const viommu_live *self); /* as of open or the last capture */
+viommu_memory *viommu_live_memory(viommu_live *self);
+
+typedef struct {
+	gboolean pause;        /* stop the guest meanwhile; it is resumed on every way out */
+	gboolean reproducible; /* leave out the time and the memory source                 */
+	/* Called now and then with the number of table pages so far; may be NULL. */
+	void (*progress)(size_t pages, void *user);
+	void *user;
+} viommu_capture_options;
+
+/* Reads every table that the root table leads to.  Can be called again. */
+viommu_snapshot *viommu_live_capture(viommu_live *self, const viommu_capture_options *options, GError **error);
+
+/* The program that resumes a guest whose viommu was killed while it was paused.
+ * It is viommu itself, started with this as its first argument and the monitor's
+ * address as its second; it waits on its standard input. */
+#define VIOMMU_GUARD_COMMAND "resume-guard"
+int viommu_guard_main(const char *address);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a live QEMU to a snapshot. */
+#include <viommu/capture.h>
+
+#include "guard.h"
+#include "machine.h"
+#include "snapshot.h"
+#include "sources.h"
+
+#undef G_LOG_DOMAIN
+#define G_LOG_DOMAIN "viommu"
+
+struct viommu_live {
+	viommu_live_options options;
+	char *address;
+	viommu_monitor *monitor;
+	viommu_machine *machine;
+	vtd_registers registers;
+	viommu_memory *memory;
+};
+
+static gboolean
+choose_memory(viommu_live *self, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+
+	if (self->options.memory != VIOMMU_MEMORY_XP) {
+		self->memory = viommu_memory_process(self->monitor, self->machine, self->options.pid, &local);
+		if (self->memory)
+			return TRUE;
+		if (self->options.memory == VIOMMU_MEMORY_PROCESS || g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED) ||
+			g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT)) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return FALSE;
+		}
+		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_PERMISSION))
+			g_message("%s; reading through the monitor instead, which is slower (run as root, or as the user "
+				  "that QEMU runs as)", local->message);
+		else
+			g_debug("process memory: %s; using HMP xp", local->message);
+	}
+	self->memory = viommu_memory_xp(self->monitor, self->machine);
+	return TRUE;
+}
+
+viommu_live *
+viommu_live_open(const viommu_live_options *options, GError **error)
+{
+	g_autoptr(viommu_live) self = g_new0(viommu_live, 1);
+
+	self->options = *options;
+	self->address = g_strdup(options->address);
+	self->monitor = viommu_monitor_open(options->address, options->timeout_ms, error);
+	if (!self->monitor)
+		return NULL;
+	self->machine = viommu_machine_query(self->monitor, error);
+	if (!self->machine || !viommu_machine_read_registers(self->machine, self->monitor, &self->registers, error) ||
+		!choose_memory(self, error))
+		return NULL;
+	g_debug("QEMU %s (%s), %s, memory through %s", self->machine->version, self->machine->package,
+		self->machine->run_state, viommu_memory_name(self->memory));
+	return g_steal_pointer(&self);
+}
+
+void
+viommu_live_free(viommu_live *self)
+{
+	if (!self)
+		return;
+	viommu_memory_free(self->memory);
+	viommu_machine_free(self->machine);
+	viommu_monitor_free(self->monitor);
+	g_free(self->address);
+	g_free(self);
+}
+
+const viommu_machine *
+viommu_live_machine(const viommu_live *self)
+{
+	return self->machine;
+}
+
+const vtd_registers *
+viommu_live_registers(const viommu_live *self)
+{
+	return &self->registers;
+}
+
+viommu_memory *
+viommu_live_memory(viommu_live *self)
+{
+	return self->memory;
+}
+
+/* A source that remembers every page which passes through it, and gives the same
+ * bytes for a page that was asked for before: the walk sees what is stored. */
+typedef struct {
+	viommu_memory base;
+	viommu_memory *inner;
+	viommu_snapshot *snapshot;
+	const viommu_capture_options *options;
+} recorder;
+
+static gboolean
+recorder_read(viommu_memory *memory, viommu_page_read *reads, size_t n, GError **error)
+{
+	recorder *self = (recorder *) memory;
+	g_autofree viommu_page_read *wanted = g_new(viommu_page_read, n);
+	size_t n_wanted = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!viommu_snapshot_seen(self->snapshot, reads[i].gpa))
+			wanted[n_wanted++] = reads[i];
+	if (n_wanted && !viommu_memory_read_pages(self->inner, wanted, n_wanted, error))
+		return FALSE;
+	for (size_t i = 0; i < n_wanted; i++)
+		viommu_snapshot_add_page(self->snapshot, wanted[i].gpa, wanted[i].data, wanted[i].status);
+	for (size_t i = 0; i < n; i++) {
+		const viommu_snapshot_page *page = viommu_snapshot_seen(self->snapshot, reads[i].gpa);
+
+		reads[i].data = page->data;
+		reads[i].status = page->status;
+	}
+	if (n_wanted && self->options->progress)
+		self->options->progress(self->snapshot->pages->len, self->options->user);
+	return TRUE;
+}
+
+static void
+recorder_free(G_GNUC_UNUSED viommu_memory *memory)
+{
+}
+
+static const viommu_memory_ops recorder_ops = { .name = "recorder", .read_pages = recorder_read, .free = recorder_free };
+
+typedef struct {
+	const vtd_unit *unit;
+	viommu_memory *memory;
+	vtd_budget budget;
+	GHashTable *done; /* "table/levels" of what was walked already */
+	GError *error;
+} collector;
+
+static void
+no_visit(G_GNUC_UNUSED const vtd_run *run, G_GNUC_UNUSED void *user)
+{
+}
+
+static void
+collect_device(const vtd_device *device, void *user)
+{
+	collector *self = user;
+	char *key;
+
+	if (device->outcome != VTD_TRANSLATES || self->error)
+		return;
+	key = g_strdup_printf("%" G_GINT64_MODIFIER "x/%u", device->table.v, device->levels);
+	if (g_hash_table_add(self->done, key))
+		vtd_walk(self->unit, self->memory, device->table, device->levels, &self->budget, no_visit, NULL, &self->error);
+}
+
+static gboolean
+collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_options *options, GError **error)
+{
+	recorder record = { { &recorder_ops }, self->memory, snapshot, options };
+	vtd_unit unit;
+	collector c = { .unit = &unit, .memory = &record.base, .budget = VTD_DEFAULT_BUDGET };
+	gboolean ok;
+
+	vtd_unit_init(&unit, &self->registers);
+	c.done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	ok = vtd_for_each_device(&unit, &record.base, collect_device, &c, error);
+	g_hash_table_unref(c.done);
+	if (ok && c.error)
+		g_propagate_error(error, c.error);
+	else if (!ok)
+		g_clear_error(&c.error);
+	if (ok && !c.error && c.budget.tables == 0)
+		g_message("L1's tables lead to more than a million tables; the rest was not read and stays unverified");
+	return ok && !c.error;
+}
+
+static viommu_snapshot *
+take(viommu_live *self, const viommu_capture_options *options, gboolean paused, GError **error)
+{
+	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+	g_autoptr(viommu_snapshot) ret = NULL;
+	g_autoptr(GError) local = NULL;
+	viommu_machine *machine;
+	json_t *json;
+
+	if (!viommu_machine_read_registers(self->machine, self->monitor, &self->registers, error))
+		return NULL;
+	json = viommu_machine_to_json(self->machine);
+	machine = viommu_machine_from_json(json, error); /* a copy */
+	json_decref(json);
+	if (!machine)
+		return NULL;
+	ret = viommu_snapshot_new(machine, &self->registers);
+	ret->info.paused = paused;
+	if (!options->reproducible) {
+		g_free(ret->info.time);
+		g_free(ret->info.memory_source);
+		ret->info.time = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+		ret->info.memory_source = g_strdup(viommu_memory_name(self->memory));
+	}
+	if (!collect(self, ret, options, error))
+		return NULL;
+	viommu_snapshot_seal(ret);
+	return g_steal_pointer(&ret);
+}
+
+static gboolean
+send_plain(viommu_live *self, const char *command, GError **error)
+{
+	json_t *answer = viommu_monitor_execute(self->monitor, command, NULL, error);
+
+	json_decref(answer);
+	return answer != NULL;
+}
+
+static viommu_snapshot *
+take_paused(viommu_live *self, const viommu_capture_options *options, GError **error)
+{
+	g_autoptr(viommu_snapshot) ret = NULL;
+	g_autoptr(GError) resume_error = NULL;
+	viommu_guard *guard = viommu_guard_start(self->address, error);
+
+	if (!guard)
+		return NULL;
+	viommu_monitor_allow_pause(self->monitor);
+	if (send_plain(self, "stop", error))
+		ret = take(self, options, TRUE, error);
+	if (!send_plain(self, "cont", &resume_error)) {
+		g_message("the guest could not be resumed (%s); a helper process keeps trying", resume_error->message);
+		return g_steal_pointer(&ret); /* our end closes the pipe, and the guard sets to work */
+	}
+	viommu_guard_dismiss(guard);
+	return g_steal_pointer(&ret);
+}
+
+viommu_snapshot *
+viommu_live_capture(viommu_live *self, const viommu_capture_options *options, GError **error)
+{
+	g_autofree char *state = viommu_machine_run_state(self->monitor, error);
+	gboolean running = g_strcmp0(state, "running") == 0;
+
+	if (!state)
+		return NULL;
+	g_free(self->machine->run_state);
+	self->machine->run_state = g_steal_pointer(&state);
+	if (options->pause && running)
+		return take_paused(self, options, error);
+	return take(self, options, !running, error);
+}
