@@ -93,9 +93,10 @@ class _Result(unittest.TestResult):
             self._whole_class(test, True, f' # SKIP {reason}', '')
 
     def _whole_class(self, holder, ok, directive, details):
-        """setUpClass failed or skipped: no test of that class will start."""
+        """setUpClass or setUpModule failed or skipped: none of its tests will start."""
         name = holder.id().partition('(')[2].rstrip(')')
-        tests = [test for test in self._waiting.values() if _class_name(test) == name]
+        tests = [test for test in self._waiting.values()
+                 if name in (_class_name(test), type(test).__module__)]
         if not tests and not ok:
             self._report(False, holder.id(), '', details)
         for test in tests:

@@ -27,7 +27,8 @@ def arguments(accel):
     """QEMU's options; intremap=on needs the split irqchip under KVM."""
     if accel == KVM:
         return ['-machine', 'q35,kernel-irqchip=split', '-accel', KVM, '-cpu', 'host']
-    return ['-machine', 'q35', '-accel', accel]
+    # The default CPU has no 1 GiB pages.
+    return ['-machine', 'q35', '-accel', accel, '-cpu', 'qemu64,+pdpe1gb']
 
 
 def _boots_linux(qemu, image):

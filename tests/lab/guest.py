@@ -43,7 +43,7 @@ class Guest:
     wrote to the record port), target (the -q argument for viommu), qmp (the
     lab's own monitor), boot_seconds."""
 
-    def __init__(self, *, kernel=None, modules=None, qemu=None, memory='3G', smp=1,
+    def __init__(self, *, kernel=None, modules=None, qemu=None, memory='4G', smp=1,
                  iommu=DEFAULT_IOMMU, devices=DEFAULT_DEVICES, append='', cmdline=DEFAULT_APPEND,
                  qemu_args=(), programs=None, accel=None, system=True, progress=None):
         """`iommu`: properties of intel-iommu, or None for a QEMU without one.

@@ -27,7 +27,7 @@ def options():
     parser.add_argument('--kernel', help='Debian package, package pattern, or path of a bzImage')
     parser.add_argument('--modules', help='with a bzImage: its lib/modules/RELEASE; none if all is built in')
     parser.add_argument('--qemu', help='QEMU binary')
-    parser.add_argument('--memory', default='3G', help='default %(default)s')
+    parser.add_argument('--memory', default='4G', help='default %(default)s')
     parser.add_argument('--smp', type=int, default=1)
     parser.add_argument('--iommu', default=DEFAULT_IOMMU, metavar='PROPS',
                         help='properties of intel-iommu, or "none"; default %(default)s')

@@ -44,7 +44,7 @@ def story():
     step(3, 'a Debian kernel, unpacked and not installed')
     found = kernel.find()
     line(f'    Linux {found.release}')
-    step(4, 'boot L1 (3 GiB, intel-iommu with caching mode and interrupt remapping)')
+    step(4, 'boot L1 (4 GiB, intel-iommu with caching mode and interrupt remapping)')
     with Guest(progress=lambda text: line('    ' + text)) as guest:
         line(f'    L1 is up, {guest.boot_seconds:.1f} s after its start')
         step(5, f'in L1: viommu-probe map {BDF} --bind')

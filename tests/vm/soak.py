@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every fault, many times: python3 tests/vm/soak.py [RUNS] [SEED]
+
+Each run verifies the untouched guest, then each fault at a place of chance,
+then the untouched guest again; every other run boots anew.  Prints a table of
+missed faults and false alarms; exit status 0 when there was neither."""
+
+import random
+import sys
+import time
+
+from common import BDF, Held, LabError, boot, faults, viommu
+
+from lab import cleanup
+
+
+class Tally:
+    def __init__(self):
+        self.rows = {}
+
+    def add(self, name, complaints):
+        row = self.rows.setdefault(name, [0, 0, 0])
+        row[0] += 1
+        row[1] += any(text.startswith('missed') for text in complaints)
+        row[2] += any(not text.startswith('missed') for text in complaints)
+        for text in complaints:
+            print(f'  {name}: {text}', flush=True)
+
+    def show(self):
+        print(f'\n{"fault":<20}{"times":>6}{"missed":>8}{"false alarms":>14}')
+        for name, row in self.rows.items():
+            print(f'{name:<20}{row[0]:>6}{row[1]:>8}{row[2]:>14}')
+
+    def clean(self):
+        return not any(row[1] or row[2] for row in self.rows.values())
+
+
+def one_run(guest, rng, tally):
+    options = f'--unmap-half --seed {rng.randrange(1, 1 << 31)}'
+    with Held(guest, BDF, options) as held:
+        def check(name, fault=None):
+            result = viommu.verify('-q', guest.target, held.record)[1]
+            tally.add(name, faults.complaints(result, held.state, fault))
+
+        check('none')
+        for kind in rng.sample(faults.ALL, len(faults.ALL)):
+            with kind(held.tables(), held.state, rng) as fault:
+                print('  ' + str(fault), flush=True)
+                check(kind.name, fault)
+            check('none')
+
+
+def main():
+    cleanup.install_signal_handlers()
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
+    rng, tally, guest, started = random.Random(seed), Tally(), None, time.monotonic()
+    print(f'{runs} runs, seed {seed}', flush=True)
+    try:
+        for number in range(runs):
+            if number % 2 == 0:
+                if guest:
+                    guest.close()
+                guest = boot()
+            print(f'run {number + 1} of {runs}, {time.monotonic() - started:.0f} s', flush=True)
+            one_run(guest, rng, tally)
+    except LabError as error:
+        raise SystemExit(f'soak: {error}') from None
+    finally:
+        tally.show()
+    raise SystemExit(0 if tally.clean() else 1)
+
+
+if __name__ == '__main__':
+    main()

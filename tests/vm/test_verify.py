@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""viommu verify on a real guest: no false alarm, and no fault missed."""
+
+import os
+import shutil
+
+from common import BDF, Case, Held, boot, faults, rng, runs, scratch, viommu
+
+import tap
+
+GUEST = None
+SAVED = []          # (title, snapshot, record, runs seen live, state, fault)
+SCRATCH = scratch()
+
+
+def setUpModule():
+    global GUEST
+    GUEST = boot()
+
+
+def tearDownModule():
+    if GUEST:
+        GUEST.close()
+
+
+class _OnPattern(Case):
+    options = ''
+
+    @classmethod
+    def setUpClass(cls):
+        cls.held = Held(GUEST, BDF, cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        if GUEST.alive():
+            cls.held.release()
+
+    def verify(self, *arguments):
+        return viommu.verify('-q', GUEST.target, *arguments, self.held.record)[1]
+
+    def save(self, title, fault=None):
+        """verify --save, kept for when QEMU is gone."""
+        snapshot = os.path.join(SCRATCH, f'{len(SAVED)}.core')
+        result = self.verify('--save', snapshot)
+        kept = shutil.copy(self.held.record, os.path.join(SCRATCH, f'{len(SAVED)}.jsonl'))
+        SAVED.append((title, snapshot, kept, runs(result), self.held.state, fault))
+        return result
+
+    def clean(self):
+        self.assert_true_result(self.verify(), self.held.state)
+
+    def one_fault(self, kind, size=None):
+        tables = self.held.tables()
+        fault = kind(tables, self.held.state, rng(f'{kind.name} {size}'), size)
+        with fault:
+            self.assert_true_result(self.save(str(fault), fault), self.held.state, fault)
+        self.clean()
+
+
+class DefaultPattern(_OnPattern):
+    def test_all_match(self):
+        """every mapping of the default pattern is found, and nothing else"""
+        self.assert_true_result(self.save('default pattern'), self.held.state)
+
+    def test_process_memory(self):
+        self.assert_true_result(self.verify('--memory', 'process'), self.held.state)
+
+    def test_xp(self):
+        self.assert_true_result(self.verify('--memory', 'xp'), self.held.state)
+
+    def test_paused(self):
+        self.assert_true_result(self.verify('--pause'), self.held.state)
+        self.assert_running(GUEST)
+
+    def test_at_held(self):
+        self.assert_true_result(self.verify('--at', 'held'), self.held.state)
+
+    def test_text(self):
+        """the text report names the overwritten page, its entry, and both addresses"""
+        tables = self.held.tables()
+        with faults.AddressChanged(tables, self.held.state, rng('text'), 4096) as fault:
+            process = viommu.run('verify', '-q', GUEST.target, self.held.record)
+        self.assertEqual(process.returncode, 3, process.stderr)
+        wrong = fault.entry & 0xffffffffff000
+        right = fault.step.entry & 0xffffffffff000
+        for number in (fault.step.iova, wrong, right, fault.step.entry_gpa):
+            self.assertIn(f'{number:x}', process.stdout)
+
+    def test_walk_agrees(self):
+        """viommu walk names the entry that our own reader finds"""
+        leaves = self.held.tables().leaves()
+        for size in sorted({leaf.size for leaf in leaves}):
+            leaf = rng('walk').choice([leaf for leaf in leaves if leaf.size == size])
+            process = viommu.run('walk', '-q', GUEST.target, BDF, f'{leaf.iova:#x}')
+            self.assertEqual(process.returncode, 0, process.stderr)
+            self.assertIn(f'{leaf.entry_gpa:x}', process.stdout)
+            self.assertIn(f'{leaf.entry:x}', process.stdout)
+
+
+class UnmapHalf(_OnPattern):
+    """Half of the mappings are gone again when the rest is held."""
+    options = '--unmap-half'
+
+    def test_all_match(self):
+        self.assertTrue(self.held.state.unmapped)
+        self.assert_true_result(self.save('half unmapped'), self.held.state)
+
+
+def _fault_test(kind, size=None):
+    def test(self):
+        self.one_fault(kind, size)
+    test.__doc__ = f'{kind.name} is {kind.verdict}, live, and clean after it is undone'
+    return test
+
+
+for _kind in faults.ALL:
+    _name = 'test_fault_' + _kind.name.replace('-', '_')
+    if _kind is faults.LeftBehind:
+        setattr(UnmapHalf, _name, _fault_test(_kind))
+        continue
+    setattr(DefaultPattern, _name, _fault_test(_kind))
+    if _kind in (faults.AddressChanged, faults.PresentCleared, faults.WriteDropped, faults.ReservedBit):
+        for _size, _label in ((4096, '4k'), (2 << 20, '2m'), (1 << 30, '1g')):
+            setattr(DefaultPattern, f'{_name}_{_label}', _fault_test(_kind, _size))
+
+
+class WithQemuGone(Case):
+    """Runs last (classes run in the order of their names)."""
+
+    def test_snapshots(self):
+        """each saved snapshot gives the runs that were seen live"""
+        if not SAVED:
+            self.skipTest('no snapshot was saved')
+        GUEST.kill()
+        for title, snapshot, kept, seen, state, fault in SAVED:
+            with self.subTest(title):
+                result = viommu.verify('-s', snapshot, kept)[1]
+                self.assertEqual(runs(result), seen)
+                self.assert_true_result(result, state, fault)
+
+
+if __name__ == '__main__':
+    tap.main()
