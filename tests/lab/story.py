@@ -13,7 +13,7 @@ if __name__ == '__main__':
 
 from lab import cleanup, faults, kernel, viommu
 from lab.errors import LabError
-from lab.guest import Guest
+from lab.guest import Guest, find_probe
 from lab.held import Held
 
 BDF = '00:04.0'
@@ -45,6 +45,9 @@ def story():
     found = kernel.find()
     line(f'    Linux {found.release}')
     step(4, 'boot L1 (4 GiB, intel-iommu with caching mode and interrupt remapping)')
+    viommu.find()
+    if not find_probe():
+        raise LabError('viommu-probe is not built: meson setup build && ninja -C build')
     with Guest(progress=lambda text: line('    ' + text)) as guest:
         line(f'    L1 is up, {guest.boot_seconds:.1f} s after its start')
         step(5, f'in L1: viommu-probe map {BDF} --bind')
