@@ -1,10 +1,82 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* viommu-probe doctor: the guest's side of the configuration, check by check. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "doctor.h"
+#include "parse.h"
 #include "probe.h"
 #include "report.h"
+
+static const char help[] = "Usage: viommu-probe doctor [BDF]\n"
+			   "\n"
+			   "Checks, from inside the guest, what DMA mappings through a vIOMMU stand on: the\n"
+			   "kernel command line, the IOMMU and its registers (caching mode first), the\n"
+			   "groups, VFIO, the limits. With BDF (00:04.0) also that device; if it is bound\n"
+			   "to vfio-pci and free, one page is mapped and unmapped, and the answers of the\n"
+			   "ioctls are explained, ENOTTY from VFIO_IOMMU_ENABLE among them. Nothing else\n"
+			   "is changed. What needs root is skipped without it.\n"
+			   "\n"
+			   "Each check says ok, warn (works, or may), FAIL (mappings cannot work) or skip,\n"
+			   "what was seen, and what to do.\n"
+			   "\n"
+			   "  -h, --help   -V, --version\n"
+			   "\n"
+			   "  viommu-probe doctor\n"
+			   "  viommu-probe doctor 00:04.0\n"
+			   "\n"
+			   "Exit status: 0 no FAIL, 3 a check says FAIL, 1 the report cannot be written,\n"
+			   "2 wrong usage.\n";
+
+static const struct option long_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int
+examine(const char *bdf)
+{
+	struct doctor doctor;
+
+	doctor_begin(&doctor, stdout);
+	doctor.bdf = bdf;
+	doctor_kernel(&doctor);
+	doctor_iommus(&doctor);
+	doctor_groups(&doctor);
+	doctor_limits(&doctor);
+	doctor_device(&doctor);
+	doctor_vfio(&doctor);
+	doctor_trial(&doctor);
+	return doctor_end(&doctor);
+}
+
 int
 cmd_doctor(int argc, char **argv)
 {
-	(void) argc;
-	(void) argv;
-	return 1;
+	char bdf[PCI_BDF_LEN];
+	int option;
+
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+		if (option != 'h' && option != 'V') {
+			probe_say("there is no option %s; see viommu-probe doctor --help", argv[optind - 1]);
+			return PROBE_EXIT_USAGE;
+		}
+		fputs(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n", stdout);
+		return fflush(stdout) == 0 ? PROBE_EXIT_OK : PROBE_EXIT_FAILED;
+	}
+	if (optind == argc)
+		return examine(NULL);
+	if (optind + 1 < argc) {
+		probe_say("one device at a time: what is '%s'? See viommu-probe doctor --help",
+			argv[optind + 1]);
+		return PROBE_EXIT_USAGE;
+	}
+	if (!parse_bdf(argv[optind], bdf)) {
+		probe_say("'%s' is not a PCI address such as 00:04.0 or 0000:00:04.0", argv[optind]);
+		return PROBE_EXIT_USAGE;
+	}
+	return examine(bdf);
 }

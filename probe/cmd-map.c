@@ -47,16 +47,19 @@ static void
 say_holding(const struct map_run *run)
 {
 	const struct map_options *options = run->options;
+	char how_long[48] = "", amount[32];
 	uint64_t bytes;
 	size_t n;
 
 	map_run_count(run, &n, &bytes);
-	if (options->hold_given)
-		probe_say("holding %zu mappings (%.1f MiB) for %" PRIu64 " s; press Ctrl-C to unmap", n,
-			(double) bytes / (1 << 20), options->hold_seconds);
+	if (bytes < PAGE_2M)
+		snprintf(amount, sizeof amount, "%" PRIu64 " KiB", bytes >> 10);
 	else
-		probe_say("holding %zu mappings (%.1f MiB); press Ctrl-D or Ctrl-C to unmap", n,
-			(double) bytes / (1 << 20));
+		snprintf(amount, sizeof amount, "%" PRIu64 " MiB", bytes >> 20);
+	if (options->hold_given)
+		snprintf(how_long, sizeof how_long, " for %" PRIu64 " s", options->hold_seconds);
+	probe_say("holding %zu mapping%s (%s)%s; press %sCtrl-C to unmap", n, n == 1 ? "" : "s", amount,
+		how_long, options->hold_given ? "" : "Ctrl-D or ");
 }
 
 /* Makes, marks and holds; *REASON is why it ended. */
@@ -67,7 +70,7 @@ make_and_hold(struct map_run *run, const char **reason)
 
 	if (map_run_make(run, &error) < 0) {
 		probe_say("%s", error.text);
-		*reason = signals_first() != NULL ? signals_first() : error.text[0] ? "failed" : "";
+		*reason = signals_first() != NULL ? signals_first() : "failed";
 		return -1;
 	}
 	if (run->options->unmap_half)
@@ -83,51 +86,56 @@ make_and_hold(struct map_run *run, const char **reason)
 }
 
 static int
-map_and_record(const struct map_options *options, struct vfio *vfio, const struct pci_facts *facts,
-	struct output *output)
+map_and_record(struct map_run *run, const struct pci_facts *facts, struct output *output)
 {
 	struct record_writer record;
-	struct map_run run = { .options = options, .vfio = vfio, .record = &record };
-	struct probe_error error;
 	const char *reason = "failed";
-	int ret = -1;
+	int ret;
 
 	record_begin(&record, output);
+	run->record = &record;
 	record_header(&record, VIOMMU_SOURCE_MAP);
-	record_attach(&record, SPACE, facts->bdf, facts->group, &vfio->ranges);
-	if (map_run_prepare(&run, &error) < 0)
-		probe_say("%s", error.text);
-	else
-		ret = make_and_hold(&run, &reason);
-	map_run_undo(&run);
+	record_attach(&record, SPACE, facts->bdf, facts->group, &run->vfio->ranges);
+	ret = make_and_hold(run, &reason);
+	map_run_undo(run);
+	vfio_close(run->vfio);
 	record_detach(&record, SPACE, facts->bdf, facts->group);
-	vfio_close(vfio);
 	record_end(&record, reason);
-	if (run.n_failed > 0 || record.failed)
+	if (run->n_failed > 0 || record.failed)
 		ret = -1;
-	map_run_free(&run);
 	record_free(&record);
 	return ret;
+}
+
+/* The output is made last, so that what fails before leaves no empty file. */
+static int
+prepare_and_map(struct map_run *run, const struct pci_facts *facts, struct probe_error *error)
+{
+	struct output output;
+	int ret;
+
+	if (map_run_prepare(run, error) < 0 ||
+		output_open(&output, run->options->output, run->options->force, error) < 0)
+		return -1;
+	error->text[0] = '\0'; /* what fails from here on is said where it fails */
+	ret = map_and_record(run, facts, &output);
+	return output_close(&output) < 0 ? -1 : ret;
 }
 
 static int
 open_and_map(const struct map_options *options, const struct pci_facts *facts, struct probe_error *error)
 {
-	struct output output;
 	struct vfio vfio;
+	struct map_run run = { .options = options, .vfio = &vfio };
 	int ret;
 
 	memory_unlimit_lock();
+	vfio_load_modules();
 	if (vfio_open(&vfio, facts, VFIO_STEP_DEVICE, error) < 0)
 		return -1;
-	if (output_open(&output, options->output, options->force, error) < 0) {
-		vfio_close(&vfio);
-		return -1;
-	}
-	error->text[0] = '\0'; /* what fails from here on has been said */
-	ret = map_and_record(options, &vfio, facts, &output);
-	if (output_close(&output) < 0)
-		ret = -1;
+	ret = prepare_and_map(&run, facts, error);
+	map_run_free(&run);
+	vfio_close(&vfio);
 	return ret;
 }
 

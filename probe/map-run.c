@@ -87,8 +87,17 @@ record_made(struct map_run *run, const struct pattern_item *item, const struct b
 static void
 say_refused(const struct pattern_item *item, int err)
 {
-	probe_say("the kernel refused to map 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64 " (%s): %s: %s",
-		item->size, item->iova.v, item->name, errno_name(err), errno_map_dma_hint(err));
+	probe_say("the kernel refused to map 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64 ": %s: %s", item->size,
+		item->iova.v, errno_name(err), errno_map_dma_hint(err));
+}
+
+/* Clearing a huge page takes seconds where memory is slow. */
+static void
+say_slow(const struct pattern_item *item)
+{
+	if (item->page_size == PAGE_1G)
+		probe_say("taking %" PRIu64 " GiB of 1 GiB pages, which the kernel clears first ...",
+			item->size >> 30);
 }
 
 static int
@@ -99,6 +108,7 @@ make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *e
 	struct extents before = { 0 }, after = { 0 };
 	int ret, err;
 
+	say_slow(item);
 	if (buffer_alloc(&held->buffer, item, prng, error) < 0) {
 		if (!item->optional)
 			return -1;
@@ -116,11 +126,25 @@ make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *e
 	if (err < 0) {
 		say_refused(item, -err);
 		run->n_failed++;
+		run->full = err == -ENOSPC;
 		buffer_free(&held->buffer);
 	}
 	extents_free(&before);
 	extents_free(&after);
 	return ret < 0 ? probe_fail(error, ENOMEM, "out of memory") : 0;
+}
+
+/* Whether to stop after item I: more of the same would teach nothing. */
+static bool
+given_up(struct map_run *run, size_t i)
+{
+	const size_t left = run->pattern.n - i - 1;
+
+	if (left == 0 || (!run->full && run->n_failed < FAILURES_MAX))
+		return false;
+	probe_say("the %zu mappings after that are not tried", left);
+	record_note(run->record, "%zu mappings were not tried after %zu refused", left, run->n_failed);
+	return true;
 }
 
 int
@@ -136,13 +160,8 @@ map_run_make(struct map_run *run, struct probe_error *error)
 			return probe_fail(error, EIO, "stopped: the record cannot be written");
 		if (make_one(run, i, &prng, error) < 0)
 			return -1;
-		if (run->n_failed >= FAILURES_MAX) {
-			probe_say("%d mappings refused; the %zu after them are not tried", FAILURES_MAX,
-				run->pattern.n - i - 1);
-			record_note(run->record, "%zu mappings were not tried after %d refusals",
-				run->pattern.n - i - 1, FAILURES_MAX);
+		if (given_up(run, i))
 			break;
-		}
 	}
 	return 0;
 }

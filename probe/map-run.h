@@ -25,6 +25,7 @@ struct map_run {
 	struct pattern pattern;
 	struct held_mapping *held; /* one for each item of the pattern */
 	size_t n_failed;           /* MAP_DMA or UNMAP_DMA that the kernel refused */
+	bool full;                 /* the container takes no more mappings */
 	bool told_unknown;
 };
 

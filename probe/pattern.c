@@ -223,7 +223,7 @@ int
 pattern_shaped(struct pattern *ret, const struct iova_ranges *ranges, const struct pattern_shape *shape,
 	uint64_t seed)
 {
-	struct pattern_item item = { "as asked for", { 0 }, shape->size, shape->page_size, shape->prot,
+	struct pattern_item item = { "as given", { 0 }, shape->size, shape->page_size, shape->prot,
 		shape->page_size == PAGE_4K, false };
 	struct prng prng = { seed };
 	uint64_t at = shape->iova;

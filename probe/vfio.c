@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "bind.h"
 #include "vfio-info.h"
 
 struct stranger_list {
@@ -59,10 +58,6 @@ open_container(struct vfio *vfio, struct probe_error *error)
 	int version;
 
 	vfio->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	if (vfio->container < 0 && errno == ENOENT) {
-		vfio_load_modules();
-		vfio->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	}
 	if (vfio->container < 0 && (errno == ENOENT || errno == ENODEV))
 		return probe_fail(error, errno,
 			"there is no /dev/vfio/vfio: load the vfio module (modprobe vfio-pci), or use a "
@@ -75,12 +70,9 @@ open_container(struct vfio *vfio, struct probe_error *error)
 	if (version != VFIO_API_VERSION)
 		return probe_fail(error, 0, "the kernel speaks VFIO API version %d, this program version %d",
 			version, VFIO_API_VERSION);
-	if (ioctl(vfio->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
-		vfio_load_modules();
-		if (ioctl(vfio->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1)
-			return probe_fail(error, 0,
-				"this kernel's VFIO has no type1v2 IOMMU driver: modprobe vfio_iommu_type1");
-	}
+	if (ioctl(vfio->container, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1)
+		return probe_fail(error, 0,
+			"this kernel's VFIO has no type1v2 IOMMU driver: modprobe vfio_iommu_type1");
 	return 0;
 }
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How the doctor's checks speak.  A check looks and tells; it changes nothing. */
+#ifndef PROBE_DOCTOR_H
+#define PROBE_DOCTOR_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "sysfs.h"
+#include "vfio.h"
+
+enum verdict {
+	VERDICT_OK,
+	VERDICT_WARN, /* works, or may, but not as most people want it */
+	VERDICT_FAIL, /* mappings cannot work until this is put right */
+	VERDICT_SKIP, /* not looked at, and why */
+};
+
+struct doctor {
+	FILE *out;
+	bool colour;
+	unsigned count[4]; /* of each verdict */
+
+	/* What the checks found out, for the checks after them. */
+	char cmdline[4096];
+	size_t n_iommus;
+	size_t n_groups;
+	const char *bdf; /* or NULL: no device was named */
+	struct pci_facts device;
+	bool device_found;
+};
+
+void doctor_begin(struct doctor *ret, FILE *out);
+void doctor_section(struct doctor *doctor, const char *title);
+/* One check: its verdict, its name, what was seen. */
+void doctor_check(struct doctor *doctor, enum verdict verdict, const char *name, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* More about the check before: lines of their own, under it. */
+void doctor_more(struct doctor *doctor, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void doctor_fix(struct doctor *doctor, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The last line; the exit status. */
+int doctor_end(struct doctor *doctor);
+
+/* The checks, in the order in which they stand on each other. */
+void doctor_kernel(struct doctor *doctor);
+void doctor_iommus(struct doctor *doctor);
+void doctor_groups(struct doctor *doctor);
+void doctor_device(struct doctor *doctor);
+void doctor_limits(struct doctor *doctor);
+void doctor_vfio(struct doctor *doctor);
+/* Maps and unmaps one page through VFIO, to show what the ioctls answer. */
+void doctor_trial(struct doctor *doctor);
+
+#endif
