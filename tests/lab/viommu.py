@@ -22,9 +22,9 @@ def find():
     return os.path.abspath(found[0])
 
 
-def run(*arguments, seconds=120):
-    """subprocess.CompletedProcess, with texts."""
-    return subprocess.run([find(), *arguments], stdin=subprocess.DEVNULL, text=True, timeout=seconds,
+def run(*arguments, seconds=120, prefix=()):
+    """subprocess.CompletedProcess, with texts.  `prefix`: a command that runs viommu."""
+    return subprocess.run([*prefix, find(), *arguments], stdin=subprocess.DEVNULL, text=True, timeout=seconds,
                           capture_output=True, env={**os.environ, 'NO_COLOR': '1'})
 
 

@@ -8,6 +8,7 @@ import socket
 import time
 
 from common import BDF, Case, Held, boot, faults, scratch, viommu
+from proxy import Proxy
 
 import tap
 
@@ -91,20 +92,26 @@ class TranslationOff(Case):
 class DiesInTheMiddle(Case):
     def test_qemu_is_killed(self):
         """QEMU killed while capture reads it: exit 1, a sentence, no file"""
+        directory = scratch()
         with boot() as guest:
             Held(guest, BDF)
-            path = os.path.join(scratch(), 'dead.core')
-            started = time.monotonic()
-            arguments = ('capture', '-q', guest.target, '-o', path, '--memory', 'xp')
-            self.assertEqual(viommu.run(*arguments).returncode, 0)
-            whole = time.monotonic() - started
+            path = os.path.join(directory, 'dead.core')
+            monitor = guest.target.removeprefix('unix:')
+
+            def capture(name, nth):
+                proxy = Proxy(monitor, os.path.join(guest.dir, name), nth, guest.kill)
+                process = viommu.run('capture', '-q', f'unix:{guest.dir}/{name}', '-o', path,
+                                     '--memory', 'xp', seconds=60)
+                proxy.close()
+                return proxy, process
+
+            proxy, process = capture('whole.sock', None)
+            self.assertEqual(process.returncode, 0, process.stderr)
             os.unlink(path)
-            process = viommu.start(*arguments)
-            time.sleep(whole / 2)
-            guest.kill()
-            process.stdout, process.stderr = process.communicate(timeout=30)
+            proxy, process = capture('dies.sock', proxy.lines * 2 // 3)
+            self.assertFalse(guest.alive())
             self.assert_sentence(process, 1)
-            self.assertEqual(os.listdir(os.path.dirname(path)), [])
+            self.assertEqual(os.listdir(directory), [])
 
 
 class FourLevels(Case):

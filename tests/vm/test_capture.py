@@ -16,7 +16,8 @@ class Capture(Case):
     def setUpClass(cls):
         cls.guest = boot()
         cls.addClassCleanup(cls.guest.close)
-        cls.held = Held(cls.guest, BDF)
+        # Scattered: many table pages, so that there is a middle to be stopped in.
+        cls.held = Held(cls.guest, BDF, '--count 1000 --size 4k --seed 3')
         cls.scratch = scratch()
 
     def file(self, name):

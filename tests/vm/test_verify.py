@@ -72,6 +72,19 @@ class DefaultPattern(_OnPattern):
         self.assert_true_result(self.verify('--pause'), self.held.state)
         self.assert_running(GUEST)
 
+    def test_no_permission(self):
+        """without the right to read QEMU's memory, xp serves, and --debug says why"""
+        if os.geteuid() != 0 or not shutil.which('setpriv'):
+            self.skipTest('needs root and setpriv, to give a capability up')
+        prefix = ('setpriv', '--bounding-set', '-sys_ptrace')
+        process = viommu.run('verify', '--debug', '-q', GUEST.target, self.held.record, prefix=prefix)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn('xp', process.stderr)
+        self.assertRegex(process.stderr, 'EPERM|EACCES|not permitted|[Pp]ermission')
+        process = viommu.run('verify', '--memory', 'process', '-q', GUEST.target, self.held.record,
+                             prefix=prefix)
+        self.assert_sentence(process, 1, 'memory')
+
     def test_at_held(self):
         self.assert_true_result(self.verify('--at', 'held'), self.held.state)
 
