@@ -5,6 +5,7 @@ import os
 import shutil
 
 from common import BDF, Case, Held, boot, faults, rng, runs, scratch, viommu
+from proxy import Proxy
 
 import tap
 
@@ -84,6 +85,14 @@ class DefaultPattern(_OnPattern):
         process = viommu.run('verify', '--memory', 'process', '-q', GUEST.target, self.held.record,
                              prefix=prefix)
         self.assert_sentence(process, 1, 'memory')
+
+    def test_forwarder(self):
+        """behind a forwarder (socat, ssh -L) the socket's peer is not QEMU"""
+        path = os.path.join(SCRATCH, 'forward.sock')
+        proxy = Proxy(GUEST.target.removeprefix('unix:'), path, None, None)
+        self.addCleanup(proxy.close)
+        result = viommu.verify('-q', 'unix:' + path, self.held.record)[1]
+        self.assert_true_result(result, self.held.state)
 
     def test_at_held(self):
         self.assert_true_result(self.verify('--at', 'held'), self.held.state)
