@@ -64,8 +64,7 @@ cmd_doctor(int argc, char **argv)
 			probe_say("there is no option %s; see viommu-probe doctor --help", argv[optind - 1]);
 			return PROBE_EXIT_USAGE;
 		}
-		fputs(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n", stdout);
-		return fflush(stdout) == 0 ? PROBE_EXIT_OK : PROBE_EXIT_FAILED;
+		return probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
 	}
 	if (optind == argc)
 		return examine(NULL);

@@ -169,15 +169,10 @@ cmd_map(int argc, char **argv)
 {
 	struct probe_error error = { 0 };
 	struct map_options options;
+	int status;
 
-	switch (map_options_parse(&options, argc, argv)) {
-	case MAP_OPTIONS_DONE:
-		return fflush(stdout) == 0 ? PROBE_EXIT_OK : PROBE_EXIT_FAILED;
-	case MAP_OPTIONS_USAGE:
-		return PROBE_EXIT_USAGE;
-	case MAP_OPTIONS_RUN:
-		break;
-	}
+	if (!map_options_parse(&options, argc, argv, &status))
+		return status;
 	signals_install();
 	if (run_map(&options, &error) == 0)
 		return PROBE_EXIT_OK;

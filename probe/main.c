@@ -14,7 +14,7 @@ static const struct {
 	{ "map", cmd_map, "make test mappings, record them, hold them" },
 };
 
-static void
+static int
 print_help(void)
 {
 	puts("Usage: viommu-probe COMMAND [OPTION]...\n"
@@ -25,13 +25,13 @@ print_help(void)
 	     "Commands:");
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
-	puts("\n"
-	     "  viommu-probe doctor 00:04.0\n"
-	     "  viommu-probe map 00:04.0 --bind -o /dev/virtio-ports/record\n"
-	     "  viommu-probe COMMAND --help\n"
-	     "\n"
-	     "Exit status: 0 fine, 1 it could not be done, 2 wrong usage, 3 doctor: FAIL.\n"
-	     "See viommu-probe(1).");
+	return probe_print("\n"
+			   "  viommu-probe doctor 00:04.0\n"
+			   "  viommu-probe map 00:04.0 --bind -o /dev/virtio-ports/record\n"
+			   "  viommu-probe COMMAND --help\n"
+			   "\n"
+			   "Exit status: 0 fine, 1 it could not be done, 2 wrong usage, 3 doctor: FAIL.\n"
+			   "See viommu-probe(1).\n");
 }
 
 int
@@ -42,12 +42,10 @@ main(int argc, char **argv)
 		return PROBE_EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		print_help();
-		return fflush(stdout) == 0 ? PROBE_EXIT_OK : PROBE_EXIT_FAILED;
+		return print_help();
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		puts("viommu-probe " VIOMMU_VERSION);
-		return fflush(stdout) == 0 ? PROBE_EXIT_OK : PROBE_EXIT_FAILED;
+		return probe_print("viommu-probe " VIOMMU_VERSION "\n");
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)

@@ -129,14 +129,14 @@ take_option(struct map_options *options, int option, const char *arg)
 	}
 }
 
-static enum map_options_result
+static bool
 usage(const char *text)
 {
 	probe_say("%s; see viommu-probe map --help", text);
-	return MAP_OPTIONS_USAGE;
+	return false;
 }
 
-static enum map_options_result
+static bool
 check(struct map_options *options, int argc, char **argv)
 {
 	struct pattern_shape *shape = &options->shape;
@@ -146,11 +146,11 @@ check(struct map_options *options, int argc, char **argv)
 	if (optind + 1 < argc) {
 		probe_say(
 			"one device at a time: what is '%s'? See viommu-probe map --help", argv[optind + 1]);
-		return MAP_OPTIONS_USAGE;
+		return false;
 	}
 	if (!parse_bdf(argv[optind], options->bdf)) {
 		probe_say("'%s' is not a PCI address such as 00:04.0 or 0000:00:04.0", argv[optind]);
-		return MAP_OPTIONS_USAGE;
+		return false;
 	}
 	if (shape->size == 0)
 		shape->size = shape->page_size == PAGE_4K ? 16 * PAGE_4K : shape->page_size;
@@ -158,14 +158,15 @@ check(struct map_options *options, int argc, char **argv)
 		return usage("--size has to be a multiple of --page");
 	if (shape->count > UINT64_MAX / shape->size)
 		return usage("--count times --size is more than 2^64 bytes");
-	return MAP_OPTIONS_RUN;
+	return true;
 }
 
-enum map_options_result
-map_options_parse(struct map_options *ret, int argc, char **argv)
+bool
+map_options_parse(struct map_options *ret, int argc, char **argv, int *status)
 {
 	int option;
 
+	*status = PROBE_EXIT_USAGE;
 	*ret = (struct map_options){
 		.shape = { .page_size = PAGE_4K,
 			.count = 1,
@@ -180,19 +181,19 @@ map_options_parse(struct map_options *ret, int argc, char **argv)
 		const char *wrong;
 
 		if (option == 'h' || option == 'V') {
-			fputs(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n", stdout);
-			return MAP_OPTIONS_DONE;
+			*status = probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
+			return false;
 		}
 		if (option == '?' || option == ':') {
 			probe_say(option == ':' ? "%s wants an argument; see viommu-probe map --help"
 						: "there is no option %s; see viommu-probe map --help",
 				argv[optind - 1]);
-			return MAP_OPTIONS_USAGE;
+			return false;
 		}
 		wrong = take_option(ret, option, optarg);
 		if (wrong != NULL) {
 			probe_say(optarg != NULL && optarg[0] ? "%s, not '%s'" : "%s", wrong, optarg);
-			return MAP_OPTIONS_USAGE;
+			return false;
 		}
 	}
 	return check(ret, argc, argv);

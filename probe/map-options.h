@@ -21,12 +21,8 @@ struct map_options {
 	const char *output;
 };
 
-enum map_options_result {
-	MAP_OPTIONS_RUN,
-	MAP_OPTIONS_DONE,  /* help or version was printed */
-	MAP_OPTIONS_USAGE, /* a sentence on stderr says what is wrong */
-};
-
-enum map_options_result map_options_parse(struct map_options *ret, int argc, char **argv);
+/* False when there is nothing to run: help was printed, or a sentence on stderr
+ * says what is wrong; *STATUS is the exit status then. */
+bool map_options_parse(struct map_options *ret, int argc, char **argv, int *status);
 
 #endif

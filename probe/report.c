@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "utf8.h"
 
@@ -16,6 +18,15 @@ probe_fail(struct probe_error *error, int err, const char *format, ...)
 	vsnprintf(error->text, sizeof error->text, format, ap);
 	va_end(ap);
 	return -1;
+}
+
+int
+probe_print(const char *text)
+{
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return PROBE_EXIT_OK;
+	probe_say("cannot write to stdout: %s", strerror(errno));
+	return PROBE_EXIT_FAILED;
 }
 
 void

@@ -21,6 +21,9 @@ struct probe_error {
 int probe_fail(struct probe_error *error, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Text on stdout, all that a command prints: its exit status. */
+int probe_print(const char *text);
+
 /* A line on stderr, after the program's name.  Control characters in it are
  * replaced, whatever the arguments held. */
 void probe_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
