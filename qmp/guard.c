@@ -47,11 +47,14 @@ void
 viommu_guard_dismiss(viommu_guard *self)
 {
 	static const char word = DISMISSED;
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
 	ssize_t n;
 
+	sigaction(SIGPIPE, &ignore, &before); /* somebody may have killed the guard */
 	do
 		n = write(self->pipe, &word, 1);
 	while (n < 0 && errno == EINTR);
+	sigaction(SIGPIPE, &before, NULL);
 	close(self->pipe);
 	while (waitpid(self->pid, NULL, 0) < 0 && errno == EINTR)
 		;

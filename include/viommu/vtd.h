@@ -248,7 +248,8 @@ gboolean vtd_translate_in(const vtd_unit *unit, viommu_memory *memory, const vtd
 typedef enum {
 	VTD_RUN_MAPPED,
 	VTD_RUN_RESERVED,   /* an entry with reserved bits set: QEMU refuses all of it */
-	VTD_RUN_UNREADABLE, /* a table that could not be read; status says why */
+	VTD_RUN_UNREADABLE, /* the table at gpa could not be read; status says why.  level is
+	                     * that of the entry which names it, levels + 1 for the top table */
 	VTD_RUN_LOOP,       /* a table that is its own ancestor: not followed */
 	VTD_RUN_UNVISITED,  /* the budget ran out here: nothing is known of it */
 } vtd_run_kind;
@@ -267,6 +268,21 @@ typedef struct {
 } vtd_run;
 
 typedef void (*vtd_run_visitor)(const vtd_run *run, void *user);
+
+/* One field of an entry that was read, for people and programs. */
+typedef struct {
+	const char *name; /* as in the specification; "reserved" for the reserved bits that are set */
+	uint64_t value;
+	bool wide;           /* an address or a mask: shown in hexadecimal */
+	const char *meaning; /* a few words, or NULL */
+} vtd_field_value;
+
+#define VTD_MAX_FIELDS 12
+
+/* Decodes a step into fields; returns how many. None when it could not be read. */
+unsigned vtd_step_fields(const vtd_unit *unit, const vtd_step *step, vtd_field_value ret[VTD_MAX_FIELDS]);
+const char *vtd_step_name(const vtd_step *step); /* "root", "context", "level 3" */
+const char *vtd_outcome_text(vtd_outcome outcome);
 
 /* What walks may still do, so that a hostile table ends them and not us.  Used up
  * as they go; several walks may share one. */

@@ -204,8 +204,8 @@ vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned
 	if (ok && read.status == VIOMMU_PAGE_OK) {
 		ok = walk_table(&w, &at, read.data, error);
 	} else if (ok) {
-		vtd_run run = { .kind = VTD_RUN_UNREADABLE, .status = read.status, .level = levels,
-			.iova = { 0, (1ull << MIN(63, 12 + 9 * levels)) - 1 }, .entry = table };
+		vtd_run run = { .kind = VTD_RUN_UNREADABLE, .status = read.status, .level = levels + 1, .gpa = table,
+			.iova = { 0, (1ull << MIN(63, 12 + 9 * levels)) - 1 } };
 		emit(&w, &run);
 	}
 	flush(&w);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "cmd.h"
+
+static const char help[] =
+	"Usage: viommu capture -q ADDRESS -o FILE\n\n"
+	"Saves the vIOMMU's registers and every table page that they lead to, so that\n"
+	"walk, dump, info and verify can be run later with -s FILE, with QEMU gone, on\n"
+	"any machine. The file is an ELF core (viommu-snapshot(5)) and holds no guest\n"
+	"data but table pages.\n\n"
+	"  viommu capture -q unix:/tmp/qmp -o before.elf\n\n"
+	"  -o, --output FILE     where to; refused if it exists\n"
+	"      --force           replace FILE if it exists\n"
+	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
+	"      --reproducible    leave out the time and the way the memory was read\n"
+	"      --debug           say how the tables are read\n";
+
+int
+viommu_cmd_capture(int argc, char **argv)
+{
+	g_auto(viommu_cmd) cmd = VIOMMU_CMD_DEFAULTS;
+	g_autofree char *output = NULL;
+	gboolean force = FALSE;
+	viommu_capture_options options = { .progress = viommu_cmd_progress };
+	const GOptionEntry own[] = {
+		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, NULL, NULL },
+		{ "force", 0, 0, G_OPTION_ARG_NONE, &force, NULL, NULL },
+		{ "pause", 0, 0, G_OPTION_ARG_NONE, &options.pause, NULL, NULL },
+		{ "reproducible", 0, 0, G_OPTION_ARG_NONE, &options.reproducible, NULL, NULL },
+		{ 0 },
+	};
+	g_autoptr(viommu_target) target = NULL;
+	g_autoptr(viommu_snapshot) snapshot = NULL;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *safe = NULL;
+	int status = viommu_cmd_parse(&cmd, argc, argv, own, TRUE, help);
+
+	if (status >= 0)
+		return status;
+	if (cmd.arguments[0])
+		return viommu_cmd_usage("capture", "it takes no argument, but got \"%s\"", cmd.arguments[0]);
+	if (!output || !*output)
+		return viommu_cmd_usage("capture", "say where to save the snapshot: -o FILE");
+	if (cmd.target.snapshot)
+		return viommu_cmd_usage("capture", "it takes a live QEMU (-q); -s names what was captured before");
+	if (!force && g_file_test(output, G_FILE_TEST_EXISTS)) {
+		g_set_error(&error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
+			"%s exists already; choose another name, or add --force to replace it", output);
+		return viommu_cmd_fail("capture", error);
+	}
+	target = viommu_target_open(&cmd.target, &error);
+	if (!target)
+		return viommu_cmd_fail("capture", error);
+	snapshot = viommu_live_capture(target->live, &options, &error);
+	viommu_cmd_progress_done();
+	if (!snapshot || !viommu_snapshot_write(snapshot, output, force, &error))
+		return viommu_cmd_fail("capture", error);
+	safe = viommu_escape(output);
+	if (cmd.json)
+		viommu_cmd_print_json(json_pack("{s:s, s:i, s:s, s:I}", "format", "viommu-capture", "version", 1, "file", output,
+			"table_pages", (json_int_t) viommu_snapshot_pages(snapshot)));
+	else
+		printf("%s: %s table pages\n", safe, viommu_count_text(viommu_snapshot_pages(snapshot)).text);
+	return VIOMMU_EXIT_CLEAN;
+}

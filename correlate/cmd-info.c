@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cmd.h"
+#include "render.h"
+
+static const char help[] =
+	"Usage: viommu info TARGET\n\n"
+	"The state of the vIOMMU at a glance: the QEMU, intel-iommu's properties, the\n"
+	"registers with their fields under the VT-d specification's names, the PCI\n"
+	"devices and the domain that each one's DMA goes through.\n\n"
+	"  viommu info -q unix:/tmp/qmp\n\n"
+	"      --format FORMAT   text (default) or json\n"
+	"      --debug           say how the tables are read\n";
+
+static uint64_t
+register_value(const vtd_registers *regs, const vtd_register_info *info)
+{
+	return info->bytes == 8 ? vtd_reg64(regs, info->offset) : vtd_reg32(regs, info->offset);
+}
+
+static void
+print_register(const vtd_registers *regs, const vtd_register_info *info)
+{
+	uint64_t value = register_value(regs, info);
+	int column = printf("  %-6s 0x%0*" PRIx64, info->name, info->bytes * 2, value);
+
+	printf("%*s", column < 27 ? 27 - column : 1, "");
+	column = 27;
+	for (unsigned i = 0; i < info->n_fields; i++) {
+		const vtd_field *field = &info->fields[i];
+		uint64_t bits = vtd_bits(value, field->high, field->low);
+		char text[96];
+		int len;
+
+		if (bits == 0 && field->high == field->low)
+			continue; /* a flag that is off says nothing */
+		len = g_snprintf(text, sizeof(text), bits > 9 ? "%s=0x%" PRIx64 " (%s)" : "%s=%" PRIu64 " (%s)", field->name, bits,
+			field->meaning);
+		if (column > 27 && column + len > 100) {
+			printf("\n%27s", "");
+			column = 27;
+		}
+		column += printf("%s%s", column > 27 ? "  " : "", text);
+	}
+	putchar('\n');
+}
+
+static json_t *
+registers_json(const vtd_registers *regs)
+{
+	json_t *ret = json_object();
+
+	for (unsigned r = 0; r < vtd_register_count; r++) {
+		const vtd_register_info *info = &vtd_register_table[r];
+		uint64_t value = register_value(regs, info);
+		json_t *fields = json_object();
+
+		for (unsigned i = 0; i < info->n_fields; i++)
+			json_object_set_new(fields, info->fields[i].name,
+				json_integer((json_int_t) vtd_bits(value, info->fields[i].high, info->fields[i].low)));
+		json_object_set_new(ret, info->name,
+			json_pack("{s:i, s:o, s:o}", "offset", info->offset, "value", viommu_json_hex(value), "fields", fields));
+	}
+	return ret;
+}
+
+static void
+print_properties(const viommu_machine *machine)
+{
+	const char *name;
+	json_t *value;
+	int column = 0;
+
+	printf("\n%sintel-iommu properties%s\n ", viommu_tone_on(VIOMMU_STRONG), viommu_tone_off(VIOMMU_STRONG));
+	json_object_foreach (machine->iommu_properties, name, value) {
+		char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		g_autofree char *safe_name = viommu_escape(name);
+		g_autofree char *safe = viommu_escape(text ? text : "");
+
+		if (column > 80) {
+			printf("\n ");
+			column = 0;
+		}
+		column += printf(" %s=%s", safe_name, safe);
+		free(text);
+	}
+	putchar('\n');
+}
+
+static gboolean
+print_devices(const viommu_target *target, GError **error)
+{
+	printf("\n%sdevices%s\n", viommu_tone_on(VIOMMU_STRONG), viommu_tone_off(VIOMMU_STRONG));
+	for (guint i = 0; i < target->machine->pci->len; i++) {
+		const viommu_pci_device *pci = &g_array_index(target->machine->pci, viommu_pci_device, i);
+		g_autofree char *label = viommu_device_label(target->machine, pci->sid);
+		vtd_device device;
+
+		if (!vtd_find_device(&target->unit, target->memory, pci->sid, &device, error))
+			return FALSE;
+		printf("  %-36s ", label);
+		viommu_render_device(stdout, &device);
+		putchar('\n');
+	}
+	return TRUE;
+}
+
+static gboolean
+devices_json(const viommu_target *target, json_t **ret, GError **error)
+{
+	*ret = json_array();
+	for (guint i = 0; i < target->machine->pci->len; i++) {
+		const viommu_pci_device *pci = &g_array_index(target->machine->pci, viommu_pci_device, i);
+		vtd_device device;
+		json_t *item;
+
+		if (!vtd_find_device(&target->unit, target->memory, pci->sid, &device, error)) {
+			json_decref(*ret);
+			return FALSE;
+		}
+		item = viommu_device_json(&target->unit, &device);
+		json_object_set_new(item, "vendor_id", viommu_json_hex(pci->vendor));
+		json_object_set_new(item, "device_id", viommu_json_hex(pci->device));
+		json_object_set_new(item, "class", json_string(pci->class_text));
+		json_object_set_new(item, "id", json_string(pci->id));
+		json_array_append_new(*ret, item);
+	}
+	return TRUE;
+}
+
+int
+viommu_cmd_info(int argc, char **argv)
+{
+	g_auto(viommu_cmd) cmd = VIOMMU_CMD_DEFAULTS;
+	g_autoptr(viommu_target) target = NULL;
+	g_autoptr(GError) error = NULL;
+	json_t *devices;
+	int status = viommu_cmd_parse(&cmd, argc, argv, NULL, TRUE, help);
+
+	if (status >= 0)
+		return status;
+	if (cmd.arguments[0])
+		return viommu_cmd_usage("info", "it takes no argument, but got \"%s\"", cmd.arguments[0]);
+	target = viommu_target_open(&cmd.target, &error);
+	if (!target)
+		return viommu_cmd_fail("info", error);
+	if (cmd.json) {
+		if (!devices_json(target, &devices, &error))
+			return viommu_cmd_fail("info", error);
+		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "format", "viommu-info", "version", 1, "qemu",
+			viommu_machine_summary_json(target->machine, &target->unit), "registers_base",
+			viommu_json_hex(target->registers->base), "registers", registers_json(target->registers), "devices",
+			devices));
+		return VIOMMU_EXIT_CLEAN;
+	}
+	viommu_render_machine(stdout, target->machine, &target->unit,
+		target->snapshot ? viommu_snapshot_info(target->snapshot) : NULL, viommu_memory_name(target->memory));
+	print_properties(target->machine);
+	printf("\n%sregisters at GPA 0x%" PRIx64 "%s\n", viommu_tone_on(VIOMMU_STRONG), target->registers->base,
+		viommu_tone_off(VIOMMU_STRONG));
+	for (unsigned i = 0; i < vtd_register_count; i++)
+		print_register(target->registers, &vtd_register_table[i]);
+	return print_devices(target, &error) ? VIOMMU_EXIT_CLEAN : viommu_cmd_fail("info", error);
+}

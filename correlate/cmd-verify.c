@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <viommu/correlate.h>
+
+#include "cmd.h"
+#include "report.h"
+
+static const char help[] =
+	"Usage: viommu verify TARGET RECORD…\n\n"
+	"Says page by page whether the mappings in a record (viommu-probe writes it in L1)\n"
+	"are in the vIOMMU's tables: right page, right permissions, nothing left over.\n"
+	"A RECORD of - is standard input.\n\n"
+	"  viommu verify -q unix:/tmp/qmp maps.jsonl\n"
+	"  viommu verify -s saved.elf maps.jsonl --at held\n\n"
+	"      --at MOMENT       the record up to a sequence number or a mark (held)\n"
+	"      --save FILE       keep the snapshot that was judged (--force replaces FILE)\n"
+	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
+	"      --strict          exit status 3 also when pages could not be verified\n"
+	"      --all             every mapping and fault, however many\n"
+	"      --format FORMAT   text (default) or json\n"
+	"      --debug           say how the tables are read\n";
+
+/* A mismatch counts when two reads in a row agree on it. */
+#define MAX_READS 5
+#define PAUSE_US (100 * 1000)
+
+typedef struct {
+	viommu_cmd cmd;
+	char *at, *save;
+	gboolean force, strict, all;
+	viommu_capture_options capture;
+} verify_options;
+
+/* One look: the records as they are now, a snapshot, the result of both. */
+typedef struct {
+	GPtrArray *records;
+	viommu_snapshot *snapshot; /* owned unless it is the target's */
+	gboolean owns_snapshot;
+	viommu_result *result;
+} look;
+
+static void
+look_free(look *self)
+{
+	if (!self)
+		return;
+	viommu_result_free(self->result);
+	if (self->owns_snapshot)
+		viommu_snapshot_free(self->snapshot);
+	g_ptr_array_unref(self->records);
+	g_free(self);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(look, look_free)
+
+static void
+record_free(void *record)
+{
+	viommu_record_free(record);
+}
+
+static GPtrArray *
+read_records(const verify_options *options, GError **error)
+{
+	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(record_free);
+
+	for (char **path = options->cmd.arguments; *path; path++) {
+		viommu_record *record = viommu_record_read(*path, options->at, error);
+
+		if (!record)
+			return NULL;
+		g_ptr_array_add(ret, record);
+	}
+	return g_steal_pointer(&ret);
+}
+
+/* records may be NULL: they are read now. */
+static look *
+take_look(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
+{
+	g_autoptr(look) self = g_new0(look, 1);
+
+	self->records = records ? g_ptr_array_ref(records) : read_records(options, error);
+	if (!self->records) {
+		g_free(g_steal_pointer(&self));
+		return NULL;
+	}
+	self->snapshot = target->snapshot;
+	if (target->live) {
+		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
+		self->owns_snapshot = TRUE;
+	}
+	if (!self->snapshot)
+		return NULL;
+	self->result = viommu_verify(self->records, self->snapshot, error);
+	return self->result ? g_steal_pointer(&self) : NULL;
+}
+
+/* Can a record be read again, to see what L1 did since? */
+static gboolean
+can_reread(const verify_options *options)
+{
+	for (char **path = options->cmd.arguments; *path; path++) {
+		struct stat st;
+
+		if (strcmp(*path, "-") == 0 || stat(*path, &st) != 0 || !S_ISREG(st.st_mode))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* A running guest moves: looks again until a fault stands in two looks, and calls
+ * what does not in flux. */
+static look *
+look_until_sure(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
+{
+	gboolean reread = can_reread(options);
+	g_autoptr(look) now = take_look(options, target, records, error);
+
+	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
+		g_autoptr(look) next = NULL;
+		uint64_t doubtful;
+
+		if (viommu_result_faults(now->result) == 0 || viommu_snapshot_info(now->snapshot)->paused)
+			break;
+		g_usleep(PAUSE_US);
+		next = take_look(options, target, reread ? NULL : now->records, error);
+		if (!next)
+			return NULL;
+		next->result->reads = reads;
+		doubtful = viommu_result_doubt(next->result, now->result, reads == MAX_READS);
+		look_free(g_steal_pointer(&now));
+		now = g_steal_pointer(&next);
+		if (doubtful == 0)
+			break;
+	}
+	return g_steal_pointer(&now);
+}
+
+static int
+exit_status(const verify_options *options, const viommu_result *result)
+{
+	if (viommu_result_faults(result))
+		return VIOMMU_EXIT_FAULT;
+	if (options->strict && (result->pages[VIOMMU_UNVERIFIED] || result->pages[VIOMMU_IN_FLUX]))
+		return VIOMMU_EXIT_FAULT;
+	return VIOMMU_EXIT_CLEAN;
+}
+
+static int
+run(verify_options *options)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) records = read_records(options, &error);
+	g_autoptr(viommu_target) target = NULL;
+	g_autoptr(look) final = NULL;
+	viommu_report report = { .all = options->all };
+
+	if (!records)
+		return viommu_cmd_fail("verify", error);
+	target = viommu_target_open(&options->cmd.target, &error);
+	if (!target)
+		return viommu_cmd_fail("verify", error);
+	final = look_until_sure(options, target, records, &error);
+	viommu_cmd_progress_done();
+	if (!final || (options->save && !viommu_snapshot_write(final->snapshot, options->save, options->force, &error)))
+		return viommu_cmd_fail("verify", error);
+	report.result = final->result;
+	report.snapshot = final->snapshot;
+	report.exit_status = exit_status(options, final->result);
+	if (options->cmd.json)
+		viommu_cmd_print_json(viommu_report_json(&report));
+	else
+		viommu_report_text(stdout, &report);
+	return report.exit_status;
+}
+
+int
+viommu_cmd_verify(int argc, char **argv)
+{
+	verify_options options = { .cmd = VIOMMU_CMD_DEFAULTS, .capture = { .progress = viommu_cmd_progress } };
+	const GOptionEntry own[] = {
+		{ "at", 0, 0, G_OPTION_ARG_STRING, &options.at, NULL, NULL },
+		{ "save", 0, 0, G_OPTION_ARG_FILENAME, &options.save, NULL, NULL },
+		{ "force", 0, 0, G_OPTION_ARG_NONE, &options.force, NULL, NULL },
+		{ "pause", 0, 0, G_OPTION_ARG_NONE, &options.capture.pause, NULL, NULL },
+		{ "strict", 0, 0, G_OPTION_ARG_NONE, &options.strict, NULL, NULL },
+		{ "all", 0, 0, G_OPTION_ARG_NONE, &options.all, NULL, NULL },
+		{ 0 },
+	};
+	int status = viommu_cmd_parse(&options.cmd, argc, argv, own, TRUE, help);
+
+	if (status < 0 && !options.cmd.arguments[0])
+		status = viommu_cmd_usage("verify", "name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
+	if (status < 0 && options.cmd.target.snapshot && (options.capture.pause || options.save))
+		status = viommu_cmd_usage("verify", "--pause and --save are for a live QEMU, not for a snapshot");
+	if (status < 0 && options.save && !options.force && g_file_test(options.save, G_FILE_TEST_EXISTS))
+		status = viommu_cmd_usage("verify", "%s exists already; choose another name, or add --force to replace it",
+			options.save);
+	if (status < 0)
+		status = run(&options);
+	viommu_cmd_clear(&options.cmd);
+	g_free(options.at);
+	g_free(options.save);
+	return status;
+}

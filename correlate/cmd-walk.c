@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cmd.h"
+#include "render.h"
+
+static const char help[] =
+	"Usage: viommu walk TARGET BDF IOVA\n\n"
+	"Translates one address as QEMU would: each entry on the way with its place in\n"
+	"L1's memory, its raw value and its fields, then the answer: the GPA, or the\n"
+	"fault reason and the entry to blame.\n\n"
+	"  viommu walk -q unix:/tmp/qmp 00:04.0 0x40000000\n"
+	"  viommu walk -s saved.elf 0000:00:04.0 0xfffff000 --format json\n\n"
+	"      --format FORMAT   text (default) or json\n"
+	"      --debug           say how the tables are read\n";
+
+static void
+print_text(const viommu_target *target, const vtd_translation *walk)
+{
+	g_autofree char *label = viommu_device_label(target->machine, walk->device.sid);
+
+	viommu_render_machine(stdout, target->machine, &target->unit,
+		target->snapshot ? viommu_snapshot_info(target->snapshot) : NULL, viommu_memory_name(target->memory));
+	printf("\n%s%s, IOVA 0x%" PRIx64 "%s\n", viommu_tone_on(VIOMMU_STRONG), label, walk->iova.v,
+		viommu_tone_off(VIOMMU_STRONG));
+	viommu_render_steps(stdout, &target->unit, walk->steps, walk->n_steps,
+		walk->read.blame >= 0 ? walk->read.blame : walk->write.blame);
+	if (walk->outcome == VTD_DISABLED)
+		printf("  GSTS.TES = 0: the vIOMMU does not translate; this DMA goes to the GPA that equals the IOVA\n");
+	else if (walk->outcome == VTD_PASS_THROUGH)
+		printf("  pass-through: this DMA goes to the GPA that equals the IOVA\n");
+	putchar('\n');
+	viommu_render_answer(stdout, "read", walk, &walk->read);
+	viommu_render_answer(stdout, "write", walk, &walk->write);
+}
+
+int
+viommu_cmd_walk(int argc, char **argv)
+{
+	g_auto(viommu_cmd) cmd = VIOMMU_CMD_DEFAULTS;
+	g_autoptr(viommu_target) target = NULL;
+	g_autoptr(GError) error = NULL;
+	vtd_translation walk;
+	viommu_sid sid;
+	uint64_t iova;
+	int status = viommu_cmd_parse(&cmd, argc, argv, NULL, TRUE, help);
+
+	if (status >= 0)
+		return status;
+	if (g_strv_length(cmd.arguments) != 2)
+		return viommu_cmd_usage("walk", "it takes a device and an address, like: 00:04.0 0x40000000");
+	if (!viommu_parse_bdf(cmd.arguments[0], &sid))
+		return viommu_cmd_usage("walk", "\"%s\" is not a device of segment 0 like 00:04.0", cmd.arguments[0]);
+	if (!viommu_parse_number(cmd.arguments[1], &iova))
+		return viommu_cmd_usage("walk", "\"%s\" is not an address like 0x40000000", cmd.arguments[1]);
+	target = viommu_target_open(&cmd.target, &error);
+	if (!target || !vtd_translate(&target->unit, target->memory, sid, VIOMMU_IOVA(iova), &walk, &error))
+		return viommu_cmd_fail("walk", error);
+	if (cmd.json)
+		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o}", "format", "viommu-walk", "version", 1, "qemu",
+			viommu_machine_summary_json(target->machine, &target->unit), "device", viommu_json_bdf(sid), "walk",
+			viommu_translation_json(&target->unit, &walk)));
+	else
+		print_text(target, &walk);
+	return VIOMMU_EXIT_CLEAN;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <viommu/error.h>
+
+void
+viommu_cmd_clear(viommu_cmd *cmd)
+{
+	viommu_target_options_clear(&cmd->target);
+	g_clear_pointer(&cmd->format_name, g_free);
+	g_clear_pointer(&cmd->arguments, g_strfreev);
+}
+
+static GLogWriterOutput
+log_writer(GLogLevelFlags level, const GLogField *fields, gsize n, gpointer user)
+{
+	const gboolean *debug = user;
+
+	if (level & (G_LOG_LEVEL_DEBUG | G_LOG_LEVEL_INFO) && !*debug)
+		return G_LOG_WRITER_HANDLED;
+	for (gsize i = 0; i < n; i++)
+		if (strcmp(fields[i].key, "MESSAGE") == 0) {
+			g_autofree char *safe = viommu_escape(fields[i].value);
+			fprintf(stderr, "viommu: %s%s\n", level & G_LOG_LEVEL_DEBUG ? "debug: " : "", safe);
+		}
+	return G_LOG_WRITER_HANDLED;
+}
+
+int
+viommu_cmd_usage(const char *name, const char *format, ...)
+{
+	g_autofree char *text = NULL;
+	g_autofree char *safe = NULL;
+	va_list args;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	safe = viommu_escape(text);
+	fprintf(stderr, "viommu %s: %s\nTry: viommu %s --help\n", name, safe, name);
+	return VIOMMU_EXIT_USAGE;
+}
+
+int
+viommu_cmd_fail(const char *name, const GError *error)
+{
+	g_autofree char *safe = viommu_escape(error->message);
+
+	viommu_cmd_progress_done();
+	if (g_error_matches(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE))
+		return viommu_cmd_usage(name, "%s", error->message);
+	fprintf(stderr, "viommu %s: %s\n", name, safe);
+	return g_error_matches(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT) ? VIOMMU_EXIT_REJECTED : VIOMMU_EXIT_FAILED;
+}
+
+int
+viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own, gboolean with_target,
+	const char *help)
+{
+	const GOptionEntry common[] = {
+		{ "format", 0, 0, G_OPTION_ARG_STRING, &cmd->format_name, NULL, NULL },
+		{ "debug", 0, 0, G_OPTION_ARG_NONE, &cmd->debug, NULL, NULL },
+		{ "help", 'h', 0, G_OPTION_ARG_NONE, &cmd->help, NULL, NULL },
+		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &cmd->arguments, NULL, NULL },
+		{ 0 },
+	};
+	g_autofree GOptionEntry *target = viommu_target_entries(&cmd->target);
+	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_option_context_set_help_enabled(context, FALSE);
+	g_option_context_add_main_entries(context, common, NULL);
+	if (own)
+		g_option_context_add_main_entries(context, own, NULL);
+	if (with_target)
+		g_option_context_add_main_entries(context, target, NULL);
+	if (!g_option_context_parse(context, &argc, &argv, &error))
+		return viommu_cmd_usage(argv[0], "%s", error->message);
+	if (cmd->help) {
+		printf("%s%s%s", help, with_target ? "\n" : "", with_target ? viommu_target_help : "");
+		return VIOMMU_EXIT_CLEAN;
+	}
+	if (g_strcmp0(cmd->format_name, "json") == 0)
+		cmd->json = TRUE;
+	else if (cmd->format_name && strcmp(cmd->format_name, "text") != 0)
+		return viommu_cmd_usage(argv[0], "--format takes text or json, not \"%s\"", cmd->format_name);
+	if (!cmd->arguments)
+		cmd->arguments = g_new0(char *, 1);
+	g_log_set_writer_func(log_writer, &cmd->debug, NULL);
+	viommu_tones_init(stdout);
+	return -1;
+}
+
+void
+viommu_cmd_print_json(json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(json);
+}
+
+static struct {
+	gint64 began, shown;
+	gboolean line;
+} progress;
+
+void
+viommu_cmd_progress(size_t pages, G_GNUC_UNUSED void *user)
+{
+	gint64 now = g_get_monotonic_time();
+	gboolean terminal = isatty(STDERR_FILENO);
+
+	if (!progress.began)
+		progress.began = progress.shown = now;
+	if (now - progress.began < G_USEC_PER_SEC || now - progress.shown < (terminal ? 200 * 1000 : 5 * G_USEC_PER_SEC))
+		return;
+	progress.shown = now;
+	fprintf(stderr, terminal ? "\r\033[Kviommu: %s table pages read" : "viommu: %s table pages read\n",
+		viommu_count_text(pages).text);
+	progress.line = terminal;
+}
+
+void
+viommu_cmd_progress_done(void)
+{
+	if (progress.line)
+		fputs("\r\033[K", stderr);
+	progress.line = FALSE;
+	progress.began = 0;
+}

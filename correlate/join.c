@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The join: two streams in IOVA order, what L1 asked for and what the table has,
+ * merged into runs with a verdict.  Nothing is kept of either but the runs.
+ */
+#include <string.h>
+
+#include "pieces.h"
+#include "result.h"
+
+/* How many faults get the whole walk as their evidence. */
+#define EVIDENCE_LIMIT 4096
+
+typedef struct {
+	viommu_result *result;
+	uint32_t target;
+	const viommu_record *record;
+	const viommu_space *space;
+	const vtd_device *device;
+	uint64_t next;   /* everything below was judged */
+	bool finished;   /* next ran over the top of the 64-bit space */
+	uint64_t reach;  /* the last IOVA that the table can translate */
+	const char *lost; /* why absence proves nothing, NULL if it does */
+} join;
+
+static void
+add(join *j, viommu_run *run)
+{
+	bool uncertain = run->verdict == VIOMMU_MISSING || run->verdict == VIOMMU_WRONG_ADDRESS ||
+		run->verdict == VIOMMU_WRONG_PERMISSION || run->verdict == VIOMMU_STALE ||
+		run->verdict == VIOMMU_UNEXPECTED;
+
+	if (uncertain && j->lost) {
+		run->verdict = VIOMMU_UNVERIFIED;
+		run->note = j->lost;
+	}
+	run->target = j->target;
+	viommu_result_add(j->result, run);
+}
+
+/* A run for the part [first, last] of a piece. */
+static viommu_run
+expected_run(viommu_verdict verdict, const viommu_piece *piece, uint64_t first, uint64_t last)
+{
+	viommu_run ret = { .verdict = verdict, .iova = { first, last }, .has_expected = true, .expected = *piece };
+
+	ret.expected.gpa.v += first - piece->iova.first;
+	ret.expected.iova = ret.iova;
+	return ret;
+}
+
+/* Gives everything that L1 asked for in [first, last] one verdict. */
+static void
+add_expected(join *j, uint64_t first, uint64_t last, viommu_verdict verdict, const char *note)
+{
+	const viommu_piece *piece;
+
+	while ((piece = viommu_pieces_from(j->space->live, first)) && piece->iova.first <= last) {
+		viommu_run run = expected_run(verdict, piece, MAX(first, piece->iova.first), MIN(last, piece->iova.last));
+
+		run.note = note;
+		add(j, &run);
+		if (run.iova.last == last)
+			return;
+		first = run.iova.last + 1;
+	}
+}
+
+static void
+observe(viommu_run *run, const vtd_run *seen)
+{
+	run->has_observed = seen->kind == VTD_RUN_MAPPED || seen->kind == VTD_RUN_RESERVED;
+	run->gpa.v = seen->gpa.v + (run->iova.first - seen->iova.first);
+	run->read = seen->read;
+	run->write = seen->write;
+	run->page_shift = seen->page_shift;
+}
+
+static const char *
+unreadable_note(join *j, const vtd_run *seen)
+{
+	const char *why = viommu_page_status_text(seen->status);
+	g_autofree char *text = NULL;
+
+	if (seen->level > j->device->levels)
+		text = g_strdup_printf("the top table at GPA 0x%" G_GINT64_MODIFIER "x is %s", seen->gpa.v, why);
+	else
+		text = g_strdup_printf("the table at GPA 0x%" G_GINT64_MODIFIER "x, named by the level-%u entry at GPA "
+				       "0x%" G_GINT64_MODIFIER "x, is %s",
+			seen->gpa.v, seen->level, seen->entry.v, why);
+
+	return g_string_chunk_insert_const(j->result->notes, text);
+}
+
+/* What the table has for a page that L1 asked for. */
+static void
+judge(join *j, const vtd_run *seen, viommu_run *run)
+{
+	const viommu_request *request =
+		&g_array_index(j->space->requests, viommu_request, run->expected.request);
+
+	switch (seen->kind) {
+	case VTD_RUN_RESERVED:
+		run->verdict = VIOMMU_RESERVED_BIT;
+		return;
+	case VTD_RUN_UNREADABLE:
+		/* QEMU cannot read such a table either; what only we could not read is open. */
+		run->verdict = seen->status == VIOMMU_PAGE_NOT_RAM ? VIOMMU_MISSING : VIOMMU_UNVERIFIED;
+		run->note = unreadable_note(j, seen);
+		return;
+	case VTD_RUN_LOOP:
+		run->verdict = VIOMMU_UNVERIFIED;
+		run->note = "a table leads back to one of its own ancestors; such a loop is not followed";
+		return;
+	case VTD_RUN_UNVISITED:
+		run->verdict = VIOMMU_UNVERIFIED;
+		run->note = "L1's tables lead to more tables than one walk reads";
+		return;
+	case VTD_RUN_MAPPED:
+		break;
+	}
+	if (run->expected.gpa_known && run->gpa.v != run->expected.gpa.v) {
+		run->verdict = VIOMMU_WRONG_ADDRESS;
+	} else if (run->read != run->expected.read || run->write != run->expected.write) {
+		run->verdict = VIOMMU_WRONG_PERMISSION;
+	} else if (!run->expected.gpa_known) {
+		run->verdict = VIOMMU_UNVERIFIED;
+		run->note = request->gpa_unknown;
+	} else {
+		run->verdict = VIOMMU_MATCH;
+		run->other_page_size = request->page_size && request->page_size != 1ull << run->page_shift;
+	}
+}
+
+/* [first, last] of what the table has is nothing that L1 has mapped now. */
+static void
+add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
+{
+	viommu_target_result *target = &g_array_index(j->result->targets, viommu_target_result, j->target);
+
+	while (seen->kind == VTD_RUN_MAPPED || seen->kind == VTD_RUN_RESERVED) {
+		const viommu_piece *piece = viommu_pieces_from(j->space->gone, first);
+		bool gone = piece && piece->iova.first <= first;
+		uint64_t end = last;
+		viommu_run run;
+
+		if (gone)
+			end = MIN(last, piece->iova.last);
+		else if (piece && piece->iova.first <= last)
+			end = piece->iova.first - 1;
+		if (gone)
+			run = expected_run(VIOMMU_STALE, piece, first, end);
+		else
+			run = (viommu_run){ .verdict = VIOMMU_UNEXPECTED, .iova = { first, end } };
+		observe(&run, seen);
+		if (gone || j->space->complete)
+			add(j, &run);
+		else
+			target->not_in_record += ((end - first) >> VIOMMU_PAGE_SHIFT) + 1;
+		if (end == last)
+			return;
+		first = end + 1;
+	}
+}
+
+static void
+on_run(const vtd_run *seen, void *user)
+{
+	join *j = user;
+	uint64_t at = seen->iova.first, last = MIN(seen->iova.last, j->reach);
+
+	if (at > j->reach)
+		return; /* no DMA gets there */
+	if (j->next < at)
+		add_expected(j, j->next, at - 1, VIOMMU_MISSING, NULL);
+	for (;;) {
+		const viommu_piece *piece = viommu_pieces_from(j->space->live, at);
+		viommu_run run;
+
+		if (!piece || piece->iova.first > last) {
+			add_extra(j, seen, at, last);
+			break;
+		}
+		if (piece->iova.first > at) {
+			add_extra(j, seen, at, piece->iova.first - 1);
+			at = piece->iova.first;
+		}
+		run = expected_run(VIOMMU_MATCH, piece, at, MIN(last, piece->iova.last));
+		observe(&run, seen);
+		judge(j, seen, &run);
+		add(j, &run);
+		if (run.iova.last == last)
+			break;
+		at = run.iova.last + 1;
+	}
+	j->finished = last == UINT64_MAX;
+	j->next = last + 1;
+}
+
+static gboolean
+join_tables(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	vtd_budget budget = VTD_DEFAULT_BUDGET;
+
+	j->reach = (1ull << j->device->input_bits) - 1;
+	if (!vtd_walk(unit, memory, j->device->table, j->device->levels, &budget, on_run, j, error))
+		return FALSE;
+	if (!j->finished && j->next <= j->reach)
+		add_expected(j, j->next, j->reach, VIOMMU_MISSING, NULL);
+	add_expected(j, j->reach + 1, UINT64_MAX, VIOMMU_BEYOND_WIDTH, NULL);
+	return TRUE;
+}
+
+static gboolean
+join_target(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	const vtd_device *device = j->device;
+
+	switch (device->outcome) {
+	case VTD_TRANSLATES:
+		return join_tables(j, unit, memory, error);
+	case VTD_PASS_THROUGH:
+		add_expected(j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH, NULL);
+		return TRUE;
+	case VTD_DISABLED:
+		add_expected(j, 0, UINT64_MAX, VIOMMU_TRANSLATION_OFF, NULL);
+		return TRUE;
+	case VTD_FAULTS:
+		add_expected(j, 0, UINT64_MAX, VIOMMU_NO_CONTEXT, vtd_fault_text(device->fault));
+		return TRUE;
+	case VTD_UNREADABLE:
+		add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED, "the root or context table could not be read");
+		return TRUE;
+	case VTD_UNSUPPORTED:
+		add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED,
+			"the vIOMMU is not in legacy mode (RTADDR.TTM), the only mode that this version reads");
+		return TRUE;
+	}
+	return TRUE;
+}
+
+/* The walk to the first page of each run that is not a match. */
+static gboolean
+add_evidence(viommu_result *result, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	unsigned n = 0;
+
+	for (guint i = 0; i < result->runs->len && n < EVIDENCE_LIMIT; i++) {
+		viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
+
+		if (run->verdict == VIOMMU_MATCH)
+			continue;
+		run->evidence = g_new0(vtd_translation, 1);
+		n++;
+		if (!vtd_translate_in(unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), run->evidence, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static uint32_t
+same_target(const viommu_result *result, const viommu_target_result *target)
+{
+	for (guint i = 0; i + 1 < result->targets->len; i++) {
+		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
+
+		if (other->space == target->space && other->device.outcome == VTD_TRANSLATES &&
+			target->device.outcome == VTD_TRANSLATES && other->device.table.v == target->device.table.v &&
+			other->device.levels == target->device.levels && other->device.input_bits == target->device.input_bits)
+			return i;
+	}
+	return result->targets->len - 1;
+}
+
+static const char *
+lost_note(viommu_result *result, const viommu_record *record)
+{
+	g_autofree char *text = NULL;
+
+	if (!record->lost_reason)
+		return NULL;
+	text = g_strdup_printf("the record has lost events (%s)", record->lost_reason);
+	return g_string_chunk_insert_const(result->notes, text);
+}
+
+static gboolean
+verify_space(viommu_result *result, const viommu_record *record, const viommu_space *space, const vtd_unit *unit,
+	viommu_memory *memory, GError **error)
+{
+	for (guint i = 0; i < space->devices->len; i++) {
+		viommu_target_result target = { .record = record, .space = space };
+		uint32_t index = result->targets->len;
+		join j = { .result = result, .target = index, .record = record, .space = space };
+
+		if (!vtd_find_device(unit, memory, g_array_index(space->devices, viommu_sid, i), &target.device, error))
+			return FALSE;
+		g_array_append_val(result->targets, target);
+		g_array_index(result->targets, viommu_target_result, index).same_as = same_target(result, &target);
+		if (g_array_index(result->targets, viommu_target_result, index).same_as != index)
+			continue;
+		j.device = &target.device;
+		j.lost = lost_note(result, record);
+		if (!join_target(&j, unit, memory, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+nothing_to_verify(const GPtrArray *records, GError **error)
+{
+	const viommu_record *record = g_ptr_array_index(records, 0);
+
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
+		"nothing to verify: at this moment of the record %s no device is attached to an address space; "
+		"if the mappings were made and undone since, choose the moment with --at held", record->path);
+	return FALSE;
+}
+
+viommu_result *
+viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error)
+{
+	g_autoptr(viommu_result) result = viommu_result_new();
+	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
+	vtd_unit unit;
+
+	vtd_unit_init(&unit, viommu_snapshot_registers(snapshot));
+	for (guint i = 0; i < records->len; i++) {
+		const viommu_record *record = g_ptr_array_index(records, i);
+
+		for (guint k = 0; k < record->spaces->len; k++)
+			if (!verify_space(result, record, g_ptr_array_index(record->spaces, k), &unit, memory, error))
+				return NULL;
+	}
+	if (result->targets->len == 0) {
+		nothing_to_verify(records, error);
+		return NULL;
+	}
+	return add_evidence(result, &unit, memory, error) ? g_steal_pointer(&result) : NULL;
+}

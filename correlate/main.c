@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <viommu/capture.h>
+
+#include "cmd.h"
+
+static const struct {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "verify", "did the mappings in a record arrive in the vIOMMU's tables?", viommu_cmd_verify },
+	{ "walk", "one translation, entry by entry", viommu_cmd_walk },
+	{ "dump", "root, context and page-table entries", viommu_cmd_dump },
+	{ "info", "registers, devices and domains at a glance", viommu_cmd_info },
+	{ "capture", "save registers and table pages for later", viommu_cmd_capture },
+};
+
+static void
+help(FILE *out)
+{
+	fputs("viommu proves, page by page, that a DMA mapping asked for inside a guest (L1)\n"
+	      "arrived in the page tables of QEMU's emulated Intel IOMMU.\n\n"
+	      "Usage: viommu COMMAND [OPTIONS]\n\n", out);
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fputs("\nIn L1, make and record test mappings (they are held until Ctrl-D):\n"
+	      "  viommu-probe map 00:04.0 --bind -o maps.jsonl\n"
+	      "On the host, QEMU having been started with -qmp unix:/tmp/qmp,server=on,wait=off:\n"
+	      "  viommu verify -q unix:/tmp/qmp maps.jsonl\n"
+	      "  viommu walk -q unix:/tmp/qmp 00:04.0 0x40000000\n\n"
+	      "viommu COMMAND --help says more, as do the man pages viommu(1), viommu-COMMAND(1),\n"
+	      "viommu-record(5) and viommu-snapshot(5).\n"
+	      "Exit status: 0 clean, 1 viommu failed, 2 wrong command line, 3 a mapping is not\n"
+	      "where it should be, 4 a record or snapshot was rejected.\n", out);
+}
+
+/* What was printed has to have arrived. */
+static int
+finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "viommu: cannot write the output: %s\n", g_strerror(errno));
+	return VIOMMU_EXIT_FAILED;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	setlocale(LC_CTYPE, "");
+
+	if (argc == 3 && strcmp(name, VIOMMU_GUARD_COMMAND) == 0)
+		return viommu_guard_main(argv[2]);
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		help(stdout);
+		return finish(VIOMMU_EXIT_CLEAN);
+	}
+	if (strcmp(name, "--version") == 0) {
+		puts("viommu " VIOMMU_VERSION);
+		return finish(VIOMMU_EXIT_CLEAN);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return finish(commands[i].run(argc - 1, argv + 1));
+	if (*name) {
+		g_autofree char *safe = viommu_escape(name);
+		fprintf(stderr, "viommu: there is no command \"%s\"\n\n", safe);
+	}
+	help(stderr);
+	return VIOMMU_EXIT_USAGE;
+}

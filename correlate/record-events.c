@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The events of a record, played one after the other. */
+#include <string.h>
+
+#include <viommu/record.h>
+
+#include "pieces.h"
+#include "record-reader.h"
+#include "text.h"
+
+void
+viommu_space_free(void *data)
+{
+	viommu_space *space = data;
+
+	for (guint i = 0; i < space->requests->len; i++)
+		g_free(g_array_index(space->requests, viommu_request, i).gpa_unknown);
+	g_array_unref(space->requests);
+	g_array_unref(space->devices);
+	viommu_pieces_free(space->live);
+	viommu_pieces_free(space->gone);
+	g_free(space->backend);
+	g_free(space);
+}
+
+static viommu_space *
+find_space(viommu_record *record, int64_t id, bool create)
+{
+	viommu_space *space;
+
+	for (guint i = 0; i < record->spaces->len; i++) {
+		space = g_ptr_array_index(record->spaces, i);
+		if (space->id == id)
+			return space;
+	}
+	if (!create)
+		return NULL;
+	space = g_new0(viommu_space, 1);
+	space->id = id;
+	space->backend = g_strdup("");
+	space->devices = g_array_new(FALSE, FALSE, sizeof(viommu_sid));
+	space->requests = g_array_new(FALSE, FALSE, sizeof(viommu_request));
+	space->live = viommu_pieces_new();
+	space->gone = viommu_pieces_new();
+	g_ptr_array_add(record->spaces, space);
+	return space;
+}
+
+static char *
+copy_string(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return g_strdup(text ? text : "");
+}
+
+static bool
+get_hex(const json_t *json, const char *key, uint64_t *value)
+{
+	return viommu_parse_hex(json_string_value(json_object_get(json, key)), value);
+}
+
+static bool
+get_space(viommu_record_reader *r, const json_t *json, bool create, viommu_space **ret)
+{
+	const json_t *id = json_object_get(json, "space");
+
+	if (!json_is_integer(id))
+		return viommu_record_reject(r, "its \"space\" is not a number");
+	*ret = find_space(r->record, json_integer_value(id), create);
+	return *ret || viommu_record_reject(r, "it names a space that no device was attached to");
+}
+
+static bool
+get_range(viommu_record_reader *r, const json_t *json, viommu_iova_range *ret)
+{
+	uint64_t first, size;
+
+	if (!get_hex(json, "iova", &first) || !get_hex(json, "size", &size))
+		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a \"0x…\" number");
+	if (!viommu_range_ok(first, size))
+		return viommu_record_reject(r, "a range of 0x%" G_GINT64_MODIFIER "x bytes at 0x%" G_GINT64_MODIFIER "x does not fit in 64 bits",
+			size, first);
+	if ((first | size) & ~VIOMMU_PAGE_MASK)
+		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a multiple of 4 KiB");
+	*ret = (viommu_iova_range){ first, first + (size - 1) };
+	return true;
+}
+
+static bool
+get_device(viommu_record_reader *r, const json_t *json, viommu_sid *sid)
+{
+	return viommu_parse_bdf(json_string_value(json_object_get(json, "device")), sid) ||
+		viommu_record_reject(r, "its \"device\" is not of the form \"0000:00:04.0\"");
+}
+
+static bool
+on_attach(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+	viommu_sid sid;
+
+	if (!get_space(r, json, true, &space) || !get_device(r, json, &sid))
+		return false;
+	g_free(space->backend);
+	space->backend = copy_string(json, "backend");
+	space->complete = json_is_true(json_object_get(json, "complete"));
+	for (guint i = 0; i < space->devices->len; i++)
+		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
+			return true;
+	if (space->devices->len >= 65536)
+		return viommu_record_reject(r, "more devices than a PCI segment has");
+	g_array_append_val(space->devices, sid);
+	return true;
+}
+
+static bool
+on_detach(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+	viommu_sid sid;
+
+	if (!get_space(r, json, false, &space) || !get_device(r, json, &sid))
+		return false;
+	for (guint i = 0; i < space->devices->len; i++)
+		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
+			g_array_remove_index(space->devices, i--);
+	return true;
+}
+
+static bool
+get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
+{
+	const char *prot = json_string_value(json_object_get(json, "prot"));
+
+	if (g_strcmp0(prot, "r") != 0 && g_strcmp0(prot, "w") != 0 && g_strcmp0(prot, "rw") != 0)
+		return viommu_record_reject(r, "its \"prot\" is not \"r\", \"w\" or \"rw\"");
+	request->read = prot[0] == 'r';
+	request->write = prot[0] == 'w' || prot[1] == 'w';
+	return true;
+}
+
+/* Puts the extents of a map in, and after them, if so said, pages with no known GPA. */
+static bool
+put_extents(viommu_record_reader *r, viommu_space *space, const json_t *json, const viommu_request *request)
+{
+	viommu_piece piece = { .read = request->read, .write = request->write, .request = space->requests->len - 1 };
+	uint64_t left = request->iova.last - request->iova.first + 1, at = request->iova.first;
+	size_t i;
+	json_t *extent;
+
+	json_array_foreach (json_object_get(json, "extents"), i, extent) {
+		uint64_t gpa, size;
+
+		if (!get_hex(extent, "gpa", &gpa) || !get_hex(extent, "size", &size) || !viommu_range_ok(gpa, size) ||
+			(gpa | size) & ~VIOMMU_PAGE_MASK)
+			return viommu_record_reject(r, "extent %zu is not a run of whole pages", i);
+		if (size - 1 > left - 1 || left == 0)
+			return viommu_record_reject(r, "its extents are longer than the mapping");
+		piece.iova = (viommu_iova_range){ at, at + (size - 1) };
+		piece.gpa.v = gpa;
+		piece.gpa_known = true;
+		viommu_pieces_put(space->live, &piece);
+		at += size;
+		left -= size;
+	}
+	if (left == 0)
+		return true;
+	if (!request->gpa_unknown)
+		return viommu_record_reject(r, "its extents are shorter than the mapping, and no \"gpa_unknown\" says why");
+	piece.iova = (viommu_iova_range){ at, request->iova.last };
+	piece.gpa_known = false;
+	piece.gpa.v = 0;
+	viommu_pieces_put(space->live, &piece);
+	return true;
+}
+
+static bool
+on_map(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+	viommu_request request = { .seq = r->record->last_seq };
+	const char *unknown = json_string_value(json_object_get(json, "gpa_unknown"));
+
+	if (!get_space(r, json, true, &space))
+		return false;
+	if (json_object_get(json, "errno") || json_object_get(json, "error")) {
+		space->failed++;
+		return true;
+	}
+	if (!get_range(r, json, &request.iova) || !get_prot(r, json, &request))
+		return false;
+	if (request.iova.last - request.iova.first == UINT64_MAX)
+		return viommu_record_reject(r, "a mapping of the whole 64-bit space");
+	get_hex(json, "page_size", &request.page_size);
+	request.gpa_unknown = g_strdup(unknown);
+	g_array_append_val(space->requests, request);
+	viommu_pieces_cut(space->gone, request.iova, NULL, NULL);
+	return put_extents(r, space, json, &request);
+}
+
+static void
+put_gone(const viommu_piece *piece, void *user)
+{
+	viommu_pieces_put(user, piece);
+}
+
+static bool
+on_unmap(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+	viommu_iova_range range;
+
+	if (!get_space(r, json, true, &space))
+		return false;
+	if (json_object_get(json, "errno") || json_object_get(json, "error"))
+		return true;
+	if (!get_range(r, json, &range))
+		return false;
+	viommu_pieces_cut(space->live, range, put_gone, space->gone);
+	return true;
+}
+
+static void
+count_lost(viommu_record *record, uint64_t count, const char *reason)
+{
+	record->lost += count;
+	if (!record->lost_reason)
+		record->lost_reason = g_strdup(reason);
+}
+
+static bool
+on_lost(viommu_record_reader *r, const json_t *json)
+{
+	json_int_t count = json_integer_value(json_object_get(json, "count"));
+	const char *reason = json_string_value(json_object_get(json, "reason"));
+
+	count_lost(r->record, count > 0 ? (uint64_t) count : 0, reason ? reason : "the record does not say why");
+	return true;
+}
+
+static bool
+on_mark(viommu_record_reader *r, const json_t *json)
+{
+	if (r->at && g_strcmp0(json_string_value(json_object_get(json, "name")), r->at) == 0)
+		r->reached = true;
+	return true;
+}
+
+static bool
+on_end(viommu_record_reader *r, G_GNUC_UNUSED const json_t *json)
+{
+	r->record->ended = true;
+	return true;
+}
+
+static const struct {
+	const char *event;
+	bool (*handle)(viommu_record_reader *r, const json_t *json);
+} handlers[] = {
+	{ VIOMMU_EVENT_ATTACH, on_attach },
+	{ VIOMMU_EVENT_DETACH, on_detach },
+	{ VIOMMU_EVENT_MAP, on_map },
+	{ VIOMMU_EVENT_UNMAP, on_unmap },
+	{ VIOMMU_EVENT_LOST, on_lost },
+	{ VIOMMU_EVENT_MARK, on_mark },
+	{ VIOMMU_EVENT_END, on_end },
+};
+
+/* Sequence numbers rise by one: a step back is garbage, a gap is lost events. */
+static bool
+check_seq(viommu_record_reader *r, const json_t *json)
+{
+	const json_t *seq = json_object_get(json, "seq");
+	viommu_record *record = r->record;
+	uint64_t value = (uint64_t) json_integer_value(seq);
+
+	if (!json_is_integer(seq) || json_integer_value(seq) <= (json_int_t) record->last_seq)
+		return viommu_record_reject(r, "its \"seq\" does not rise");
+	if (value != record->last_seq + 1)
+		count_lost(record, value - record->last_seq - 1, "sequence numbers are missing");
+	record->last_seq = value;
+	record->events++;
+	return true;
+}
+
+bool
+viommu_record_event(viommu_record_reader *r, const json_t *json)
+{
+	const char *event = json_string_value(json_object_get(json, "event"));
+	uint64_t at;
+
+	if (!event)
+		return viommu_record_reject(r, "it has no \"event\"");
+	if (!check_seq(r, json))
+		return false;
+	for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
+		if (strcmp(event, handlers[i].event) == 0 && !handlers[i].handle(r, json))
+			return false;
+	if (r->at && g_ascii_string_to_unsigned(r->at, 10, 0, G_MAXUINT64, &at, NULL) && r->record->last_seq >= at)
+		r->reached = true;
+	return true;
+}
+

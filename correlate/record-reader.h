@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading a record: the state that record.c and record-events.c share. */
+#ifndef VIOMMU_RECORD_READER_H
+#define VIOMMU_RECORD_READER_H
+
+#include <viommu/correlate.h>
+
+typedef struct {
+	viommu_record *record;
+	const char *at;
+	uint64_t line;
+	bool reached; /* the moment that at names */
+	GError **error;
+} viommu_record_reader;
+
+/* Sets an INPUT error that names the record and the line; returns false. */
+bool viommu_record_reject(viommu_record_reader *r, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Plays one event line. False: rejected. */
+bool viommu_record_event(viommu_record_reader *r, const json_t *json);
+
+void viommu_space_free(void *space);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The result for people: what was compared, every mapping with its verdict, then
+ * each fault with the walk that proves it. */
+#include <inttypes.h>
+
+#include "render.h"
+#include "report.h"
+#include "text.h"
+
+#define MAX_MAPPINGS 40
+#define MAX_FAULTS 10
+
+/* What became of one map request. */
+typedef struct {
+	uint64_t pages[VIOMMU_VERDICTS];
+	uint64_t page_shifts; /* bit n: pages of 2^n bytes in the table */
+	uint64_t extents;
+	uint64_t gpa;         /* of the first page, when it is known */
+	bool gpa_known;
+	uint64_t total;
+} mapping;
+
+static void
+add_run(mapping *m, const viommu_run *run)
+{
+	uint64_t pages = ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+
+	if (m->total == 0) {
+		m->gpa = run->expected.gpa.v;
+		m->gpa_known = run->expected.gpa_known;
+	}
+	m->total += pages;
+	m->extents++;
+	m->pages[run->verdict] += pages;
+	if (run->page_shift)
+		m->page_shifts |= 1ull << run->page_shift;
+}
+
+static viommu_tone
+tone_of(viommu_verdict verdict)
+{
+	if (viommu_verdict_is_fault(verdict))
+		return VIOMMU_BAD;
+	return verdict == VIOMMU_MATCH ? VIOMMU_GOOD : VIOMMU_UNSURE;
+}
+
+static void
+print_verdicts(FILE *out, const uint64_t pages[VIOMMU_VERDICTS], bool counts)
+{
+	bool first = true;
+
+	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++) {
+		if (!pages[v])
+			continue;
+		fprintf(out, "%s%s%s", first ? "" : ", ", viommu_tone_on(tone_of(v)), viommu_verdict_name(v));
+		if (counts)
+			fprintf(out, " %s", viommu_count_text(pages[v]).text);
+		fprintf(out, "%s", viommu_tone_off(tone_of(v)));
+		first = false;
+	}
+}
+
+static bool
+all_match(const mapping *m)
+{
+	return m->pages[VIOMMU_MATCH] == m->total;
+}
+
+static void
+print_mapping(FILE *out, const viommu_request *request, const mapping *m)
+{
+	static const unsigned shifts[] = { 12, 21, 30 };
+	char gpa[48], sizes[64] = "-";
+	bool first = true;
+
+	if (!m->gpa_known)
+		g_strlcpy(gpa, "not known", sizeof(gpa));
+	else if (m->extents > 1)
+		g_snprintf(gpa, sizeof(gpa), "0x%" PRIx64 " +%" PRIu64, m->gpa, m->extents - 1);
+	else
+		g_snprintf(gpa, sizeof(gpa), "0x%" PRIx64, m->gpa);
+	for (size_t i = 0; i < G_N_ELEMENTS(shifts); i++)
+		if (m->page_shifts >> shifts[i] & 1) {
+			if (first)
+				sizes[0] = '\0';
+			g_strlcat(sizes, first ? "" : "+", sizeof(sizes));
+			g_strlcat(sizes, shifts[i] == 12 ? "4K" : shifts[i] == 21 ? "2M" : "1G", sizeof(sizes));
+			first = false;
+		}
+	fprintf(out, "  0x%012" PRIx64 "-0x%012" PRIx64 " %8s  %s  %-18s %-9s ", request->iova.first, request->iova.last,
+		viommu_size_text(request->iova.last - request->iova.first + 1).text,
+		viommu_prot_text(request->read, request->write).text, gpa, sizes);
+	print_verdicts(out, m->pages, !all_match(m));
+	fputc('\n', out);
+}
+
+static void
+print_mappings(FILE *out, const viommu_report *report, uint32_t target)
+{
+	const viommu_space *space = g_array_index(report->result->targets, viommu_target_result, target).space;
+	g_autofree mapping *mappings = g_new0(mapping, space->requests->len + 1);
+	uint64_t shown = 0, hidden = 0, live = 0;
+	bool brief;
+
+	for (guint i = 0; i < report->result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
+
+		if (run->target == target && run->has_expected && run->verdict != VIOMMU_STALE)
+			add_run(&mappings[run->expected.request], run);
+	}
+	for (guint i = 0; i < space->requests->len; i++)
+		live += mappings[i].total != 0;
+	if (!live)
+		return;
+	brief = live > MAX_MAPPINGS && !report->all;
+	fprintf(out, "  %-29s %8s  %-4s%-18s %-9s %s\n", "IOVA", "size", "prot", " GPA", "pages", "verdict");
+	for (guint i = 0; i < space->requests->len; i++) {
+		const mapping *m = &mappings[i];
+
+		if (!m->total)
+			continue;
+		if (brief && (all_match(m) || shown >= MAX_MAPPINGS)) {
+			hidden++;
+			continue;
+		}
+		shown++;
+		print_mapping(out, &g_array_index(space->requests, viommu_request, i), m);
+	}
+	if (hidden)
+		fprintf(out, "  … and %s more mappings%s; --all shows every one\n", viommu_count_text(hidden).text,
+			shown >= MAX_MAPPINGS ? "" : " that match");
+}
+
+static void
+print_target(FILE *out, const viommu_report *report, uint32_t index)
+{
+	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
+	g_autofree char *label =
+		viommu_device_label(viommu_snapshot_machine(report->snapshot), target->device.sid);
+	g_autofree char *backend = viommu_escape(target->space->backend);
+
+	fprintf(out, "\n%s%s%s  space %" PRId64 " (%s)\n  ", viommu_tone_on(VIOMMU_STRONG), label,
+		viommu_tone_off(VIOMMU_STRONG), target->space->id, backend);
+	viommu_render_device(out, &target->device);
+	fputc('\n', out);
+	if (target->same_as != index) {
+		fprintf(out, "  the same table as %s, judged there\n",
+			viommu_bdf_text(g_array_index(report->result->targets, viommu_target_result, target->same_as).device.sid)
+				.text);
+		return;
+	}
+	print_mappings(out, report, index);
+	if (target->space->failed)
+		fprintf(out, "  %s map requests failed in L1 and were never mapped\n",
+			viommu_count_text(target->space->failed).text);
+	if (target->not_in_record)
+		fprintf(out, "  %s more pages are in the table; the record does not claim to know all mappings\n",
+			viommu_count_text(target->not_in_record).text);
+}
+
+static void
+print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const vtd_unit *unit)
+{
+	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
+	viommu_tone tone = tone_of(run->verdict);
+
+	fprintf(out, "\n%s%s%s  %s  IOVA 0x%" PRIx64 "-0x%" PRIx64 " (%s)\n", viommu_tone_on(tone),
+		viommu_verdict_name(run->verdict), viommu_tone_off(tone), viommu_bdf_text(target->device.sid).text,
+		run->iova.first, run->iova.last, viommu_size_text(run->iova.last - run->iova.first + 1).text);
+	fprintf(out, "  %s\n", viommu_verdict_meaning(run->verdict));
+	if (run->note) {
+		g_autofree char *note = viommu_escape(run->note);
+		fprintf(out, "  %s\n", note);
+	}
+	if (run->has_expected) {
+		const viommu_request *request =
+			&g_array_index(target->space->requests, viommu_request, run->expected.request);
+
+		fprintf(out, "  %-15s ", run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for");
+		if (run->expected.gpa_known)
+			fprintf(out, "GPA 0x%" PRIx64, run->expected.gpa.v);
+		else
+			fprintf(out, "a GPA that is not known");
+		fprintf(out, ", %s (event %" PRIu64 " of the record)\n",
+			viommu_prot_text(run->expected.read, run->expected.write).text, request->seq);
+	}
+	if (run->has_observed)
+		fprintf(out, "  %-15s GPA 0x%" PRIx64 ", %s, %s page\n", "the table has", run->gpa.v,
+			viommu_prot_text(run->read, run->write).text, viommu_size_text(1ull << run->page_shift).text);
+	if (run->evidence) {
+		fprintf(out, "  the walk to 0x%" PRIx64 ":\n", run->iova.first);
+		viommu_render_steps(out, unit, run->evidence->steps, run->evidence->n_steps,
+			(int) run->evidence->n_steps - 1);
+	}
+}
+
+static void
+print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
+{
+	uint64_t shown = 0, hidden = 0;
+
+	for (guint i = 0; i < report->result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
+
+		if (run->verdict == VIOMMU_MATCH)
+			continue;
+		if (shown >= MAX_FAULTS && !report->all) {
+			hidden++;
+			continue;
+		}
+		shown++;
+		print_fault(out, report, run, unit);
+	}
+	if (hidden)
+		fprintf(out, "\n… and %s more such runs; --all shows every one\n", viommu_count_text(hidden).text);
+}
+
+static void
+print_record(FILE *out, const viommu_record *record)
+{
+	g_autofree char *path = viommu_escape(record->path);
+	g_autofree char *program = viommu_escape(record->program);
+	g_autofree char *kernel = viommu_escape(record->kernel);
+
+	fprintf(out, "record  %s: %s events by %s\n", path, viommu_count_text(record->events).text, program);
+	fprintf(out, "L1      %s\n", kernel);
+	if (record->cut)
+		fprintf(out, "        the last line of the record is not whole and was left out\n");
+	if (record->lost_reason) {
+		g_autofree char *reason = viommu_escape(record->lost_reason);
+		fprintf(out, "        %sat least %s events are lost%s: %s\n", viommu_tone_on(VIOMMU_UNSURE),
+			viommu_count_text(record->lost).text, viommu_tone_off(VIOMMU_UNSURE), reason);
+	}
+}
+
+static void
+print_records(FILE *out, const viommu_result *result)
+{
+	const viommu_record *last = NULL;
+
+	for (guint i = 0; i < result->targets->len; i++) {
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
+
+		if (target->record != last)
+			print_record(out, target->record);
+		last = target->record;
+	}
+}
+
+static void
+print_summary(FILE *out, const viommu_report *report)
+{
+	uint64_t faults = viommu_result_faults(report->result), total = 0;
+	viommu_tone tone = faults ? VIOMMU_BAD : VIOMMU_GOOD;
+
+	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
+		total += report->result->pages[v];
+	fprintf(out, "\n%s%s%s: ", viommu_tone_on(tone), faults ? "FAULT" : "OK", viommu_tone_off(tone));
+	if (total == 0)
+		fprintf(out, "nothing is mapped, in L1 or in the table");
+	else if (faults)
+		fprintf(out, "%s of %s pages are not as L1 asked", viommu_count_text(faults).text, viommu_count_text(total).text);
+	else if (report->result->pages[VIOMMU_MATCH] == total)
+		fprintf(out, "all %s pages are in the vIOMMU's tables as L1 asked", viommu_count_text(total).text);
+	else
+		fprintf(out, "no page was found wrong, but not all could be verified");
+	fprintf(out, " (");
+	print_verdicts(out, report->result->pages, true);
+	fprintf(out, "%s)\n", total ? "" : "0 pages");
+	if (report->result->reads > 1)
+		fprintf(out, "A guest that runs moves: the tables were read %u times before this was said.\n",
+			report->result->reads);
+	fprintf(out, "Looked at: the request in L1 and the vIOMMU's tables. Not looked at: invalidation, QEMU's notice to\n"
+		     "vfio and vhost, the host's shadow (they matter for devices that are assigned to L1, not emulated).\n");
+}
+
+void
+viommu_report_text(FILE *out, const viommu_report *report)
+{
+	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
+	vtd_unit unit;
+
+	vtd_unit_init(&unit, viommu_snapshot_registers(report->snapshot));
+	viommu_render_machine(out, machine, &unit, viommu_snapshot_info(report->snapshot), NULL);
+	print_records(out, report->result);
+	for (guint i = 0; i < report->result->targets->len; i++)
+		print_target(out, report, i);
+	print_faults(out, report, &unit);
+	print_summary(out, report);
+}

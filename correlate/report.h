@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reports: each renders a result and decides nothing. */
+#ifndef VIOMMU_REPORT_H
+#define VIOMMU_REPORT_H
+
+#include <stdio.h>
+
+#include <viommu/correlate.h>
+
+typedef struct {
+	const viommu_result *result;
+	viommu_snapshot *snapshot;
+	int exit_status;
+	gboolean all; /* every mapping and every fault, however many */
+} viommu_report;
+
+void viommu_report_text(FILE *out, const viommu_report *report);
+json_t *viommu_report_json(const viommu_report *report);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "result.h"
+
+#include <string.h>
+
+static const struct {
+	const char *name, *meaning;
+	bool fault;
+} verdicts[VIOMMU_VERDICTS] = {
+	[VIOMMU_MATCH] = { "match", "the table translates it to the page that L1 asked for", false },
+	[VIOMMU_MISSING] = { "missing", "L1 asked for it, and the table does not translate it", true },
+	[VIOMMU_WRONG_ADDRESS] = { "wrong-address", "the table translates it to another page", true },
+	[VIOMMU_WRONG_PERMISSION] = { "wrong-permission", "the table gives other permissions than L1 asked for", true },
+	[VIOMMU_STALE] = { "stale", "L1 unmapped it, and the table still translates it", true },
+	[VIOMMU_UNEXPECTED] = { "unexpected", "the table translates it, and the record, which is complete, never asked for it",
+		true },
+	[VIOMMU_NO_CONTEXT] = { "no-context", "the device has no usable context entry, so all of its DMA is refused", true },
+	[VIOMMU_TRANSLATION_OFF] = { "translation-off", "the vIOMMU does not translate (GSTS.TES = 0): DMA goes to IOVA = GPA",
+		true },
+	[VIOMMU_PASSED_THROUGH] = { "pass-through", "the device's DMA is not translated (TT = pass-through)", true },
+	[VIOMMU_RESERVED_BIT] = { "reserved-bit", "a reserved bit is set in the entry, so the vIOMMU refuses it", true },
+	[VIOMMU_BEYOND_WIDTH] = { "beyond-width", "the IOVA is above the address width, so the vIOMMU refuses it", true },
+	[VIOMMU_UNVERIFIED] = { "unverified", "it cannot be told", false },
+	[VIOMMU_IN_FLUX] = { "in-flux", "it changed while it was looked at", false },
+};
+
+const char *
+viommu_verdict_name(viommu_verdict verdict)
+{
+	return verdicts[verdict].name;
+}
+
+const char *
+viommu_verdict_meaning(viommu_verdict verdict)
+{
+	return verdicts[verdict].meaning;
+}
+
+bool
+viommu_verdict_is_fault(viommu_verdict verdict)
+{
+	return verdicts[verdict].fault;
+}
+
+viommu_result *
+viommu_result_new(void)
+{
+	viommu_result *self = g_new0(viommu_result, 1);
+
+	self->targets = g_array_new(FALSE, TRUE, sizeof(viommu_target_result));
+	self->runs = g_array_new(FALSE, FALSE, sizeof(viommu_run));
+	self->notes = g_string_chunk_new(1024);
+	self->reads = 1;
+	return self;
+}
+
+void
+viommu_result_free(viommu_result *self)
+{
+	if (!self)
+		return;
+	for (guint i = 0; i < self->runs->len; i++)
+		g_free(g_array_index(self->runs, viommu_run, i).evidence);
+	g_array_unref(self->runs);
+	g_array_unref(self->targets);
+	g_string_chunk_free(self->notes);
+	g_free(self);
+}
+
+static uint64_t
+run_pages(const viommu_run *run)
+{
+	return ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+}
+
+static void
+count(viommu_result *self, const viommu_run *run, viommu_verdict verdict, uint64_t pages)
+{
+	viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
+
+	target->pages[verdict] += pages;
+	self->pages[verdict] += pages;
+}
+
+static bool
+same_piece(const viommu_run *a, const viommu_run *b)
+{
+	if (a->has_expected != b->has_expected)
+		return false;
+	return !a->has_expected ||
+		(a->expected.request == b->expected.request && a->expected.gpa_known == b->expected.gpa_known &&
+			(!a->expected.gpa_known || b->expected.gpa.v - a->expected.gpa.v == b->iova.first - a->iova.first));
+}
+
+static bool
+same_entry(const viommu_run *a, const viommu_run *b)
+{
+	if (a->has_observed != b->has_observed)
+		return false;
+	return !a->has_observed ||
+		(a->page_shift == b->page_shift && a->read == b->read && a->write == b->write &&
+			b->gpa.v - a->gpa.v == b->iova.first - a->iova.first);
+}
+
+static bool
+joins(const viommu_run *a, const viommu_run *b)
+{
+	return a->target == b->target && a->verdict == b->verdict && a->note == b->note && a->iova.last != UINT64_MAX &&
+		a->iova.last + 1 == b->iova.first && a->other_page_size == b->other_page_size && same_piece(a, b) &&
+		same_entry(a, b);
+}
+
+void
+viommu_result_add(viommu_result *self, const viommu_run *run)
+{
+	viommu_run *last = self->runs->len ? &g_array_index(self->runs, viommu_run, self->runs->len - 1) : NULL;
+
+	count(self, run, run->verdict, run_pages(run));
+	if (last && joins(last, run)) {
+		last->iova.last = run->iova.last;
+		last->expected.iova.last = MAX(last->expected.iova.last, run->expected.iova.last);
+		return;
+	}
+	g_array_append_val(self->runs, *run);
+	self->runs_of[run->verdict]++;
+}
+
+uint64_t
+viommu_result_faults(const viommu_result *self)
+{
+	uint64_t ret = 0;
+
+	for (unsigned i = 0; i < VIOMMU_VERDICTS; i++)
+		if (verdicts[i].fault)
+			ret += self->pages[i];
+	return ret;
+}
+
+/* Everything that makes a fault that fault, as a key. */
+static char *
+fault_key(const viommu_result *self, const viommu_run *run)
+{
+	const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
+	const vtd_translation *walk = run->evidence;
+	uint64_t raw = walk && walk->n_steps ? walk->steps[walk->n_steps - 1].raw[0] : 0;
+
+	return g_strdup_printf("%s %" G_GINT64_FORMAT " %x %d %" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER
+			       "x %" G_GINT64_MODIFIER "x %d%d %" G_GINT64_MODIFIER "x",
+		target->record->path, target->space->id, target->device.sid.v, run->verdict, run->iova.first, run->iova.last,
+		run->has_observed ? run->gpa.v : 0, run->read, run->write, raw);
+}
+
+uint64_t
+viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool apply)
+{
+	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	uint64_t ret = 0;
+
+	for (guint i = 0; i < earlier->runs->len; i++) {
+		const viommu_run *run = &g_array_index(earlier->runs, viommu_run, i);
+
+		if (verdicts[run->verdict].fault)
+			g_hash_table_add(known, fault_key(earlier, run));
+	}
+	for (guint i = 0; i < self->runs->len; i++) {
+		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
+		g_autofree char *key = verdicts[run->verdict].fault ? fault_key(self, run) : NULL;
+		uint64_t pages = run_pages(run);
+
+		if (!key || g_hash_table_contains(known, key))
+			continue;
+		ret += pages;
+		if (!apply)
+			continue;
+		count(self, run, run->verdict, -pages);
+		self->runs_of[run->verdict]--;
+		run->note = viommu_verdict_name(run->verdict);
+		run->verdict = VIOMMU_IN_FLUX;
+		count(self, run, run->verdict, pages);
+		self->runs_of[run->verdict]++;
+	}
+	return ret;
+}

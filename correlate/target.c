@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target.h"
+
+#include <string.h>
+
+const char viommu_target_help[] =
+	"TARGET is one of\n"
+	"  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n"
+	"  -s, --snapshot FILE   what viommu capture wrote\n"
+	"with a live QEMU\n"
+	"      --memory HOW      auto (default), process (QEMU's memory), xp (the monitor)\n"
+	"  -p, --pid PID         the QEMU process, when the monitor is not a local socket\n"
+	"      --timeout SECONDS for each step with the monitor (default 5)\n";
+
+GOptionEntry *
+viommu_target_entries(viommu_target_options *options)
+{
+	const GOptionEntry entries[] = {
+		{ "qmp", 'q', 0, G_OPTION_ARG_STRING, &options->qmp, NULL, NULL },
+		{ "snapshot", 's', 0, G_OPTION_ARG_FILENAME, &options->snapshot, NULL, NULL },
+		{ "memory", 0, 0, G_OPTION_ARG_STRING, &options->memory, NULL, NULL },
+		{ "pid", 'p', 0, G_OPTION_ARG_INT, &options->pid, NULL, NULL },
+		{ "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, NULL, NULL },
+		{ 0 },
+	};
+
+	return g_memdup2(entries, sizeof(entries));
+}
+
+void
+viommu_target_options_clear(viommu_target_options *options)
+{
+	g_clear_pointer(&options->qmp, g_free);
+	g_clear_pointer(&options->snapshot, g_free);
+	g_clear_pointer(&options->memory, g_free);
+}
+
+static gboolean
+usage(GError **error, const char *text)
+{
+	g_set_error_literal(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE, text);
+	return FALSE;
+}
+
+static gboolean
+live_options(const viommu_target_options *options, viommu_live_options *ret, GError **error)
+{
+	*ret = (viommu_live_options){ .address = options->qmp, .pid = options->pid };
+	if (!(options->timeout >= 0.1 && options->timeout <= 3600))
+		return usage(error, "--timeout takes 0.1 to 3600 seconds");
+	if (options->pid < 0)
+		return usage(error, "--pid takes a process id");
+	ret->timeout_ms = (unsigned) (options->timeout * 1000);
+	if (!options->memory || strcmp(options->memory, "auto") == 0)
+		ret->memory = VIOMMU_MEMORY_AUTO;
+	else if (strcmp(options->memory, "xp") == 0)
+		ret->memory = VIOMMU_MEMORY_XP;
+	else if (strcmp(options->memory, "process") == 0)
+		ret->memory = VIOMMU_MEMORY_PROCESS;
+	else
+		return usage(error, "--memory takes auto, process or xp");
+	return TRUE;
+}
+
+static gboolean
+open_live(viommu_target *self, const viommu_target_options *options, GError **error)
+{
+	viommu_live_options live;
+
+	if (!live_options(options, &live, error))
+		return FALSE;
+	self->live = viommu_live_open(&live, error);
+	if (!self->live)
+		return FALSE;
+	self->machine = viommu_live_machine(self->live);
+	self->registers = viommu_live_registers(self->live);
+	self->memory = viommu_live_memory(self->live);
+	self->name = g_strdup(options->qmp);
+	return TRUE;
+}
+
+static gboolean
+open_snapshot(viommu_target *self, const viommu_target_options *options, GError **error)
+{
+	if (options->memory || options->pid)
+		return usage(error, "--memory and --pid are for a live QEMU, not for a snapshot");
+	self->snapshot = viommu_snapshot_read(options->snapshot, error);
+	if (!self->snapshot)
+		return FALSE;
+	self->machine = viommu_snapshot_machine(self->snapshot);
+	self->registers = viommu_snapshot_registers(self->snapshot);
+	self->memory = viommu_snapshot_memory(self->snapshot);
+	self->name = g_strdup(options->snapshot);
+	return TRUE;
+}
+
+viommu_target *
+viommu_target_open(const viommu_target_options *options, GError **error)
+{
+	g_autoptr(viommu_target) self = g_new0(viommu_target, 1);
+
+	if (!options->qmp == !options->snapshot) {
+		usage(error, options->qmp ? "name one target: a live QEMU (-q) or a snapshot (-s), not both"
+					  : "name the target: -q unix:SOCKET for a live QEMU, or -s FILE for a snapshot");
+		return NULL;
+	}
+	if (!(options->qmp ? open_live(self, options, error) : open_snapshot(self, options, error)))
+		return NULL;
+	vtd_unit_init(&self->unit, self->registers);
+	return g_steal_pointer(&self);
+}
+
+void
+viommu_target_free(viommu_target *self)
+{
+	if (!self)
+		return;
+	if (self->snapshot)
+		viommu_memory_free(self->memory);
+	viommu_snapshot_free(self->snapshot);
+	viommu_live_free(self->live);
+	g_free(self->name);
+	g_free(self);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* TARGET on the command line: a live QEMU or a snapshot, looked at in one way. */
+#ifndef VIOMMU_TARGET_H
+#define VIOMMU_TARGET_H
+
+#include <viommu/capture.h>
+#include <viommu/vtd.h>
+
+/* What the options say, filled in by the entries below. */
+typedef struct {
+	char *qmp, *snapshot, *memory;
+	int pid;
+	double timeout; /* seconds */
+} viommu_target_options;
+
+#define VIOMMU_TARGET_DEFAULTS { .timeout = 5.0 }
+
+/* Entries for GOption that fill in options; free with g_free. */
+GOptionEntry *viommu_target_entries(viommu_target_options *options);
+void viommu_target_options_clear(viommu_target_options *options);
+
+/* The lines of --help that describe TARGET. */
+extern const char viommu_target_help[];
+
+typedef struct {
+	viommu_live *live;         /* exactly one of the two */
+	viommu_snapshot *snapshot;
+	const viommu_machine *machine;
+	const vtd_registers *registers;
+	viommu_memory *memory; /* borrowed from live, or owned */
+	vtd_unit unit;
+	char *name; /* for people */
+} viommu_target;
+
+/* Errors: USAGE (none or several targets), those of the monitor and snapshots. */
+viommu_target *viommu_target_open(const viommu_target_options *options, GError **error);
+void viommu_target_free(viommu_target *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_target, viommu_target_free)
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What L1 asked for against what the vIOMMU has.  A pure function of a record
+ * and a snapshot: the result is a model, and every report only renders it.
+ */
+#ifndef VIOMMU_CORRELATE_H
+#define VIOMMU_CORRELATE_H
+
+#include <stdio.h>
+
+#include <glib.h>
+#include <jansson.h>
+#include <viommu/addr.h>
+#include <viommu/error.h>
+#include <viommu/snapshot.h>
+#include <viommu/vtd.h>
+
+/* ---- the record, read ------------------------------------------------------- */
+
+/* A stretch of a mapping whose GPAs are consecutive (or not known). */
+typedef struct {
+	viommu_iova_range iova;
+	viommu_gpa gpa; /* of iova.first, when known */
+	bool gpa_known;
+	bool read, write;
+	uint32_t request; /* index into the space's requests */
+} viommu_piece;
+
+/* Pieces in IOVA order; they never overlap. */
+typedef struct viommu_pieces viommu_pieces;
+
+/* One map request that succeeded. */
+typedef struct {
+	uint64_t seq;
+	viommu_iova_range iova;
+	bool read, write;
+	uint64_t page_size; /* bytes, 0 when the record does not say */
+	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
+} viommu_request;
+
+/* An address space of L1: a VFIO container, an IOAS. */
+typedef struct {
+	int64_t id;
+	char *backend;
+	GArray *devices;  /* of viommu_sid: attached at the chosen moment */
+	bool complete;    /* every mapping of this space is in the record */
+	GArray *requests; /* of viommu_request, in record order */
+	viommu_pieces *live; /* mapped at the chosen moment */
+	viommu_pieces *gone; /* was mapped earlier, and is not any more */
+	uint64_t failed;     /* requests that L1's kernel refused */
+} viommu_space;
+
+typedef struct {
+	char *path, *session, *kernel, *cmdline, *program;
+	uint64_t cap, ecap; /* of L1's first IOMMU, 0 when not in the record */
+	GPtrArray *spaces;  /* of viommu_space */
+	uint64_t events, last_seq;
+	uint64_t lost;      /* events known to be missing, at least */
+	char *lost_reason;  /* NULL when nothing is */
+	bool ended;         /* the record has its end event */
+	bool cut;           /* the last line was not whole and was left out */
+} viommu_record;
+
+/* Reads the record at path ("-": standard input).  at: NULL for its end, or a
+ * sequence number or the name of a mark: events after that moment are left out.
+ * Errors: FAILED (cannot open), INPUT (not a record, garbage, a newer version,
+ * no such moment). */
+viommu_record *viommu_record_read(const char *path, const char *at, GError **error);
+void viommu_record_free(viommu_record *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_record, viommu_record_free)
+
+/* ---- the result --------------------------------------------------------------- */
+
+typedef enum {
+	VIOMMU_MATCH,
+	VIOMMU_MISSING,          /* asked for, not in the table                          */
+	VIOMMU_WRONG_ADDRESS,    /* in the table, another GPA                            */
+	VIOMMU_WRONG_PERMISSION, /* in the table, other permissions                      */
+	VIOMMU_STALE,            /* unmapped in L1, still in the table                   */
+	VIOMMU_UNEXPECTED,       /* in the table, in no record that claims to be complete */
+	VIOMMU_NO_CONTEXT,       /* the device has no usable context entry               */
+	VIOMMU_TRANSLATION_OFF,  /* GSTS.TES = 0                                         */
+	VIOMMU_PASSED_THROUGH,   /* the device's DMA is not translated                   */
+	VIOMMU_RESERVED_BIT,     /* an entry that QEMU refuses                           */
+	VIOMMU_BEYOND_WIDTH,     /* the IOVA is above the address width                  */
+	VIOMMU_UNVERIFIED,       /* we cannot tell; the note says why                    */
+	VIOMMU_IN_FLUX,          /* it changed while we looked                           */
+	VIOMMU_VERDICTS,         /* how many there are */
+} viommu_verdict;
+
+const char *viommu_verdict_name(viommu_verdict verdict);    /* "wrong-address" */
+const char *viommu_verdict_meaning(viommu_verdict verdict); /* a sentence */
+/* A mapping is not where it should be (exit status 3). */
+bool viommu_verdict_is_fault(viommu_verdict verdict);
+
+/* A run of pages with one verdict. */
+typedef struct {
+	viommu_verdict verdict;
+	viommu_iova_range iova;
+	uint32_t target;   /* index into the result's targets */
+	bool has_expected; /* the record asks for it (or did, for stale) */
+	viommu_piece expected;
+	bool has_observed; /* the table translates it, or has an entry that would */
+	viommu_gpa gpa;    /* of iova.first */
+	bool read, write;
+	unsigned page_shift;   /* of the table's pages, 0 when there is none */
+	bool other_page_size;  /* L1 backs it with another page size; not a fault */
+	const char *note;      /* lives as long as the result and the records; may be NULL */
+	vtd_translation *evidence; /* the walk to iova.first; NULL for matches */
+} viommu_run;
+
+/* One device of one address space, against the table that it points to. */
+typedef struct {
+	const viommu_record *record;
+	const viommu_space *space;
+	vtd_device device;
+	uint32_t same_as; /* index of an earlier target with the same space and table, or its own */
+	uint64_t pages[VIOMMU_VERDICTS]; /* 4 KiB pages by verdict */
+	uint64_t not_in_record; /* pages in the table that an incomplete record does not know */
+} viommu_target_result;
+
+typedef struct {
+	GArray *targets; /* of viommu_target_result */
+	GArray *runs;    /* of viommu_run, by target and IOVA */
+	uint64_t pages[VIOMMU_VERDICTS];
+	uint64_t runs_of[VIOMMU_VERDICTS];
+	unsigned reads; /* how often the tables were read to be sure; 1 for a file */
+	GStringChunk *notes;
+} viommu_result;
+
+/* Judges records (GPtrArray of viommu_record) against a snapshot. Both have to
+ * outlive the result. Errors: INPUT when the records hold nothing to verify. */
+viommu_result *viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error);
+void viommu_result_free(viommu_result *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_result, viommu_result_free)
+
+/* Pages with a verdict that is a fault. */
+uint64_t viommu_result_faults(const viommu_result *self);
+
+/* Counts the pages whose fault in self is not, exactly so, in the earlier result.
+ * apply: gives them the verdict in-flux. */
+uint64_t viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool apply);
+
+#endif
