@@ -39,6 +39,8 @@ alloc_huge(struct buffer *ret, const struct pattern_item *item, struct probe_err
 	const long long have = huge_pages_free(item->page_size);
 	void *addr = MAP_FAILED;
 
+	if (item->page_size == PAGE_1G && have >= (long long) need)
+		probe_say("taking %" PRIu64 " GiB of 1 GiB pages, which the kernel clears first ...", need);
 	/* Asked first: a page that mmap() promised and the kernel does not have
 	 * comes as a SIGBUS at the touch. */
 	if (have >= (long long) need)

@@ -49,9 +49,8 @@ say_holding(const struct map_run *run)
 	const struct map_options *options = run->options;
 	char how_long[48] = "", amount[32];
 	uint64_t bytes;
-	size_t n;
+	const size_t n = map_run_count(run, &bytes);
 
-	map_run_count(run, &n, &bytes);
 	if (bytes < PAGE_2M)
 		snprintf(amount, sizeof amount, "%" PRIu64 " KiB", bytes >> 10);
 	else
@@ -67,10 +66,16 @@ static int
 make_and_hold(struct map_run *run, const char **reason)
 {
 	struct probe_error error;
+	uint64_t bytes;
 
 	if (map_run_make(run, &error) < 0) {
 		probe_say("%s", error.text);
 		*reason = signals_first() != NULL ? signals_first() : "failed";
+		return -1;
+	}
+	if (run->n_failed > 0 && map_run_count(run, &bytes) == 0) {
+		probe_say("no mapping was made, so there is nothing to hold");
+		*reason = "failed";
 		return -1;
 	}
 	if (run->options->unmap_half)

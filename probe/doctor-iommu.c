@@ -110,6 +110,12 @@ struct group_list {
 	size_t n_groups, n_members;
 };
 
+static const char *
+without_0x(const char *text)
+{
+	return strncmp(text, "0x", 2) == 0 ? text + 2 : text;
+}
+
 static void
 list_member(const char *name, void *data)
 {
@@ -124,7 +130,7 @@ list_member(const char *name, void *data)
 		return;
 	}
 	doctor_more(list->doctor, "group %s%s%s: %s [%s:%s] %s", list->group, facts.group_type[0] ? " " : "",
-		facts.group_type, bdf, facts.vendor, facts.device,
+		facts.group_type, bdf, without_0x(facts.vendor), without_0x(facts.device),
 		facts.driver[0] ? facts.driver : "(no driver)");
 }
 

@@ -91,15 +91,6 @@ say_refused(const struct pattern_item *item, int err)
 		item->iova.v, errno_name(err), errno_map_dma_hint(err));
 }
 
-/* Clearing a huge page takes seconds where memory is slow. */
-static void
-say_slow(const struct pattern_item *item)
-{
-	if (item->page_size == PAGE_1G)
-		probe_say("taking %" PRIu64 " GiB of 1 GiB pages, which the kernel clears first ...",
-			item->size >> 30);
-}
-
 static int
 make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *error)
 {
@@ -108,7 +99,6 @@ make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *e
 	struct extents before = { 0 }, after = { 0 };
 	int ret, err;
 
-	say_slow(item);
 	if (buffer_alloc(&held->buffer, item, prng, error) < 0) {
 		if (!item->optional)
 			return -1;
@@ -222,15 +212,17 @@ map_run_free(struct map_run *run)
 	pattern_free(&run->pattern);
 }
 
-void
-map_run_count(const struct map_run *run, size_t *n, uint64_t *bytes)
+size_t
+map_run_count(const struct map_run *run, uint64_t *bytes)
 {
-	*n = 0;
+	size_t n = 0;
+
 	*bytes = 0;
 	for (size_t i = 0; i < run->pattern.n; i++) {
-		if (run->held[i].mapped) {
-			++*n;
-			*bytes += run->held[i].buffer.size;
-		}
+		if (!run->held[i].mapped)
+			continue;
+		n++;
+		*bytes += run->held[i].buffer.size;
 	}
+	return n;
 }

@@ -39,6 +39,7 @@ void map_run_unmap_half(struct map_run *run);
 void map_run_undo(struct map_run *run);
 void map_run_free(struct map_run *run);
 
-void map_run_count(const struct map_run *run, size_t *n, uint64_t *bytes);
+/* How many mappings are made and not undone, and their bytes. */
+size_t map_run_count(const struct map_run *run, uint64_t *bytes);
 
 #endif

@@ -41,7 +41,7 @@ static const struct wish wishes[] = {
 	{ { "2 MiB page", { 0x41000000 }, PAGE_2M, PAGE_2M, RW, false, true }, PAGE_2M },
 	{ { "two 2 MiB pages", { 0x41400000 }, 2 * PAGE_2M, PAGE_2M, R, false, true }, PAGE_2M },
 	/* The memory is a huge page, the table has to use 4 KiB entries. */
-	{ { "2 MiB page, IOVA unaligned", { 0x41a01000 }, PAGE_2M, PAGE_2M, RW, false, true }, PAGE_2M },
+	{ { "2 MiB page, unaligned", { 0x41a01000 }, PAGE_2M, PAGE_2M, RW, false, true }, PAGE_2M },
 	{ { "1 GiB page", { 0x180000000 }, PAGE_1G, PAGE_1G, RW, false, true }, PAGE_1G },
 };
 
