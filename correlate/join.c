@@ -92,6 +92,14 @@ unreadable_note(join *j, const vtd_run *seen)
 	return g_string_chunk_insert_const(j->result->notes, text);
 }
 
+/* Asked for write only.  Linux 5.13 (eea53c581688) and later give such pages read as
+ * well, because first-stage tables cannot do without; older ones do not. */
+static bool
+write_only(const viommu_run *run)
+{
+	return run->expected.write && !run->expected.read;
+}
+
 /* What the table has for a page that L1 asked for. */
 static void
 judge(join *j, const vtd_run *seen, viommu_run *run)
@@ -121,7 +129,7 @@ judge(join *j, const vtd_run *seen, viommu_run *run)
 	}
 	if (run->expected.gpa_known && run->gpa.v != run->expected.gpa.v) {
 		run->verdict = VIOMMU_WRONG_ADDRESS;
-	} else if (run->read != run->expected.read || run->write != run->expected.write) {
+	} else if (run->write != run->expected.write || (run->read != run->expected.read && !write_only(run))) {
 		run->verdict = VIOMMU_WRONG_PERMISSION;
 	} else if (!run->expected.gpa_known) {
 		run->verdict = VIOMMU_UNVERIFIED;
@@ -129,6 +137,7 @@ judge(join *j, const vtd_run *seen, viommu_run *run)
 	} else {
 		run->verdict = VIOMMU_MATCH;
 		run->other_page_size = request->page_size && request->page_size != 1ull << run->page_shift;
+		run->read_added = write_only(run) && run->read;
 	}
 }
 

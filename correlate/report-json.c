@@ -69,6 +69,8 @@ run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *uni
 			viommu_prot_text(run->read, run->write).text, "page_size", viommu_json_hex(1ull << run->page_shift)));
 	if (run->other_page_size)
 		json_object_set_new(item, "other_page_size", json_true());
+	if (run->read_added)
+		json_object_set_new(item, "read_added", json_true());
 	if (run->note)
 		json_object_set_new(item, "note", json_string(run->note));
 	if (run->evidence)

@@ -9,6 +9,7 @@
 
 #define MAX_MAPPINGS 40
 #define MAX_FAULTS 10
+#define MAX_ALSO 8
 
 /* What became of one map request. */
 typedef struct {
@@ -18,6 +19,7 @@ typedef struct {
 	uint64_t gpa;         /* of the first page, when it is known */
 	bool gpa_known;
 	uint64_t total;
+	bool other_page_size, read_added;
 } mapping;
 
 static void
@@ -34,6 +36,8 @@ add_run(mapping *m, const viommu_run *run)
 	m->pages[run->verdict] += pages;
 	if (run->page_shift)
 		m->page_shifts |= 1ull << run->page_shift;
+	m->other_page_size |= run->other_page_size;
+	m->read_added |= run->read_added;
 }
 
 static viommu_tone
@@ -91,6 +95,11 @@ print_mapping(FILE *out, const viommu_request *request, const mapping *m)
 		viommu_size_text(request->iova.last - request->iova.first + 1).text,
 		viommu_prot_text(request->read, request->write).text, gpa, sizes);
 	print_verdicts(out, m->pages, !all_match(m));
+	if (m->read_added)
+		fprintf(out, " %s(as rw: see below)%s", viommu_tone_on(VIOMMU_FAINT), viommu_tone_off(VIOMMU_FAINT));
+	if (m->other_page_size)
+		fprintf(out, " %s(%s pages in L1)%s", viommu_tone_on(VIOMMU_FAINT),
+			viommu_size_text(request->page_size).text, viommu_tone_off(VIOMMU_FAINT));
 	fputc('\n', out);
 }
 
@@ -159,24 +168,18 @@ print_target(FILE *out, const viommu_report *report, uint32_t index)
 }
 
 static void
-print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const vtd_unit *unit)
+print_pages(FILE *out, const viommu_run *run)
 {
-	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
-	viommu_tone tone = tone_of(run->verdict);
+	fprintf(out, "IOVA 0x%" PRIx64 "-0x%" PRIx64 " (%s)", run->iova.first, run->iova.last,
+		viommu_size_text(run->iova.last - run->iova.first + 1).text);
+}
 
-	fprintf(out, "\n%s%s%s  %s  IOVA 0x%" PRIx64 "-0x%" PRIx64 " (%s)\n", viommu_tone_on(tone),
-		viommu_verdict_name(run->verdict), viommu_tone_off(tone), viommu_bdf_text(target->device.sid).text,
-		run->iova.first, run->iova.last, viommu_size_text(run->iova.last - run->iova.first + 1).text);
-	fprintf(out, "  %s\n", viommu_verdict_meaning(run->verdict));
-	if (run->note) {
-		g_autofree char *note = viommu_escape(run->note);
-		fprintf(out, "  %s\n", note);
-	}
+/* What L1 asked for and what the table has, for the first page of a run. */
+static void
+print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
+{
 	if (run->has_expected) {
-		const viommu_request *request =
-			&g_array_index(target->space->requests, viommu_request, run->expected.request);
-
-		fprintf(out, "  %-15s ", run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for");
+		fprintf(out, "  %-13s ", run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for");
 		if (run->expected.gpa_known)
 			fprintf(out, "GPA 0x%" PRIx64, run->expected.gpa.v);
 		else
@@ -185,34 +188,104 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 			viommu_prot_text(run->expected.read, run->expected.write).text, request->seq);
 	}
 	if (run->has_observed)
-		fprintf(out, "  %-15s GPA 0x%" PRIx64 ", %s, %s page\n", "the table has", run->gpa.v,
+		fprintf(out, "  %-13s GPA 0x%" PRIx64 ", %s, %s page\n", "the table has", run->gpa.v,
 			viommu_prot_text(run->read, run->write).text, viommu_size_text(1ull << run->page_shift).text);
-	if (run->evidence) {
-		fprintf(out, "  the walk to 0x%" PRIx64 ":\n", run->iova.first);
+}
+
+static const viommu_request *
+request_of(const viommu_report *report, const viommu_run *run)
+{
+	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
+
+	return run->has_expected ? &g_array_index(target->space->requests, viommu_request, run->expected.request) : NULL;
+}
+
+static void
+print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const vtd_unit *unit)
+{
+	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
+	viommu_tone tone = tone_of(run->verdict);
+
+	fprintf(out, "\n%s%s%s  %s  ", viommu_tone_on(tone), viommu_verdict_name(run->verdict), viommu_tone_off(tone),
+		viommu_bdf_text(target->device.sid).text);
+	print_pages(out, run);
+	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
+	if (run->note) {
+		g_autofree char *note = viommu_escape(run->note);
+		fprintf(out, "  %s\n", note);
+	}
+	print_sides(out, run, request_of(report, run));
+	if (run->evidence)
 		viommu_render_steps(out, unit, run->evidence->steps, run->evidence->n_steps,
 			(int) run->evidence->n_steps - 1);
-	}
+}
+
+/* Faults of one kind in one mapping are told once. */
+static bool
+same_story(const viommu_run *a, const viommu_run *b)
+{
+	return a->target == b->target && a->verdict == b->verdict && a->note == b->note &&
+		a->has_expected == b->has_expected && (!a->has_expected || a->expected.request == b->expected.request);
+}
+
+/* One line for a further run of the story before it. */
+static void
+print_also(FILE *out, const viommu_run *run)
+{
+	const vtd_translation *walk = run->evidence;
+	const vtd_step *last = walk && walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
+
+	fprintf(out, "  also ");
+	print_pages(out, run);
+	if (run->has_expected && run->expected.gpa_known)
+		fprintf(out, ", asked for GPA 0x%" PRIx64, run->expected.gpa.v);
+	if (last && last->words)
+		fprintf(out, ", %s entry at GPA 0x%" PRIx64 ": 0x%016" PRIx64, vtd_step_name(last), last->entry.v,
+			last->raw[0]);
+	fputc('\n', out);
 }
 
 static void
 print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
 {
-	uint64_t shown = 0, hidden = 0;
+	const viommu_run *story = NULL;
+	uint64_t stories = 0, in_story = 0, hidden = 0;
 
 	for (guint i = 0; i < report->result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
+		bool further = story && same_story(story, run);
 
 		if (run->verdict == VIOMMU_MATCH)
 			continue;
-		if (shown >= MAX_FAULTS && !report->all) {
+		stories += !further;
+		in_story = further ? in_story + 1 : 0;
+		story = run;
+		if (!report->all && (stories > MAX_FAULTS || in_story > MAX_ALSO))
 			hidden++;
-			continue;
-		}
-		shown++;
-		print_fault(out, report, run, unit);
+		else if (further)
+			print_also(out, run);
+		else
+			print_fault(out, report, run, unit);
 	}
 	if (hidden)
-		fprintf(out, "\n… and %s more such runs; --all shows every one\n", viommu_count_text(hidden).text);
+		fprintf(out, "\n… and %s more runs of pages; --all shows every one\n", viommu_count_text(hidden).text);
+}
+
+static void
+print_remarks(FILE *out, const viommu_result *result)
+{
+	uint64_t pages = 0;
+
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if (run->read_added)
+			pages += ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+	}
+	if (pages)
+		fprintf(out, "\nas rw: L1 asked for write only on %s pages, and the table gives read too; Linux does so since 5.13\n"
+			     "(eea53c581688 \"Remove WO permissions on second-level paging entries\"): not a fault\n",
+			viommu_count_text(pages).text);
 }
 
 static void
@@ -286,5 +359,6 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	for (guint i = 0; i < report->result->targets->len; i++)
 		print_target(out, report, i);
 	print_faults(out, report, &unit);
+	print_remarks(out, report->result);
 	print_summary(out, report);
 }

@@ -106,7 +106,7 @@ static bool
 joins(const viommu_run *a, const viommu_run *b)
 {
 	return a->target == b->target && a->verdict == b->verdict && a->note == b->note && a->iova.last != UINT64_MAX &&
-		a->iova.last + 1 == b->iova.first && a->other_page_size == b->other_page_size && same_piece(a, b) &&
+		a->iova.last + 1 == b->iova.first && a->other_page_size == b->other_page_size && a->read_added == b->read_added && same_piece(a, b) &&
 		same_entry(a, b);
 }
 

@@ -128,7 +128,7 @@ system_view(const char *text)
 	while (*view && (view = next_line(view)) && *view) {
 		const char *at = view + strspn(view, " ");
 
-		if (g_ascii_isxdigit(*at))
+		if (at[strspn(at, "0123456789abcdef")] == '-') /* "AS" begins with a hexadecimal digit too */
 			return view;
 		if (g_str_has_prefix(at, "FlatView") || g_str_has_prefix(at, "No rendered"))
 			return NULL;

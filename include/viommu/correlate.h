@@ -105,6 +105,8 @@ typedef struct {
 	bool read, write;
 	unsigned page_shift;   /* of the table's pages, 0 when there is none */
 	bool other_page_size;  /* L1 backs it with another page size; not a fault */
+	bool read_added;       /* L1 asked for write only and the table gives read too; not a fault:
+	                        * Linux does so since 5.13 (eea53c581688) */
 	const char *note;      /* lives as long as the result and the records; may be NULL */
 	vtd_translation *evidence; /* the walk to iova.first; NULL for matches */
 } viommu_run;
