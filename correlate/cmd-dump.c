@@ -92,7 +92,9 @@ show_tables(dump *d, const vtd_device *device)
 	if (!vtd_walk(&d->target->unit, d->target->memory, device->table, device->levels, &d->budget, show_run, d,
 		    &d->error))
 		return;
-	if (!d->json)
+	if (!d->json && d->n_runs == runs)
+		printf("  nothing is mapped\n");
+	else if (!d->json)
 		printf("  %s in %s runs\n", viommu_size_text(d->bytes - bytes).text, viommu_count_text(d->n_runs - runs).text);
 }
 

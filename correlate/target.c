@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "target.h"
 
+#include <signal.h>
 #include <string.h>
 
 const char viommu_target_help[] =
@@ -107,6 +108,8 @@ viommu_target_open(const viommu_target_options *options, GError **error)
 	if (!(options->qmp ? open_live(self, options, error) : open_snapshot(self, options, error)))
 		return NULL;
 	vtd_unit_init(&self->unit, self->registers);
+	/* GIO ignores SIGPIPE once it has a socket; "viommu dump | head" shall just end. */
+	signal(SIGPIPE, SIG_DFL);
 	return g_steal_pointer(&self);
 }
 

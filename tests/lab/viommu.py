@@ -29,9 +29,9 @@ def run(*arguments, seconds=120, prefix=()):
 
 
 def start(*arguments):
-    """In the background; ends with us."""
+    """In the background, in a process group of its own; ends with us."""
     return cleanup.start([find(), *arguments], stdin=subprocess.DEVNULL, text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0)
 
 
 def verify(*arguments, seconds=120):

@@ -2,6 +2,7 @@
 """A socket between viommu and a monitor: something happens at the Nth command,
 so that "in the middle" is the same middle in every run."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -32,6 +33,9 @@ class Proxy:
                 monitor.sendall(line)
             except OSError:
                 break
+        # The monitor serves the next client once this one is gone.
+        with contextlib.suppress(OSError):
+            monitor.shutdown(socket.SHUT_RDWR)
 
     @staticmethod
     def _pass(source, sink):
@@ -40,8 +44,9 @@ class Proxy:
                 sink.sendall(data)
         except OSError:
             pass
-        # Both ways: the client sees what QEMU's end would show it.
-        sink.shutdown(socket.SHUT_RDWR)
+        # The client sees the end that QEMU's own end would have shown it.
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         name = self._server.getsockname()

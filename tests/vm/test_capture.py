@@ -4,6 +4,7 @@ guest runs again afterwards, whatever happens to us."""
 
 import os
 import signal
+import subprocess
 import time
 
 from common import BDF, Case, Held, boot, rng, scratch, viommu
@@ -25,7 +26,8 @@ class Capture(Case):
 
     def capture(self, name, *arguments):
         path = self.file(name)
-        process = viommu.run('capture', '-q', self.guest.target, '-o', path, '--reproducible', *arguments)
+        process = viommu.run('capture', '-q', self.guest.target, '-o', path, '--force',
+                             '--reproducible', *arguments)
         self.assertEqual(process.returncode, 0, process.stderr)
         with open(path, 'rb') as handle:
             return handle.read()
@@ -63,17 +65,17 @@ class Capture(Case):
             self.held.memory.write_u64(leaf.entry_gpa, leaf.entry)
         self.assertFalse(one == two)
 
-    def ended_in_the_middle(self, number, times):
+    def ended_in_the_middle(self, number, times, send=subprocess.Popen.send_signal):
         started = time.monotonic()
         self.capture('whole.core', '--pause', '--memory', 'xp')
         whole = time.monotonic() - started
         random, seen_paused = rng(f'signal {number}'), 0
         for _ in range(times):
             process = viommu.start('capture', '-q', self.guest.target, '-o', self.file('part.core'),
-                                   '--pause', '--memory', 'xp')
+                                   '--force', '--pause', '--memory', 'xp')
             time.sleep(random.uniform(0, whole))
             seen_paused += self.guest.qmp.status() == 'paused'
-            process.send_signal(number)
+            send(process, number)
             process.communicate(timeout=20)
             self.assert_running(self.guest)
         self.assertGreater(seen_paused, 0, 'no signal met a paused guest: this proved nothing')
@@ -83,6 +85,10 @@ class Capture(Case):
     def test_sigkill(self):
         """the guest runs again after SIGKILL at any moment of capture --pause"""
         self.ended_in_the_middle(signal.SIGKILL, 12)
+
+    def test_sigkill_group(self):
+        """the same when the whole process group is killed"""
+        self.ended_in_the_middle(signal.SIGKILL, 6, lambda process, number: os.killpg(process.pid, number))
 
     def test_sigterm(self):
         self.ended_in_the_middle(signal.SIGTERM, 6)
