@@ -176,12 +176,19 @@ test_hold_stdin(void)
 	int fds[2];
 
 	if (g_test_subprocess()) {
-		/* Lines before the end do not end it. */
+		const gint64 start = g_get_monotonic_time();
+
+		/* A line is not the end; that comes when the child lets go. */
 		g_assert_cmpint(pipe(fds), ==, 0);
 		g_assert_cmpint(dup2(fds[0], 0), ==, 0);
 		g_assert_cmpint(write(fds[1], "x\n", 2), ==, 2);
+		if (fork() == 0) {
+			g_usleep(300000);
+			_exit(0);
+		}
 		close(fds[1]);
 		g_assert_cmpstr(hold(&none, false, 0), ==, "stdin closed");
+		g_assert_cmpint(g_get_monotonic_time() - start, >, 250000);
 		close(0);
 		g_assert_cmpstr(hold(&none, false, 0), ==, "stdin closed");
 		return;
