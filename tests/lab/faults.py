@@ -66,9 +66,11 @@ class Fault:
 
 class AddressChanged(Fault):
     name, verdict = 'address-changed', 'wrong-address'
+    bit = None                  # of the entry; None: one of chance
 
     def spoil(self, step):
-        return step.entry ^ step.size << self.rng.randrange(2), self.recorded(step)
+        wrong = step.size << self.rng.randrange(2) if self.bit is None else 1 << self.bit
+        return step.entry ^ wrong, self.recorded(step)
 
 
 class PresentCleared(Fault):

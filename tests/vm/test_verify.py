@@ -97,6 +97,16 @@ class DefaultPattern(_OnPattern):
     def test_at_held(self):
         self.assert_true_result(self.verify('--at', 'held'), self.held.state)
 
+    def test_each_address_bit(self):
+        """one wrong address bit, each in turn, is a wrong address"""
+        for size, lowest in ((4096, 12), (2 << 20, 21)):
+            for bit in range(lowest, 39):
+                fault = faults.AddressChanged(self.held.tables(), self.held.state, rng(f'bit {bit}'), size)
+                fault.bit = bit
+                with self.subTest(size=size, bit=bit), fault:
+                    self.assert_true_result(self.verify(), self.held.state, fault)
+        self.clean()
+
     def test_text(self):
         """the text report names the overwritten page, its entry, and both addresses"""
         tables = self.held.tables()
