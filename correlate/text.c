@@ -73,7 +73,7 @@ viommu_parse_bdf(const char *text, viommu_sid *sid)
 static bool
 is_harmless(gunichar c)
 {
-	return c >= 0x20 && c != 0x7f && !(c >= 0x80 && c < 0xa0) && !(c >= 0x200b && c <= 0x200f) &&
+	return c >= 0x20 && c != 0x7f && !(c >= 0x80 && c < 0xa0) && c != 0x61c && !(c >= 0x200b && c <= 0x200f) &&
 		!(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2066 && c <= 0x2069) && c != 0xfeff;
 }
 
