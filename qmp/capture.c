@@ -185,7 +185,6 @@ take(viommu_live *self, const viommu_capture_options *options, gboolean paused, 
 {
 	g_autoptr(GDateTime) now = g_date_time_new_now_utc();
 	g_autoptr(viommu_snapshot) ret = NULL;
-	g_autoptr(GError) local = NULL;
 	viommu_machine *machine;
 	json_t *json;
 
