@@ -41,6 +41,10 @@ run_text(vtd_run_kind kind)
 		return "loop: this table is its own ancestor";
 	case VTD_RUN_UNVISITED:
 		return "not visited: too many tables";
+	case VTD_RUN_INTERRUPT:
+		return "in the interrupt address range: refused";
+	case VTD_RUN_PRIVILEGE:
+		return "for supervisors only (U/S = 0): refused";
 	}
 	return "unknown";
 }
@@ -77,7 +81,7 @@ shown_before(const dump *d, const vtd_device *device)
 	for (guint i = 0; i < d->done->len; i++) {
 		const vtd_device *other = g_ptr_array_index(d->done, i);
 
-		if (other->table.v == device->table.v && other->levels == device->levels)
+		if (vtd_same_tables(other, device))
 			return other;
 	}
 	return NULL;
@@ -89,8 +93,7 @@ show_tables(dump *d, const vtd_device *device)
 	uint64_t bytes = d->bytes, runs = d->n_runs;
 
 	g_ptr_array_add(d->done, g_memdup2(device, sizeof(*device)));
-	if (!vtd_walk(&d->target->unit, d->target->memory, device->table, device->levels, &d->budget, show_run, d,
-		    &d->error))
+	if (!vtd_walk_device(&d->target->unit, d->target->memory, device, &d->budget, show_run, d, &d->error))
 		return;
 	if (!d->json && d->n_runs == runs)
 		printf("  nothing is mapped\n");
@@ -99,7 +102,7 @@ show_tables(dump *d, const vtd_device *device)
 }
 
 static void
-show_device(const vtd_device *device, void *user)
+show_entries(const vtd_device *device, void *user)
 {
 	dump *d = user;
 	const vtd_device *shared = device->outcome == VTD_TRANSLATES ? shown_before(d, device) : NULL;
@@ -129,6 +132,17 @@ show_device(const vtd_device *device, void *user)
 		show_tables(d, device);
 }
 
+/* A device, and in scalable mode its other PASIDs. */
+static void
+show_device(const vtd_device *device, void *user)
+{
+	dump *d = user;
+
+	show_entries(device, user);
+	if (!d->error)
+		vtd_for_each_pasid(&d->target->unit, d->target->memory, device, &d->budget, show_entries, user, &d->error);
+}
+
 static gboolean
 run_dump(dump *d, const viommu_sid *only, GError **error)
 {
@@ -154,8 +168,6 @@ empty_text(const vtd_unit *unit)
 {
 	if (!vtd_gsts_tes(unit->gsts))
 		return "translation is off (GSTS.TES = 0): no table is in use; did L1 boot with intel_iommu=on?";
-	if (vtd_rtaddr_ttm(unit->rtaddr))
-		return "the vIOMMU is not in legacy mode (RTADDR.TTM), the only mode that this version reads";
 	return "no device has a present context entry";
 }
 

@@ -12,6 +12,7 @@ static const char help[] =
 	"fault reason and the entry to blame.\n\n"
 	"  viommu walk -q unix:/tmp/qmp 00:04.0 0x40000000\n"
 	"  viommu walk -s saved.elf 0000:00:04.0 0xfffff000 --format json\n\n"
+	"      --pasid N         a request with this PASID (scalable mode)\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n";
 
@@ -30,6 +31,12 @@ print_text(const viommu_target *target, const vtd_translation *walk)
 		printf("  GSTS.TES = 0: the vIOMMU does not translate; this DMA goes to the GPA that equals the IOVA\n");
 	else if (walk->outcome == VTD_PASS_THROUGH)
 		printf("  pass-through: this DMA goes to the GPA that equals the IOVA\n");
+	else if (walk->outcome == VTD_INTERRUPT)
+		printf("  0xfee00000-0xfeefffff is the interrupt address range: a write there is a message-signalled interrupt, a\n"
+		       "  read fails, and neither reaches the translation tables (VT-d 3.14)\n");
+	if (walk->device.stage == VTD_STAGE_NESTED && walk->page_shift)
+		printf("  first stage: 0x%" PRIx64 ", which the second stage takes to 0x%" PRIx64 "\n", walk->nested_gpa.v,
+			walk->gpa.v);
 	putchar('\n');
 	viommu_render_answer(stdout, "read", walk, &walk->read);
 	viommu_render_answer(stdout, "write", walk, &walk->write);
@@ -44,7 +51,11 @@ viommu_cmd_walk(int argc, char **argv)
 	vtd_translation walk;
 	viommu_sid sid;
 	uint64_t iova;
-	int status = viommu_cmd_parse(&cmd, argc, argv, NULL, TRUE, help);
+	int pasid = -1;
+	const GOptionEntry own[] = { { "pasid", 0, 0, G_OPTION_ARG_INT, &pasid, NULL, NULL }, { 0 } };
+	vtd_device device;
+	gboolean ok;
+	int status = viommu_cmd_parse(&cmd, argc, argv, own, TRUE, help);
 
 	if (status >= 0)
 		return status;
@@ -54,8 +65,16 @@ viommu_cmd_walk(int argc, char **argv)
 		return viommu_cmd_usage("walk", "\"%s\" is not a device of segment 0 like 00:04.0", cmd.arguments[0]);
 	if (!viommu_parse_number(cmd.arguments[1], &iova))
 		return viommu_cmd_usage("walk", "\"%s\" is not an address like 0x40000000", cmd.arguments[1]);
+	if (pasid < -1 || pasid > 0xfffff)
+		return viommu_cmd_usage("walk", "a PASID has 20 bits: 0 to 1048575");
 	target = viommu_target_open(&cmd.target, &error);
-	if (!target || !vtd_translate(&target->unit, target->memory, sid, VIOMMU_IOVA(iova), &walk, &error))
+	if (!target)
+		return viommu_cmd_fail("walk", error);
+	if (pasid >= 0 && !target->unit.scalable)
+		return viommu_cmd_usage("walk", "this vIOMMU is in legacy mode, where a request with a PASID is blocked");
+	ok = pasid < 0 ? vtd_find_device(&target->unit, target->memory, sid, &device, &error)
+		       : vtd_find_pasid(&target->unit, target->memory, sid, (uint32_t) pasid, &device, &error);
+	if (!ok || !vtd_translate_in(&target->unit, target->memory, &device, VIOMMU_IOVA(iova), &walk, &error))
 		return viommu_cmd_fail("walk", error);
 	if (cmd.json)
 		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o}", "format", "viommu-walk", "version", 1, "qemu",

@@ -9,7 +9,7 @@
 #include "result.h"
 
 /* How many faults get the whole walk as their evidence. */
-#define EVIDENCE_LIMIT 4096
+#define EVIDENCE_LIMIT 1024
 
 typedef struct {
 	viommu_result *result;
@@ -17,9 +17,12 @@ typedef struct {
 	const viommu_record *record;
 	const viommu_space *space;
 	const vtd_device *device;
-	uint64_t next;   /* everything below was judged */
-	bool finished;   /* next ran over the top of the 64-bit space */
-	uint64_t reach;  /* the last IOVA that the table can translate */
+	uint64_t next; /* everything below was judged */
+	bool finished; /* next ran over the top of the 64-bit space */
+	/* The IOVAs that the table can translate, ascending: one range, or with a first
+	 * stage the two canonical halves. */
+	viommu_iova_range reach[2];
+	unsigned n_reach;
 	const char *lost; /* why absence proves nothing, NULL if it does */
 } join;
 
@@ -66,10 +69,36 @@ add_expected(join *j, uint64_t first, uint64_t last, viommu_verdict verdict, con
 	}
 }
 
+/* The table has nothing for [first, last]. */
+static void
+add_absent(join *j, uint64_t first, uint64_t last)
+{
+	for (unsigned i = 0; i < j->n_reach; i++) {
+		uint64_t from = MAX(first, j->reach[i].first), to = MIN(last, j->reach[i].last);
+
+		if (from > to)
+			continue;
+		if (first < from)
+			add_expected(j, first, from - 1, VIOMMU_BEYOND_WIDTH, NULL);
+		add_expected(j, from, to, VIOMMU_MISSING, NULL);
+		if (to == last)
+			return;
+		first = to + 1;
+	}
+	add_expected(j, first, last, VIOMMU_BEYOND_WIDTH, NULL);
+}
+
+static bool
+has_entry(const vtd_run *seen)
+{
+	return seen->kind == VTD_RUN_MAPPED || seen->kind == VTD_RUN_RESERVED || seen->kind == VTD_RUN_INTERRUPT ||
+		seen->kind == VTD_RUN_PRIVILEGE;
+}
+
 static void
 observe(viommu_run *run, const vtd_run *seen)
 {
-	run->has_observed = seen->kind == VTD_RUN_MAPPED || seen->kind == VTD_RUN_RESERVED;
+	run->has_observed = has_entry(seen);
 	run->gpa.v = seen->gpa.v + (run->iova.first - seen->iova.first);
 	run->read = seen->read;
 	run->write = seen->write;
@@ -124,6 +153,14 @@ judge(join *j, const vtd_run *seen, viommu_run *run)
 		run->verdict = VIOMMU_UNVERIFIED;
 		run->note = "L1's tables lead to more tables than one walk reads";
 		return;
+	case VTD_RUN_INTERRUPT:
+		run->verdict = VIOMMU_MISSING;
+		run->note = "the table's page lies in the interrupt address range (0xfee00000-0xfeefffff), which the vIOMMU refuses";
+		return;
+	case VTD_RUN_PRIVILEGE:
+		run->verdict = VIOMMU_WRONG_PERMISSION;
+		run->note = "U/S = 0 in the first-stage entry: only for supervisors, which no emulated device is";
+		return;
 	case VTD_RUN_MAPPED:
 		break;
 	}
@@ -147,7 +184,7 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 {
 	viommu_target_result *target = &g_array_index(j->result->targets, viommu_target_result, j->target);
 
-	while (seen->kind == VTD_RUN_MAPPED || seen->kind == VTD_RUN_RESERVED) {
+	while (has_entry(seen)) {
 		const viommu_piece *piece = viommu_pieces_from(j->space->gone, first);
 		bool gone = piece && piece->iova.first <= first;
 		uint64_t end = last;
@@ -172,23 +209,17 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 	}
 }
 
+/* The part [at, last] of a run, which the device can reach. */
 static void
-on_run(const vtd_run *seen, void *user)
+judge_run(join *j, const vtd_run *seen, uint64_t at, uint64_t last)
 {
-	join *j = user;
-	uint64_t at = seen->iova.first, last = MIN(seen->iova.last, j->reach);
-
-	if (at > j->reach)
-		return; /* no DMA gets there */
-	if (j->next < at)
-		add_expected(j, j->next, at - 1, VIOMMU_MISSING, NULL);
 	for (;;) {
 		const viommu_piece *piece = viommu_pieces_from(j->space->live, at);
 		viommu_run run;
 
 		if (!piece || piece->iova.first > last) {
 			add_extra(j, seen, at, last);
-			break;
+			return;
 		}
 		if (piece->iova.first > at) {
 			add_extra(j, seen, at, piece->iova.first - 1);
@@ -199,11 +230,42 @@ on_run(const vtd_run *seen, void *user)
 		judge(j, seen, &run);
 		add(j, &run);
 		if (run.iova.last == last)
-			break;
+			return;
 		at = run.iova.last + 1;
 	}
-	j->finished = last == UINT64_MAX;
-	j->next = last + 1;
+}
+
+static void
+on_run(const vtd_run *seen, void *user)
+{
+	join *j = user;
+
+	for (unsigned i = 0; i < j->n_reach; i++) {
+		uint64_t at = MAX(seen->iova.first, j->reach[i].first), last = MIN(seen->iova.last, j->reach[i].last);
+
+		if (at > last)
+			continue; /* no DMA gets there */
+		if (j->next < at)
+			add_absent(j, j->next, at - 1);
+		judge_run(j, seen, at, last);
+		j->finished = last == UINT64_MAX;
+		j->next = last + 1;
+	}
+}
+
+static void
+set_reach(join *j)
+{
+	unsigned bits = j->device->input_bits;
+
+	if (j->device->stage == VTD_STAGE_SECOND) {
+		j->n_reach = 1;
+		j->reach[0] = (viommu_iova_range){ 0, (1ull << bits) - 1 };
+	} else {
+		j->n_reach = 2;
+		j->reach[0] = (viommu_iova_range){ 0, (1ull << (bits - 1)) - 1 };
+		j->reach[1] = (viommu_iova_range){ ~0ull << (bits - 1), UINT64_MAX };
+	}
 }
 
 static gboolean
@@ -211,12 +273,11 @@ join_tables(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error
 {
 	vtd_budget budget = VTD_DEFAULT_BUDGET;
 
-	j->reach = (1ull << j->device->input_bits) - 1;
-	if (!vtd_walk(unit, memory, j->device->table, j->device->levels, &budget, on_run, j, error))
+	set_reach(j);
+	if (!vtd_walk_device(unit, memory, j->device, &budget, on_run, j, error))
 		return FALSE;
-	if (!j->finished && j->next <= j->reach)
-		add_expected(j, j->next, j->reach, VIOMMU_MISSING, NULL);
-	add_expected(j, j->reach + 1, UINT64_MAX, VIOMMU_BEYOND_WIDTH, NULL);
+	if (!j->finished)
+		add_absent(j, j->next, UINT64_MAX);
 	return TRUE;
 }
 
@@ -238,12 +299,10 @@ join_target(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error
 		add_expected(j, 0, UINT64_MAX, VIOMMU_NO_CONTEXT, vtd_fault_text(device->fault));
 		return TRUE;
 	case VTD_UNREADABLE:
-		add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED, "the root or context table could not be read");
+		add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED, "the root, context or PASID table could not be read");
 		return TRUE;
-	case VTD_UNSUPPORTED:
-		add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED,
-			"the vIOMMU is not in legacy mode (RTADDR.TTM), the only mode that this version reads");
-		return TRUE;
+	case VTD_INTERRUPT:
+		break; /* said of an address, not of a device */
 	}
 	return TRUE;
 }
@@ -274,9 +333,7 @@ same_target(const viommu_result *result, const viommu_target_result *target)
 	for (guint i = 0; i + 1 < result->targets->len; i++) {
 		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
 
-		if (other->space == target->space && other->device.outcome == VTD_TRANSLATES &&
-			target->device.outcome == VTD_TRANSLATES && other->device.table.v == target->device.table.v &&
-			other->device.levels == target->device.levels && other->device.input_bits == target->device.input_bits)
+		if (other->space == target->space && vtd_same_tables(&other->device, &target->device))
 			return i;
 	}
 	return result->targets->len - 1;
@@ -334,7 +391,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
 	vtd_unit unit;
 
-	vtd_unit_init(&unit, viommu_snapshot_registers(snapshot));
+	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
 	for (guint i = 0; i < records->len; i++) {
 		const viommu_record *record = g_ptr_array_index(records, i);
 

@@ -8,9 +8,7 @@
 static const char *
 mode_text(const vtd_unit *unit)
 {
-	static const char *const modes[] = { "legacy mode", "scalable mode", "reserved mode", "abort mode" };
-
-	return modes[vtd_rtaddr_ttm(unit->rtaddr)];
+	return unit->scalable ? "scalable mode" : "legacy mode";
 }
 
 void
@@ -70,17 +68,17 @@ viommu_render_steps(FILE *out, const vtd_unit *unit, const vtd_step *steps, unsi
 		unsigned n_fields = vtd_step_fields(unit, step, fields);
 		viommu_tone tone = (int) i == blame ? VIOMMU_BAD : VIOMMU_PLAIN;
 
-		fprintf(out, "  %s%-8s table 0x%" PRIx64 " index %-3u entry at GPA 0x%" PRIx64 ": ", viommu_tone_on(tone),
+		fprintf(out, "  %s%-10s table 0x%" PRIx64 " index %-3u entry at GPA 0x%" PRIx64 ": ", viommu_tone_on(tone),
 			vtd_step_name(step), step->table.v, step->index, step->entry.v);
 		if (step->words == 0)
 			fprintf(out, "%s", viommu_page_status_text(step->status));
-		else if (step->words == 1)
-			fprintf(out, "0x%016" PRIx64, step->raw[0]);
-		else
-			fprintf(out, "0x%016" PRIx64 " 0x%016" PRIx64 " (low, high)", step->raw[0], step->raw[1]);
+		for (unsigned k = 0; k < step->words; k++)
+			fprintf(out, "%s0x%016" PRIx64, k ? k == 4 ? "\n             " : " " : "", step->raw[k]);
+		if (step->words == 2)
+			fprintf(out, " (low, high)");
 		fprintf(out, "%s\n", viommu_tone_off(tone));
 		if (n_fields)
-			fprintf(out, "           ");
+			fprintf(out, "             ");
 		for (unsigned k = 0; k < n_fields; k++) {
 			fprintf(out, fields[k].wide ? "%s%s=0x%" PRIx64 : "%s%s=%" PRIu64, k ? "  " : "", fields[k].name,
 				fields[k].value);
@@ -175,17 +173,28 @@ viommu_translation_json(const vtd_unit *unit, const vtd_translation *walk)
 	return ret;
 }
 
+static const char *
+stage_text(vtd_stage stage)
+{
+	return stage == VTD_STAGE_SECOND ? "second-stage" : stage == VTD_STAGE_FIRST ? "first-stage" : "nested first-stage";
+}
+
 void
 viommu_render_device(FILE *out, const vtd_device *device)
 {
+	if (device->scalable && device->n_steps > 2)
+		fprintf(out, "PASID %u, ", device->pasid);
 	switch (device->outcome) {
 	case VTD_TRANSLATES:
-		fprintf(out, "domain %u, second-stage table at GPA 0x%" PRIx64 ", %u levels (%u bits)", device->context.did,
-			device->table.v, device->levels, device->input_bits);
+		fprintf(out, "domain %u, %s table at GPA 0x%" PRIx64 ", %u levels (%u bits)", device->did,
+			stage_text(device->stage), device->table.v, device->levels, device->input_bits);
+		if (device->stage == VTD_STAGE_NESTED)
+			fprintf(out, " over second stage at GPA 0x%" PRIx64 ", %u levels", device->outer_table.v,
+				device->outer_levels);
 		return;
 	case VTD_PASS_THROUGH:
-		fprintf(out, "domain %u, %spass-through%s: DMA is not translated", device->context.did,
-			viommu_tone_on(VIOMMU_UNSURE), viommu_tone_off(VIOMMU_UNSURE));
+		fprintf(out, "domain %u, %spass-through%s: DMA is not translated", device->did, viommu_tone_on(VIOMMU_UNSURE),
+			viommu_tone_off(VIOMMU_UNSURE));
 		return;
 	case VTD_FAULTS:
 		fprintf(out, "%sall DMA is refused%s: fault reason 0x%x, %s", viommu_tone_on(VIOMMU_BAD),
@@ -193,7 +202,7 @@ viommu_render_device(FILE *out, const vtd_device *device)
 		return;
 	case VTD_DISABLED:
 	case VTD_UNREADABLE:
-	case VTD_UNSUPPORTED:
+	case VTD_INTERRUPT:
 		break;
 	}
 	fprintf(out, "%s", vtd_outcome_text(device->outcome));
@@ -205,16 +214,19 @@ viommu_device_json(const vtd_unit *unit, const vtd_device *device)
 	json_t *ret = json_pack("{s:o, s:s, s:o}", "device", viommu_json_bdf(device->sid), "outcome",
 		vtd_outcome_text(device->outcome), "steps", viommu_steps_json(unit, device->steps, device->n_steps));
 
+	if (device->scalable && device->n_steps > 2)
+		json_object_set_new(ret, "pasid", json_integer(device->pasid));
 	if (device->outcome == VTD_FAULTS) {
 		json_object_set_new(ret, "fault_reason", json_integer(device->fault));
 		json_object_set_new(ret, "fault_text", json_string(vtd_fault_text(device->fault)));
 	}
 	if (device->outcome == VTD_TRANSLATES || device->outcome == VTD_PASS_THROUGH)
-		json_object_set_new(ret, "domain", json_integer(device->context.did));
+		json_object_set_new(ret, "domain", json_integer(device->did));
 	if (device->outcome == VTD_TRANSLATES) {
 		json_object_set_new(ret, "table", viommu_json_hex(device->table.v));
 		json_object_set_new(ret, "levels", json_integer(device->levels));
 		json_object_set_new(ret, "input_bits", json_integer(device->input_bits));
+		json_object_set_new(ret, "stage", json_string(stage_text(device->stage)));
 	}
 	return ret;
 }

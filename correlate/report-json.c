@@ -124,7 +124,7 @@ viommu_report_json(const viommu_report *report)
 	json_t *runs = json_array();
 	vtd_unit unit;
 
-	vtd_unit_init(&unit, viommu_snapshot_registers(report->snapshot));
+	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
 	for (guint i = 0; i < result->runs->len; i++)
 		json_array_append_new(runs, run_json(result, &g_array_index(result->runs, viommu_run, i), &unit));
 	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o, s:o, s:o}", "format", "viommu-result",

@@ -353,7 +353,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
 	vtd_unit unit;
 
-	vtd_unit_init(&unit, viommu_snapshot_registers(report->snapshot));
+	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
 	viommu_render_machine(out, machine, &unit, viommu_snapshot_info(report->snapshot), NULL);
 	print_records(out, report->result);
 	for (guint i = 0; i < report->result->targets->len; i++)

@@ -107,7 +107,7 @@ viommu_target_open(const viommu_target_options *options, GError **error)
 	}
 	if (!(options->qmp ? open_live(self, options, error) : open_snapshot(self, options, error)))
 		return NULL;
-	vtd_unit_init(&self->unit, self->registers);
+	viommu_machine_unit(self->machine, self->registers, &self->unit);
 	/* GIO ignores SIGPIPE once it has a socket; "viommu dump | head" shall just end. */
 	signal(SIGPIPE, SIG_DFL);
 	return g_steal_pointer(&self);

@@ -137,7 +137,7 @@ typedef struct {
 	const vtd_unit *unit;
 	viommu_memory *memory;
 	vtd_budget budget;
-	GHashTable *done; /* "table/levels" of what was walked already */
+	GHashTable *done; /* what was walked already, by its tables */
 	GError *error;
 } collector;
 
@@ -147,16 +147,27 @@ no_visit(G_GNUC_UNUSED const vtd_run *run, G_GNUC_UNUSED void *user)
 }
 
 static void
-collect_device(const vtd_device *device, void *user)
+collect_tables(const vtd_device *device, void *user)
 {
 	collector *self = user;
 	char *key;
 
 	if (device->outcome != VTD_TRANSLATES || self->error)
 		return;
-	key = g_strdup_printf("%" G_GINT64_MODIFIER "x/%u", device->table.v, device->levels);
+	key = g_strdup_printf("%d %" G_GINT64_MODIFIER "x/%u %" G_GINT64_MODIFIER "x/%u", device->stage, device->table.v,
+		device->levels, device->stage == VTD_STAGE_NESTED ? device->outer_table.v : 0, device->outer_levels);
 	if (g_hash_table_add(self->done, key))
-		vtd_walk(self->unit, self->memory, device->table, device->levels, &self->budget, no_visit, NULL, &self->error);
+		vtd_walk_device(self->unit, self->memory, device, &self->budget, no_visit, NULL, &self->error);
+}
+
+static void
+collect_device(const vtd_device *device, void *user)
+{
+	collector *self = user;
+
+	collect_tables(device, user);
+	if (!self->error)
+		vtd_for_each_pasid(self->unit, self->memory, device, &self->budget, collect_tables, user, &self->error);
 }
 
 static gboolean
@@ -167,17 +178,18 @@ collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_optio
 	collector c = { .unit = &unit, .memory = &record.base, .budget = VTD_DEFAULT_BUDGET };
 	gboolean ok;
 
-	vtd_unit_init(&unit, &self->registers);
+	viommu_machine_unit(self->machine, &self->registers, &unit);
 	c.done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	ok = vtd_for_each_device(&unit, &record.base, collect_device, &c, error);
 	g_hash_table_unref(c.done);
-	if (ok && c.error)
+	if (ok && c.error) {
 		g_propagate_error(error, c.error);
-	else if (!ok)
-		g_clear_error(&c.error);
-	if (ok && !c.error && c.budget.tables == 0)
+		return FALSE;
+	}
+	g_clear_error(&c.error);
+	if (ok && c.budget.tables == 0)
 		g_message("L1's tables lead to more than a million tables; the rest was not read and stays unverified");
-	return ok && !c.error;
+	return ok;
 }
 
 static viommu_snapshot *

@@ -77,6 +77,20 @@ viommu_machine_pci_at(const viommu_machine *self, viommu_sid sid)
 	return NULL;
 }
 
+void
+viommu_machine_unit(const viommu_machine *self, const vtd_registers *registers, vtd_unit *ret)
+{
+	const json_t *stale_tm = json_object_get(self->iommu_properties, "x-stale-tm");
+
+	if (!stale_tm)
+		stale_tm = json_object_get(self->iommu_properties, "stale-tm");
+	vtd_unit_init(ret, registers);
+	/* The fault reasons for PASID entries, and first-stage translation, came with 10.0. */
+	ret->before_qemu_10 = *self->version && g_ascii_strtoull(self->version, NULL, 10) < 10;
+	if (stale_tm)
+		ret->tm_allowed = ret->tm_allowed && json_is_true(stale_tm);
+}
+
 static json_t *
 hex(uint64_t value)
 {

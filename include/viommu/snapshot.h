@@ -57,6 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_machine, viommu_machine_free)
 const viommu_ram_region *viommu_machine_ram_at(const viommu_machine *self, viommu_gpa gpa);
 const viommu_pci_device *viommu_machine_pci_at(const viommu_machine *self, viommu_sid sid);
 
+/* The unit that these registers describe, with the habits of this QEMU's version. */
+void viommu_machine_unit(const viommu_machine *self, const vtd_registers *registers, vtd_unit *ret);
+
 /* New reference / new object; INPUT when the JSON is not such a machine. */
 json_t *viommu_machine_to_json(const viommu_machine *self);
 viommu_machine *viommu_machine_from_json(const json_t *json, GError **error);

@@ -35,6 +35,8 @@ vtd_unit_init(vtd_unit *ret, const vtd_registers *regs)
 		.rtaddr = vtd_reg64(regs, VTD_REG_RTADDR),
 		.gsts = vtd_reg32(regs, VTD_REG_GSTS),
 	};
+	ret->scalable = (vtd_rtaddr_ttm(ret->rtaddr) & 1) && vtd_ecap_smts(ret->ecap);
+	ret->tm_allowed = vtd_ecap_dt(ret->ecap);
 	ret->address_bits = MIN(vtd_cap_mgaw(ret->cap), 52);
 	/* QEMU 7.2 … 10.0, vtd_init(): bit 11 stays reserved unless snoop-control or
 	 * scalable mode is on. */

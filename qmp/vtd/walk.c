@@ -1,42 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A whole second-stage table, in IOVA order.  The tables below one table are
- * read in one batch; entries that translate alike are joined into runs as they
- * come, so memory is bounded by the depth and not by what L1 wrote.
+ * A whole table, in IOVA order.  The tables below one table are read in one batch;
+ * entries that translate alike are joined into runs as they come, so memory is
+ * bounded by the depth and not by what L1 wrote.
  */
+#include "walker.h"
+
 #include <string.h>
 
-#include <viommu/vtd.h>
-
 #define ENTRIES 512
-#define MAX_LEVELS 6
 
 typedef struct {
 	const vtd_unit *unit;
 	viommu_memory *memory;
-	vtd_run_visitor visit;
-	void *user;
+	const vtd_walk_request *request;
 	vtd_budget *budget;
 	gboolean stop;
 	vtd_run run; /* not yet handed out */
 	gboolean has_run;
-	viommu_gpa path[MAX_LEVELS + 1]; /* the table at each level on the way down */
-	uint8_t *buffers[MAX_LEVELS + 1];
-	unsigned top;
+	viommu_gpa path[VTD_MAX_LEVELS + 1]; /* the table at each level on the way down */
+	uint8_t *buffers[VTD_MAX_LEVELS + 1];
 } walker;
 
 static void
 flush(walker *w)
 {
 	if (w->has_run)
-		w->visit(&w->run, w->user);
+		w->request->visit(&w->run, w->request->user);
 	w->has_run = FALSE;
 }
 
 static gboolean
 joins(const vtd_run *a, const vtd_run *b)
 {
-	return a->kind == b->kind && a->iova.last + 1 == b->iova.first && a->kind == VTD_RUN_MAPPED &&
+	return a->kind == VTD_RUN_MAPPED && b->kind == VTD_RUN_MAPPED && a->iova.last + 1 == b->iova.first &&
 		a->page_shift == b->page_shift && a->read == b->read && a->write == b->write &&
 		b->gpa.v - a->gpa.v == b->iova.first - a->iova.first;
 }
@@ -64,63 +61,106 @@ typedef struct {
 
 static gboolean walk_table(walker *w, const context *at, const uint8_t *page, GError **error);
 
-static uint64_t
-entry_at(const uint8_t *page, unsigned index)
-{
-	uint64_t raw;
-
-	memcpy(&raw, page + index * 8, 8);
-	return GUINT64_FROM_LE(raw);
-}
-
 static gboolean
 is_ancestor(const walker *w, const context *at, viommu_gpa table)
 {
-	for (unsigned level = at->level; level <= w->top; level++)
+	for (unsigned level = at->level; level <= w->request->levels; level++)
 		if (w->path[level].v == table.v)
 			return TRUE;
 	return FALSE;
 }
 
-/* Fills run for one entry; returns TRUE when it leads to a table instead. */
-static gboolean
-classify(walker *w, const context *at, unsigned index, uint64_t raw, vtd_run *run, viommu_gpa *child)
-{
-	unsigned shift = vtd_level_shift(at->level);
-	uint64_t first = at->iova + ((uint64_t) index << shift);
-	vtd_ss_entry entry;
-
-	vtd_decode_ss(w->unit, raw, at->level, &entry);
-	*run = (vtd_run){ .kind = VTD_RUN_MAPPED, .iova = { first, first + ((1ull << shift) - 1) }, .gpa = entry.address,
-		.read = entry.read && at->read, .write = entry.write && at->write, .page_shift = shift,
-		.entry = VIOMMU_GPA(at->table.v + index * 8), .raw = raw, .level = at->level };
-	*child = entry.address;
-	if (entry.reserved) {
-		run->kind = VTD_RUN_RESERVED;
-		return FALSE;
-	}
-	if (entry.leaf)
-		return FALSE;
-	if (is_ancestor(w, at, entry.address)) {
-		run->kind = VTD_RUN_LOOP;
-		return FALSE;
-	}
-	return TRUE;
-}
-
 /* An entry counts when it, and all above it, let at least one kind of access through. */
 static gboolean
-counts(const context *at, uint64_t raw)
+counts(const walker *w, const context *at, uint64_t raw)
 {
+	if (w->request->first_stage)
+		return raw & 1;
 	return ((raw & 1) && at->read) || ((raw & 2) && at->write);
+}
+
+/* The bits of one entry that the walk goes by, of either stage. */
+typedef struct {
+	bool leaf, refused_privilege;
+	uint64_t reserved;
+	viommu_gpa address, tested;
+} entry_facts;
+
+static void
+decode(const walker *w, const context *at, uint64_t raw, entry_facts *facts, vtd_run *run)
+{
+	if (w->request->first_stage) {
+		vtd_fs_entry entry;
+
+		vtd_decode_fs(w->unit, raw, at->level, &entry);
+		*facts = (entry_facts){ entry.leaf, !entry.user, entry.reserved, entry.address, entry.address };
+		if (entry.leaf && at->level > 1 && entry.pat)
+			facts->tested.v |= 0x1000; /* as QEMU 10.0 does: translate.c */
+		run->read = at->read;
+		run->write = at->write && entry.write;
+	} else {
+		vtd_ss_entry entry;
+
+		vtd_decode_ss(w->unit, raw, at->level, &entry);
+		*facts = (entry_facts){ entry.leaf, false, entry.reserved, entry.address, entry.address };
+		run->read = at->read && entry.read;
+		run->write = at->write && entry.write;
+	}
+}
+
+/* The IOVA of a first-stage entry is canonical: the top bit is carried upwards. */
+static uint64_t
+sign_extend(const walker *w, uint64_t iova)
+{
+	unsigned bits = vtd_level_shift(w->request->levels) + 9;
+
+	if (!w->request->first_stage || bits >= 64 || !(iova >> (bits - 1) & 1))
+		return iova;
+	return iova | ~0ull << bits;
+}
+
+/* Fills run for one entry; returns TRUE when it leads to a table instead. */
+static gboolean
+classify(const walker *w, const context *at, unsigned index, uint64_t raw, vtd_run *run, viommu_gpa *child)
+{
+	unsigned shift = vtd_level_shift(at->level);
+	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
+	entry_facts facts;
+
+	*run = (vtd_run){ .kind = VTD_RUN_MAPPED, .iova = { first, first + ((1ull << shift) - 1) }, .page_shift = shift,
+		.first_stage = w->request->first_stage, .entry = VIOMMU_GPA(at->table.v + index * 8), .raw = raw,
+		.level = at->level };
+	decode(w, at, raw, &facts, run);
+	run->gpa = *child = facts.address;
+	if (facts.refused_privilege)
+		run->kind = VTD_RUN_PRIVILEGE;
+	else if (facts.reserved)
+		run->kind = VTD_RUN_RESERVED;
+	else if (facts.leaf && facts.tested.v <= VTD_INTERRUPT_LAST &&
+		facts.tested.v + ((1ull << shift) - 1) >= VTD_INTERRUPT_FIRST)
+		run->kind = VTD_RUN_INTERRUPT;
+	else if (!facts.leaf && is_ancestor(w, at, facts.address))
+		run->kind = VTD_RUN_LOOP;
+	else
+		return !facts.leaf;
+	return FALSE;
+}
+
+static gboolean
+in_range(const walker *w, const context *at, unsigned index)
+{
+	unsigned shift = vtd_level_shift(at->level);
+	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
+
+	return first <= w->request->range.last && first + ((1ull << shift) - 1) >= w->request->range.first;
 }
 
 /* Goes down into one child table, or says why not. */
 static gboolean
-descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read, GError **error)
+descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read, unsigned index, GError **error)
 {
-	context below = { .level = at->level - 1, .iova = run->iova.first, .table = read->gpa,
-		.read = run->read, .write = run->write };
+	context below = { .level = at->level - 1, .iova = at->iova + ((uint64_t) index << vtd_level_shift(at->level)),
+		.table = read->gpa, .read = run->read, .write = run->write };
 
 	if (read->status != VIOMMU_PAGE_OK) {
 		run->kind = VTD_RUN_UNREADABLE;
@@ -130,7 +170,7 @@ descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read
 	}
 	if (w->budget->tables == 0) {
 		run->kind = VTD_RUN_UNVISITED;
-		run->iova.last = w->top >= MAX_LEVELS ? UINT64_MAX : (1ull << vtd_level_shift(w->top + 1)) - 1;
+		run->iova.last = w->request->range.last;
 		emit(w, run);
 		w->stop = TRUE;
 		return TRUE;
@@ -148,9 +188,8 @@ read_children(walker *w, const context *at, const uint64_t *raw, viommu_page_rea
 		vtd_run run;
 		viommu_gpa child;
 
-		if (counts(at, raw[i]) && classify(w, at, i, raw[i], &run, &child)) {
-			reads[n] = (viommu_page_read){ .gpa = child,
-				.buffer = w->buffers[at->level] + n * VIOMMU_PAGE_SIZE };
+		if (counts(w, at, raw[i]) && in_range(w, at, i) && classify(w, at, i, raw[i], &run, &child)) {
+			reads[n] = (viommu_page_read){ .gpa = child, .buffer = w->buffers[at->level] + n * VIOMMU_PAGE_SIZE };
 			n++;
 		}
 	}
@@ -164,8 +203,9 @@ walk_table(walker *w, const context *at, const uint8_t *page, GError **error)
 	g_autofree viommu_page_read *reads = NULL;
 	size_t next = 0;
 
+	memcpy(raw, page, sizeof(raw));
 	for (unsigned i = 0; i < ENTRIES; i++)
-		raw[i] = entry_at(page, i);
+		raw[i] = GUINT64_FROM_LE(raw[i]);
 	w->path[at->level] = at->table;
 	if (at->level > 1) {
 		reads = g_new(viommu_page_read, ENTRIES);
@@ -178,38 +218,71 @@ walk_table(walker *w, const context *at, const uint8_t *page, GError **error)
 		vtd_run run;
 		viommu_gpa child;
 
-		if (!counts(at, raw[i]))
+		if (!counts(w, at, raw[i]) || !in_range(w, at, i))
 			continue;
 		if (!classify(w, at, i, raw[i], &run, &child))
 			emit(w, &run);
-		else if (!descend(w, at, &run, &reads[next++], error))
+		else if (!descend(w, at, &run, &reads[next++], i, error))
 			return FALSE;
 	}
 	return TRUE;
 }
 
 gboolean
-vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels, vtd_budget *budget,
-	vtd_run_visitor visit, void *user, GError **error)
+vtd_walk_range(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_request *request, vtd_budget *budget,
+	GError **error)
 {
-	walker w = { .unit = unit, .memory = memory, .visit = visit, .user = user, .budget = budget,
-		.top = levels };
-	context at = { .level = levels, .table = table, .read = true, .write = true };
+	walker w = { .unit = unit, .memory = memory, .request = request, .budget = budget };
+	context at = { .level = request->levels, .table = request->table, .read = true, .write = true };
 	uint8_t page[VIOMMU_PAGE_SIZE];
-	viommu_page_read read = { .gpa = table, .buffer = page };
+	viommu_page_read read = { .gpa = request->table, .buffer = page };
 	gboolean ok;
 
-	g_return_val_if_fail(levels >= 1 && levels <= MAX_LEVELS, FALSE);
+	g_return_val_if_fail(request->levels >= 1 && request->levels <= VTD_MAX_LEVELS, FALSE);
 	ok = viommu_memory_read_pages(memory, &read, 1, error);
 	if (ok && read.status == VIOMMU_PAGE_OK) {
 		ok = walk_table(&w, &at, read.data, error);
 	} else if (ok) {
-		vtd_run run = { .kind = VTD_RUN_UNREADABLE, .status = read.status, .level = levels + 1, .gpa = table,
-			.iova = { 0, (1ull << MIN(63, 12 + 9 * levels)) - 1 } };
+		vtd_run run = { .kind = VTD_RUN_UNREADABLE, .status = read.status, .level = request->levels + 1,
+			.gpa = request->table, .iova = request->range, .first_stage = request->first_stage };
 		emit(&w, &run);
 	}
 	flush(&w);
 	for (unsigned i = 0; i < G_N_ELEMENTS(w.buffers); i++)
 		g_free(w.buffers[i]);
 	return ok;
+}
+
+static uint64_t
+top_of(unsigned levels)
+{
+	return levels >= VTD_MAX_LEVELS ? UINT64_MAX : (1ull << vtd_level_shift(levels + 1)) - 1;
+}
+
+gboolean
+vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels, vtd_budget *budget,
+	vtd_run_visitor visit, void *user, GError **error)
+{
+	vtd_walk_request request = { .table = table, .levels = levels, .range = { 0, top_of(levels) }, .visit = visit,
+		.user = user };
+
+	return vtd_walk_range(unit, memory, &request, budget, error);
+}
+
+gboolean
+vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, vtd_budget *budget,
+	vtd_run_visitor visit, void *user, GError **error)
+{
+	vtd_walk_request request = { .table = device->table, .levels = device->levels, .range = { 0, UINT64_MAX },
+		.first_stage = true, .visit = visit, .user = user };
+
+	switch (device->stage) {
+	case VTD_STAGE_SECOND:
+		return vtd_walk(unit, memory, device->table, device->levels, budget, visit, user, error);
+	case VTD_STAGE_FIRST:
+		return vtd_walk_range(unit, memory, &request, budget, error);
+	case VTD_STAGE_NESTED:
+		break;
+	}
+	return vtd_walk_nested(unit, memory, device, &request, budget, error);
 }

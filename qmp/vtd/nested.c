@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Nested translation (3.8): the first stage's tables and pages are addresses that the
+ * second stage translates.  The first-stage walk runs over a memory source that takes
+ * each table through the second stage; each run that it finds is taken through the
+ * second stage once more.
+ */
+#include <string.h>
+
+#include "walker.h"
+
+/* The second stage, as a memory source for first-stage tables. */
+typedef struct {
+	viommu_memory base;
+	const vtd_unit *unit;
+	viommu_memory *inner;
+	vtd_device outer; /* with the second stage as its only stage */
+} outer_memory;
+
+static gboolean
+read_through(viommu_memory *memory, viommu_page_read *reads, size_t n, GError **error)
+{
+	outer_memory *self = (outer_memory *) memory;
+
+	for (size_t i = 0; i < n; i++) {
+		viommu_page_read inner = { .buffer = reads[i].buffer };
+		vtd_translation to;
+
+		if (!vtd_translate_in(self->unit, self->inner, &self->outer, VIOMMU_IOVA(reads[i].gpa.v), &to, error))
+			return FALSE;
+		reads[i].data = NULL;
+		reads[i].status = to.outcome == VTD_UNREADABLE ? VIOMMU_PAGE_FAILED : VIOMMU_PAGE_NOT_RAM;
+		if (!to.read.allowed)
+			continue;
+		inner.gpa = to.gpa;
+		if (!viommu_memory_read_pages(self->inner, &inner, 1, error))
+			return FALSE;
+		reads[i].data = inner.data;
+		reads[i].status = inner.status;
+	}
+	return TRUE;
+}
+
+static void
+nothing_to_free(G_GNUC_UNUSED viommu_memory *memory)
+{
+}
+
+static const viommu_memory_ops ops = { .name = "through the second stage", .read_pages = read_through,
+	.free = nothing_to_free };
+
+typedef struct {
+	const vtd_unit *unit;
+	viommu_memory *memory;
+	const vtd_device *device;
+	const vtd_walk_request *request;
+	vtd_budget *budget;
+	const vtd_run *first; /* the first-stage run that is taken through the second */
+	GError *error;
+} composer;
+
+/* A part of the first-stage run, as the second stage has it. */
+static void
+on_second(const vtd_run *second, void *user)
+{
+	composer *c = user;
+	uint64_t length = c->first->iova.last - c->first->iova.first;
+	uint64_t from = MAX(second->iova.first, c->first->gpa.v), to = MIN(second->iova.last, c->first->gpa.v + length);
+	vtd_run run = *second;
+
+	if (from > to)
+		return;
+	run.gpa.v = second->gpa.v + (from - second->iova.first);
+	run.iova.first = c->first->iova.first + (from - c->first->gpa.v);
+	run.iova.last = c->first->iova.first + (to - c->first->gpa.v);
+	run.read = second->read && c->first->read;
+	run.write = second->write && c->first->write;
+	run.page_shift = MIN(second->page_shift, c->first->page_shift);
+	if (run.read || run.write || run.kind != VTD_RUN_MAPPED)
+		c->request->visit(&run, c->request->user);
+}
+
+static void
+on_first(const vtd_run *first, void *user)
+{
+	composer *c = user;
+	vtd_walk_request second = { .table = c->device->outer_table, .levels = c->device->outer_levels,
+		.range = { first->gpa.v, first->gpa.v + (first->iova.last - first->iova.first) }, .visit = on_second,
+		.user = c };
+
+	if (c->error)
+		return;
+	if (first->kind != VTD_RUN_MAPPED) {
+		c->request->visit(first, c->request->user);
+		return;
+	}
+	c->first = first;
+	vtd_walk_range(c->unit, c->memory, &second, c->budget, &c->error);
+}
+
+gboolean
+vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, const vtd_walk_request *request,
+	vtd_budget *budget, GError **error)
+{
+	outer_memory through = { .base = { &ops }, .unit = unit, .inner = memory, .outer = *device };
+	composer c = { .unit = unit, .memory = memory, .device = device, .request = request, .budget = budget };
+	vtd_walk_request first = *request;
+	gboolean ok;
+
+	through.outer.stage = VTD_STAGE_SECOND;
+	through.outer.table = device->outer_table;
+	through.outer.levels = device->outer_levels;
+	through.outer.input_bits = MIN(MIN(vtd_level_shift(device->outer_levels) + 9, vtd_cap_mgaw(unit->cap)), 63);
+	through.outer.pasid_requested = true; /* no interrupt range on this side */
+	first.visit = on_first;
+	first.user = &c;
+	ok = vtd_walk_range(unit, &through.base, &first, budget, error);
+	if (ok && c.error) {
+		g_propagate_error(error, c.error);
+		return FALSE;
+	}
+	g_clear_error(&c.error);
+	return ok;
+}
