@@ -14,7 +14,9 @@ static const char help[] =
 	"      --force           replace FILE if it exists\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
 	"      --reproducible    leave out the time and the way the memory was read\n"
-	"      --debug           say how the tables are read\n";
+	"      --format FORMAT   text (default) or json\n"
+	"      --debug           say how the tables are read\n"
+	"  -h, --help            this text\n";
 
 int
 viommu_cmd_capture(int argc, char **argv)

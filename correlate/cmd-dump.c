@@ -14,7 +14,8 @@ static const char help[] =
 	"  viommu dump -s saved.elf -d 00:04.0 --format json\n\n"
 	"  -d, --device BDF      this device only\n"
 	"      --format FORMAT   text (default) or json\n"
-	"      --debug           say how the tables are read\n";
+	"      --debug           say how the tables are read\n"
+	"  -h, --help            this text\n";
 
 typedef struct {
 	viommu_target *target;

@@ -12,7 +12,8 @@ static const char help[] =
 	"devices and the domain that each one's DMA goes through.\n\n"
 	"  viommu info -q unix:/tmp/qmp\n\n"
 	"      --format FORMAT   text (default) or json\n"
-	"      --debug           say how the tables are read\n";
+	"      --debug           say how the tables are read\n"
+	"  -h, --help            this text\n";
 
 static uint64_t
 register_value(const vtd_registers *regs, const vtd_register_info *info)

@@ -10,18 +10,20 @@
 
 static const char help[] =
 	"Usage: viommu verify TARGET RECORD…\n\n"
-	"Says page by page whether the mappings in a record (viommu-probe writes it in L1)\n"
-	"are in the vIOMMU's tables: right page, right permissions, nothing left over.\n"
-	"A RECORD of - is standard input.\n\n"
+	"Says page by page whether the mappings in a record (viommu-probe writes it in\n"
+	"L1) are in the vIOMMU's tables: right page, right permissions, nothing left\n"
+	"over. A RECORD of - is standard input.\n\n"
 	"  viommu verify -q unix:/tmp/qmp maps.jsonl\n"
 	"  viommu verify -s saved.elf maps.jsonl --at held\n\n"
 	"      --at MOMENT       the record up to a sequence number or a mark (held)\n"
-	"      --save FILE       keep the snapshot that was judged (--force replaces FILE)\n"
+	"      --save FILE       keep the snapshot that was judged\n"
+	"      --force           replace FILE if it exists\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
 	"      --strict          exit status 3 also when pages could not be verified\n"
 	"      --all             every mapping and fault, however many\n"
 	"      --format FORMAT   text (default) or json\n"
-	"      --debug           say how the tables are read\n";
+	"      --debug           say how the tables are read\n"
+	"  -h, --help            this text\n";
 
 /* A mismatch counts when two reads in a row agree on it. */
 #define MAX_READS 5
@@ -182,7 +184,7 @@ viommu_cmd_verify(int argc, char **argv)
 {
 	verify_options options = { .cmd = VIOMMU_CMD_DEFAULTS, .capture = { .progress = viommu_cmd_progress } };
 	const GOptionEntry own[] = {
-		{ "at", 0, 0, G_OPTION_ARG_STRING, &options.at, NULL, NULL },
+		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &options.at, NULL, NULL },
 		{ "save", 0, 0, G_OPTION_ARG_FILENAME, &options.save, NULL, NULL },
 		{ "force", 0, 0, G_OPTION_ARG_NONE, &options.force, NULL, NULL },
 		{ "pause", 0, 0, G_OPTION_ARG_NONE, &options.capture.pause, NULL, NULL },

@@ -14,7 +14,8 @@ static const char help[] =
 	"  viommu walk -s saved.elf 0000:00:04.0 0xfffff000 --format json\n\n"
 	"      --pasid N         a request with this PASID (scalable mode)\n"
 	"      --format FORMAT   text (default) or json\n"
-	"      --debug           say how the tables are read\n";
+	"      --debug           say how the tables are read\n"
+	"  -h, --help            this text\n";
 
 static void
 print_text(const viommu_target *target, const vtd_translation *walk)

@@ -9,7 +9,7 @@ const char viommu_target_help[] =
 	"  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n"
 	"  -s, --snapshot FILE   what viommu capture wrote\n"
 	"with a live QEMU\n"
-	"      --memory HOW      auto (default), process (QEMU's memory), xp (the monitor)\n"
+	"      --memory HOW      auto (default), process (QEMU's memory), xp (monitor)\n"
 	"  -p, --pid PID         the QEMU process, when the monitor is not a local socket\n"
 	"      --timeout SECONDS for each step with the monitor (default 5)\n";
 
@@ -17,7 +17,7 @@ GOptionEntry *
 viommu_target_entries(viommu_target_options *options)
 {
 	const GOptionEntry entries[] = {
-		{ "qmp", 'q', 0, G_OPTION_ARG_STRING, &options->qmp, NULL, NULL },
+		{ "qmp", 'q', 0, G_OPTION_ARG_FILENAME, &options->qmp, NULL, NULL },
 		{ "snapshot", 's', 0, G_OPTION_ARG_FILENAME, &options->snapshot, NULL, NULL },
 		{ "memory", 0, 0, G_OPTION_ARG_STRING, &options->memory, NULL, NULL },
 		{ "pid", 'p', 0, G_OPTION_ARG_INT, &options->pid, NULL, NULL },
