@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <viommu/capture.h>
 
@@ -39,6 +41,17 @@ help(FILE *out)
 	      "where it should be, 4 a record or snapshot was rejected.\n", out);
 }
 
+/* A caller may have closed 0, 1 or 2. The next file that is opened would take the
+ * place, and what is printed would go to QEMU's monitor: fill the places with what
+ * cannot be used in their direction. */
+static void
+fill_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 /* What was printed has to have arrived. */
 static int
 finish(int status)
@@ -54,8 +67,8 @@ main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
+	fill_standard_files();
 	setlocale(LC_CTYPE, "");
-
 	if (argc == 3 && strcmp(name, VIOMMU_GUARD_COMMAND) == 0)
 		return viommu_guard_main(argv[2]);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
