@@ -68,7 +68,7 @@ viommu_hmp_parse_xp(const char *text, viommu_gpa gpa, uint64_t *words, size_t n,
 			return got;
 		}
 	}
-	*garbled = got == 0;
+	*garbled = got < n; /* it ends, and QEMU did not say why */
 	return got;
 }
 
@@ -136,6 +136,16 @@ system_view(const char *text)
 	return NULL;
 }
 
+/* Not "ramd" (a device's memory) and not "romd" (flash): a read could have an effect.
+ * "nv-" is what an NVDIMM's memory has before it. */
+static bool
+is_memory(const char *type)
+{
+	if (g_str_has_prefix(type, "nv-"))
+		type += strlen("nv-");
+	return strcmp(type, "ram") == 0 || strcmp(type, "rom") == 0;
+}
+
 bool
 viommu_hmp_parse_mtree(const char *text, GArray *ram, uint64_t *base, uint32_t *size)
 {
@@ -155,8 +165,7 @@ viommu_hmp_parse_mtree(const char *text, GArray *ram, uint64_t *base, uint32_t *
 		if (ram->len && region.gpa.first <= last)
 			return false; /* a flat view ascends */
 		last = region.gpa.last;
-		/* Not "ramd" (a device's memory) and not "romd" (flash): a read could have an effect. */
-		if (strcmp(type, "ram") == 0 || strcmp(type, "rom") == 0)
+		if (is_memory(type))
 			g_array_append_val(ram, region);
 		else if (strcmp(region.name, "intel_iommu") == 0 && region.gpa.last - region.gpa.first < VTD_REGISTERS_MAX) {
 			*base = region.gpa.first;
