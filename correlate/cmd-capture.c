@@ -46,11 +46,8 @@ viommu_cmd_capture(int argc, char **argv)
 		return viommu_cmd_usage("capture", "say where to save the snapshot: -o FILE");
 	if (cmd.target.snapshot)
 		return viommu_cmd_usage("capture", "it takes a live QEMU (-q); -s names what was captured before");
-	if (!force && g_file_test(output, G_FILE_TEST_EXISTS)) {
-		g_set_error(&error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
-			"%s exists already; choose another name, or add --force to replace it", output);
+	if (!viommu_cmd_may_write(output, force, &error))
 		return viommu_cmd_fail("capture", error);
-	}
 	target = viommu_target_open(&cmd.target, &error);
 	if (!target)
 		return viommu_cmd_fail("capture", error);
@@ -60,7 +57,8 @@ viommu_cmd_capture(int argc, char **argv)
 		return viommu_cmd_fail("capture", error);
 	safe = viommu_escape(output);
 	if (cmd.json)
-		viommu_cmd_print_json(json_pack("{s:s, s:i, s:s, s:I}", "format", "viommu-capture", "version", 1, "file", output,
+		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:I}", "format", "viommu-capture", "version", 1, "file",
+			viommu_json_path(output),
 			"table_pages", (json_int_t) viommu_snapshot_pages(snapshot)));
 	else
 		printf("%s: %s table pages\n", safe, viommu_count_text(viommu_snapshot_pages(snapshot)).text);

@@ -160,23 +160,25 @@ run(verify_options *options)
 	g_autoptr(look) final = NULL;
 	viommu_report report = { .all = options->all };
 
-	if (!records)
+	if (!records || (options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
 		return viommu_cmd_fail("verify", error);
 	target = viommu_target_open(&options->cmd.target, &error);
 	if (!target)
 		return viommu_cmd_fail("verify", error);
 	final = look_until_sure(options, target, records, &error);
 	viommu_cmd_progress_done();
-	if (!final || (options->save && !viommu_snapshot_write(final->snapshot, options->save, options->force, &error)))
+	if (!final)
 		return viommu_cmd_fail("verify", error);
+	if (options->save)
+		viommu_snapshot_write(final->snapshot, options->save, options->force, &error);
 	report.result = final->result;
 	report.snapshot = final->snapshot;
-	report.exit_status = exit_status(options, final->result);
+	report.exit_status = error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
 	if (options->cmd.json)
 		viommu_cmd_print_json(viommu_report_json(&report));
 	else
 		viommu_report_text(stdout, &report);
-	return report.exit_status;
+	return error ? viommu_cmd_fail("verify", error) : report.exit_status;
 }
 
 int
@@ -198,9 +200,6 @@ viommu_cmd_verify(int argc, char **argv)
 		status = viommu_cmd_usage("verify", "name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
 	if (status < 0 && options.cmd.target.snapshot && (options.capture.pause || options.save))
 		status = viommu_cmd_usage("verify", "--pause and --save are for a live QEMU, not for a snapshot");
-	if (status < 0 && options.save && !options.force && g_file_test(options.save, G_FILE_TEST_EXISTS))
-		status = viommu_cmd_usage("verify", "%s exists already; choose another name, or add --force to replace it",
-			options.save);
 	if (status < 0)
 		status = run(&options);
 	viommu_cmd_clear(&options.cmd);

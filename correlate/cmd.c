@@ -96,10 +96,28 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 	return -1;
 }
 
+gboolean
+viommu_cmd_may_write(const char *path, gboolean force, GError **error)
+{
+	if (g_file_test(path, G_FILE_TEST_IS_DIR))
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "%s is a directory; name a file in it", path);
+	else if (!force && g_file_test(path, G_FILE_TEST_EXISTS))
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
+			"%s exists already; choose another name, or add --force to replace it", path);
+	else
+		return TRUE;
+	return FALSE;
+}
+
+/* ASCII only: JSON goes to terminals too, and what is above can turn text around. */
 void
 viommu_cmd_print_json(json_t *json)
 {
-	json_dumpf(json, stdout, JSON_INDENT(2));
+	if (!json) {
+		fputs("viommu: the result cannot be written as JSON\n", stderr);
+		exit(VIOMMU_EXIT_FAILED);
+	}
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(json);
 }

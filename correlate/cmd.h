@@ -43,6 +43,9 @@ int viommu_cmd_fail(const char *name, const GError *error);
 /* A wrong command line: says it, points to --help, returns its exit status. */
 int viommu_cmd_usage(const char *name, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Whether a file can be made at path, found out before anything is read. */
+gboolean viommu_cmd_may_write(const char *path, gboolean force, GError **error);
+
 /* Prints JSON and a newline on stdout; takes the reference. */
 void viommu_cmd_print_json(json_t *json);
 

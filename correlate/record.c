@@ -112,6 +112,11 @@ read_lines(viommu_record_reader *r, FILE *file)
 	}
 	if (!ok)
 		return false;
+	if (ferror(file)) {
+		g_set_error(r->error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the record %s: %s", r->record->path,
+			g_strerror(errno));
+		return false;
+	}
 	if (kind == VIOMMU_LINE_TOO_LONG) {
 		r->line++;
 		return viommu_record_reject(r, "the line is longer than %u MiB", LINE_LIMIT >> 20);
@@ -139,10 +144,6 @@ viommu_record_read(const char *path, const char *at, GError **error)
 		return NULL;
 	}
 	ok = read_lines(&r, file);
-	if (ok && ferror(file)) {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the record %s: %s", path, g_strerror(errno));
-		ok = false;
-	}
 	if (file != stdin)
 		fclose(file);
 	return ok ? g_steal_pointer(&self) : NULL;

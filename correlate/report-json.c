@@ -89,7 +89,7 @@ targets_json(const viommu_result *result, const vtd_unit *unit)
 
 		json_object_set_new(item, "space", json_integer(target->space->id));
 		json_object_set_new(item, "backend", json_string(target->space->backend));
-		json_object_set_new(item, "record", json_string(target->record->path));
+		json_object_set_new(item, "record", viommu_json_path(target->record->path));
 		json_object_set_new(item, "failed_requests", json_integer((json_int_t) target->space->failed));
 		json_object_set_new(item, "not_in_record", json_integer((json_int_t) target->not_in_record));
 		json_array_append_new(ret, item);
@@ -107,7 +107,8 @@ records_json(const viommu_result *result)
 		const viommu_record *record = g_array_index(result->targets, viommu_target_result, i).record;
 
 		if (record != last)
-			json_array_append_new(ret, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s?}", "path", record->path,
+			json_array_append_new(ret, json_pack("{s:o, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s?}", "path",
+				viommu_json_path(record->path),
 				"session", record->session, "program", record->program, "kernel", record->kernel, "cmdline",
 				record->cmdline, "events", (json_int_t) record->events, "ended", record->ended, "cut",
 				record->cut, "lost", record->lost_reason));

@@ -34,7 +34,7 @@ add_run(mapping *m, const viommu_run *run)
 	m->total += pages;
 	m->extents++;
 	m->pages[run->verdict] += pages;
-	if (run->page_shift)
+	if (run->has_observed)
 		m->page_shifts |= 1ull << run->page_shift;
 	m->other_page_size |= run->other_page_size;
 	m->read_added |= run->read_added;

@@ -158,6 +158,14 @@ viommu_json_hex(uint64_t value)
 }
 
 json_t *
+viommu_json_path(const char *path)
+{
+	g_autofree char *text = g_utf8_make_valid(path, -1);
+
+	return json_string(text);
+}
+
+json_t *
 viommu_json_bdf(viommu_sid sid)
 {
 	char text[48];

@@ -29,6 +29,7 @@ viommu_text viommu_count_text(uint64_t count);    /* "1,234,567" */
 viommu_text viommu_prot_text(bool read, bool write); /* "rw", "r-", "-w", "--" */
 
 json_t *viommu_json_hex(uint64_t value);
+json_t *viommu_json_path(const char *path); /* a file name need not be UTF-8; JSON has to be */
 json_t *viommu_json_bdf(viommu_sid sid); /* "0000:00:04.0" */
 
 /* Colour for people: only on a terminal, never with NO_COLOR. */

@@ -93,18 +93,18 @@ connect_socket(viommu_monitor *self, GError **error)
 }
 
 static gboolean
-fail_closed(viommu_monitor *self, const char *doing, const char *why, GError **error)
+fail_closed(viommu_monitor *self, const char *wanted, const char *why, GError **error)
 {
 	self->dead = TRUE;
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED,
-		"QEMU closed the monitor %s while %s%s%s; check whether it is still running", self->address, doing,
+		"QEMU closed the monitor %s while we waited for %s%s%s; check whether it is still running", self->address, wanted,
 		why ? ": " : "", why ? why : "");
 	return FALSE;
 }
 
 /* Waits until the socket is ready or the deadline has passed. */
 static gboolean
-wait_for(viommu_monitor *self, GIOCondition condition, gint64 deadline, const char *doing, GError **error)
+wait_for(viommu_monitor *self, GIOCondition condition, gint64 deadline, const char *wanted, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 	gint64 left = deadline - g_get_monotonic_time();
@@ -112,15 +112,16 @@ wait_for(viommu_monitor *self, GIOCondition condition, gint64 deadline, const ch
 	if (left > 0 && g_socket_condition_timed_wait(self->socket, condition, left, NULL, &local))
 		return TRUE;
 	if (local && !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
-		return fail_closed(self, doing, local->message, error);
+		return fail_closed(self, wanted, local->message, error);
 	self->dead = TRUE;
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT, "%s gave no answer within %.1f s while %s",
-		self->address, self->timeout_ms / 1000.0, doing);
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+		"%s did not send %s within %.1f s; if QEMU is only slow, --timeout gives it longer", self->address, wanted,
+		self->timeout_ms / 1000.0);
 	return FALSE;
 }
 
 static gboolean
-send_all(viommu_monitor *self, const char *data, size_t len, gint64 deadline, const char *doing, GError **error)
+send_all(viommu_monitor *self, const char *data, size_t len, gint64 deadline, const char *wanted, GError **error)
 {
 	while (len > 0) {
 		g_autoptr(GError) local = NULL;
@@ -130,10 +131,10 @@ send_all(viommu_monitor *self, const char *data, size_t len, gint64 deadline, co
 			data += n;
 			len -= (size_t) n;
 		} else if (local && g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
-			if (!wait_for(self, G_IO_OUT, deadline, doing, error))
+			if (!wait_for(self, G_IO_OUT, deadline, wanted, error))
 				return FALSE;
 		} else {
-			return fail_closed(self, doing, local ? local->message : NULL, error);
+			return fail_closed(self, wanted, local ? local->message : NULL, error);
 		}
 	}
 	return TRUE;
@@ -157,9 +158,9 @@ fail_protocol(viommu_monitor *self, GError **error)
 	return FALSE;
 }
 
-/* The next message of any kind. */
+/* The next message of any kind. wanted: which one we wait for, for people. */
 static json_t *
-receive(viommu_monitor *self, gint64 deadline, const char *doing, GError **error)
+receive(viommu_monitor *self, gint64 deadline, const char *wanted, GError **error)
 {
 	for (;;) {
 		g_autoptr(GBytes) message = viommu_framer_pop(&self->framer);
@@ -184,10 +185,10 @@ receive(viommu_monitor *self, gint64 deadline, const char *doing, GError **error
 		if (n > 0) {
 			viommu_framer_push(&self->framer, chunk, (size_t) n);
 		} else if (local && g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
-			if (!wait_for(self, G_IO_IN, deadline, doing, error))
+			if (!wait_for(self, G_IO_IN, deadline, wanted, error))
 				return NULL;
 		} else {
-			fail_closed(self, doing, local ? local->message : NULL, error);
+			fail_closed(self, wanted, local ? local->message : NULL, error);
 			return NULL;
 		}
 	}
@@ -203,11 +204,11 @@ static gboolean
 greet(viommu_monitor *self, GError **error)
 {
 	g_autoptr(GError) local = NULL;
-	json_t *greeting = receive(self, deadline_of(self), "waiting for its greeting", &local);
+	json_t *greeting = receive(self, deadline_of(self), "its greeting", &local);
 	json_t *answer;
 
 	if (!greeting) {
-		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT)) {
+		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) && self->framer.bytes->len == 0) {
 			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
 				"%s accepts connections but sent no greeting within %.1f s: most likely another client holds "
 				"this monitor (it serves one at a time); close that client, or give QEMU one more -qmp",
@@ -252,7 +253,8 @@ viommu_monitor_free(viommu_monitor *self)
 }
 
 static gboolean
-send_command(viommu_monitor *self, const char *command, json_t *arguments, gint64 deadline, GError **error)
+send_command(viommu_monitor *self, const char *command, json_t *arguments, gint64 deadline, const char *wanted,
+	GError **error)
 {
 	json_t *message = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", (json_int_t) self->commands,
 		"arguments", arguments);
@@ -261,7 +263,7 @@ send_command(viommu_monitor *self, const char *command, json_t *arguments, gint6
 
 	if (text) {
 		g_autofree char *line = g_strconcat(text, "\n", NULL);
-		ok = send_all(self, line, strlen(line), deadline, command, error);
+		ok = send_all(self, line, strlen(line), deadline, wanted, error);
 	} else {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot encode the command %s", command);
 	}
@@ -291,10 +293,10 @@ take_answer(viommu_monitor *self, const char *command, const json_t *message, GE
 }
 
 static json_t *
-wait_answer(viommu_monitor *self, const char *command, gint64 deadline, GError **error)
+wait_answer(viommu_monitor *self, const char *command, gint64 deadline, const char *wanted, GError **error)
 {
 	for (;;) {
-		json_t *message = receive(self, deadline, command, error);
+		json_t *message = receive(self, deadline, wanted, error);
 		json_t *ret;
 
 		if (!message)
@@ -314,6 +316,7 @@ json_t *
 viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error)
 {
 	const char *line = json_string_value(json_object_get(arguments, "command-line"));
+	g_autofree char *wanted = g_strdup_printf("its answer to \"%s\"", line ? line : command);
 	gint64 deadline = deadline_of(self);
 
 	if (!viommu_monitor_may_send(command, line, self->pause_allowed)) {
@@ -328,9 +331,9 @@ viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *argume
 		return NULL;
 	}
 	self->commands++;
-	if (!send_command(self, command, arguments, deadline, error))
+	if (!send_command(self, command, arguments, deadline, wanted, error))
 		return NULL;
-	return wait_answer(self, command, deadline, error);
+	return wait_answer(self, command, deadline, wanted, error);
 }
 
 char *
