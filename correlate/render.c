@@ -60,12 +60,24 @@ viommu_device_label(const viommu_machine *machine, viommu_sid sid)
 }
 
 void
+viommu_render_fields(FILE *out, const vtd_unit *unit, const vtd_step *step)
+{
+	vtd_field_value fields[VTD_MAX_FIELDS];
+	unsigned n = vtd_step_fields(unit, step, fields);
+
+	for (unsigned i = 0; i < n; i++) {
+		fprintf(out, fields[i].wide ? "%s%s=0x%" PRIx64 : "%s%s=%" PRIu64, i ? "  " : "", fields[i].name,
+			fields[i].value);
+		if (fields[i].meaning)
+			fprintf(out, " (%s)", fields[i].meaning);
+	}
+}
+
+void
 viommu_render_steps(FILE *out, const vtd_unit *unit, const vtd_step *steps, unsigned n, int blame)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const vtd_step *step = &steps[i];
-		vtd_field_value fields[VTD_MAX_FIELDS];
-		unsigned n_fields = vtd_step_fields(unit, step, fields);
 		viommu_tone tone = (int) i == blame ? VIOMMU_BAD : VIOMMU_PLAIN;
 
 		fprintf(out, "  %s%-10s table 0x%" PRIx64 " index %-3u entry at GPA 0x%" PRIx64 ": ", viommu_tone_on(tone),
@@ -77,16 +89,11 @@ viommu_render_steps(FILE *out, const vtd_unit *unit, const vtd_step *steps, unsi
 		if (step->words == 2)
 			fprintf(out, " (low, high)");
 		fprintf(out, "%s\n", viommu_tone_off(tone));
-		if (n_fields)
+		if (step->words) {
 			fprintf(out, "             ");
-		for (unsigned k = 0; k < n_fields; k++) {
-			fprintf(out, fields[k].wide ? "%s%s=0x%" PRIx64 : "%s%s=%" PRIu64, k ? "  " : "", fields[k].name,
-				fields[k].value);
-			if (fields[k].meaning)
-				fprintf(out, " (%s)", fields[k].meaning);
-		}
-		if (n_fields)
+			viommu_render_fields(out, unit, step);
 			fputc('\n', out);
+		}
 	}
 }
 

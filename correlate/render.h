@@ -20,6 +20,8 @@ char *viommu_device_label(const viommu_machine *machine, viommu_sid sid);
 
 /* One line for each entry on the way, indented. */
 void viommu_render_steps(FILE *out, const vtd_unit *unit, const vtd_step *steps, unsigned n, int blame);
+/* "R=1  W=1  ADDR=0x… (page)": the fields of one entry, no newline. */
+void viommu_render_fields(FILE *out, const vtd_unit *unit, const vtd_step *step);
 json_t *viommu_steps_json(const vtd_unit *unit, const vtd_step *steps, unsigned n);
 
 /* "refused, fault reason 6: no read permission (level 1)", "allowed". */

@@ -170,6 +170,31 @@ collect_device(const vtd_device *device, void *user)
 		vtd_for_each_pasid(self->unit, self->memory, device, &self->budget, collect_tables, user, &self->error);
 }
 
+static void
+no_descriptor(G_GNUC_UNUSED const vtd_descriptor *descriptor, G_GNUC_UNUSED void *user)
+{
+}
+
+static void
+no_irte(G_GNUC_UNUSED const vtd_irte *irte, G_GNUC_UNUSED void *user)
+{
+}
+
+/* The invalidation queue and the interrupt remapping table, where they are in use. */
+static gboolean
+collect_rings(const viommu_live *self, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	uint32_t unreadable;
+	vtd_queue queue;
+	vtd_queue_facts facts;
+	vtd_irt irt;
+
+	vtd_queue_init(unit, &self->registers, &queue);
+	vtd_irt_init(unit, &self->registers, &irt);
+	return (!queue.enabled || vtd_walk_queue(&queue, memory, &facts, no_descriptor, NULL, error)) &&
+		(!irt.enabled || vtd_walk_irt(&irt, memory, &unreadable, no_irte, NULL, error));
+}
+
 static gboolean
 collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_options *options, GError **error)
 {
@@ -179,6 +204,8 @@ collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_optio
 	gboolean ok;
 
 	viommu_machine_unit(self->machine, &self->registers, &unit);
+	if (!collect_rings(self, &unit, &record.base, error))
+		return FALSE;
 	c.done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	ok = vtd_for_each_device(&unit, &record.base, collect_device, &c, error);
 	g_hash_table_unref(c.done);

@@ -187,16 +187,26 @@ from_note(const file *f, const json_t *note, GError **error)
 	return g_steal_pointer(&ret);
 }
 
+/* What pages of zeros, which take no room in the file, may claim in all. */
+#define ZERO_PAGES_LIMIT (1u << 20)
+static const uint8_t zero_page[VIOMMU_PAGE_SIZE];
+
 static gboolean
-add_load(viommu_snapshot *self, const file *f, const GElf_Phdr *phdr, GError **error)
+add_load(viommu_snapshot *self, const file *f, const GElf_Phdr *phdr, uint64_t *zero_pages, GError **error)
 {
-	if (phdr->p_paddr % VIOMMU_PAGE_SIZE || phdr->p_filesz % VIOMMU_PAGE_SIZE || phdr->p_memsz != phdr->p_filesz ||
-		phdr->p_filesz == 0 || !viommu_range_ok(phdr->p_paddr, phdr->p_filesz))
+	bool zero = phdr->p_filesz == 0;
+
+	if (phdr->p_paddr % VIOMMU_PAGE_SIZE || phdr->p_memsz % VIOMMU_PAGE_SIZE || phdr->p_memsz == 0 ||
+		(!zero && phdr->p_memsz != phdr->p_filesz) || !viommu_range_ok(phdr->p_paddr, phdr->p_memsz))
 		return reject(f, error, "a segment at GPA 0x%" G_GINT64_MODIFIER "x is not a run of whole pages",
 			phdr->p_paddr);
-	for (uint64_t at = 0; at < phdr->p_filesz; at += VIOMMU_PAGE_SIZE) {
+	if (zero && phdr->p_memsz / VIOMMU_PAGE_SIZE > ZERO_PAGES_LIMIT - *zero_pages)
+		return reject(f, error, "it claims more than %u pages of zeros", ZERO_PAGES_LIMIT);
+	if (zero)
+		*zero_pages += phdr->p_memsz / VIOMMU_PAGE_SIZE;
+	for (uint64_t at = 0; at < phdr->p_memsz; at += VIOMMU_PAGE_SIZE) {
 		viommu_snapshot_page page = { .gpa = VIOMMU_GPA(phdr->p_paddr + at), .status = VIOMMU_PAGE_OK,
-			.data = f->bytes + phdr->p_offset + at };
+			.data = zero ? zero_page : f->bytes + phdr->p_offset + at };
 
 		if (!viommu_machine_ram_at(self->machine, page.gpa))
 			return reject(f, error, "it holds a page at GPA 0x%" G_GINT64_MODIFIER "x, outside of the RAM it names",
@@ -232,6 +242,7 @@ parse(const file *f, Elf *elf, GError **error)
 {
 	g_autoptr(viommu_snapshot) self = NULL;
 	json_t *note = NULL;
+	uint64_t zero_pages = 0;
 	GElf_Ehdr ehdr;
 	GElf_Phdr phdr;
 	size_t n;
@@ -259,7 +270,8 @@ parse(const file *f, Elf *elf, GError **error)
 	if (!self)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
-		if (!get_segment(f, elf, i, &phdr, error) || (phdr.p_type == PT_LOAD && !add_load(self, f, &phdr, error)))
+		if (!get_segment(f, elf, i, &phdr, error) ||
+			(phdr.p_type == PT_LOAD && !add_load(self, f, &phdr, &zero_pages, error)))
 			return NULL;
 	viommu_snapshot_seal(self);
 	return no_page_twice(self, f, error) ? g_steal_pointer(&self) : NULL;

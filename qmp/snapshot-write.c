@@ -18,7 +18,14 @@
 typedef struct {
 	viommu_gpa gpa;
 	guint first, n; /* pages in the snapshot's array */
+	bool zero;      /* all of them are: they take no room in the file (p_filesz = 0) */
 } run;
+
+static bool
+is_zero(const uint8_t *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, VIOMMU_PAGE_SIZE - 1) == 0;
+}
 
 static GArray *
 collect_runs(const viommu_snapshot *self)
@@ -29,12 +36,15 @@ collect_runs(const viommu_snapshot *self)
 		const viommu_snapshot_page *page = &g_array_index(self->pages, viommu_snapshot_page, i);
 		run *last = ret->len ? &g_array_index(ret, run, ret->len - 1) : NULL;
 
+		bool zero;
+
 		if (page->status != VIOMMU_PAGE_OK)
 			continue;
-		if (last && last->first + last->n == i && last->gpa.v + (uint64_t) last->n * VIOMMU_PAGE_SIZE == page->gpa.v) {
+		zero = is_zero(page->data);
+		if (last && last->zero == zero && last->first + last->n == i && last->gpa.v + (uint64_t) last->n * VIOMMU_PAGE_SIZE == page->gpa.v) {
 			last->n++;
 		} else {
-			run next = { page->gpa, i, 1 };
+			run next = { page->gpa, i, 1, zero };
 			g_array_append_val(ret, next);
 		}
 	}
@@ -180,11 +190,11 @@ build(const viommu_snapshot *self, Elf *elf, const GArray *runs, const GByteArra
 		const run *r = &g_array_index(runs, run, i);
 
 		phdr = (GElf_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R, .p_offset = pages_at + size, .p_vaddr = r->gpa.v,
-			.p_paddr = r->gpa.v, .p_filesz = (uint64_t) r->n * VIOMMU_PAGE_SIZE,
+			.p_paddr = r->gpa.v, .p_filesz = r->zero ? 0 : (uint64_t) r->n * VIOMMU_PAGE_SIZE,
 			.p_memsz = (uint64_t) r->n * VIOMMU_PAGE_SIZE, .p_align = VIOMMU_PAGE_SIZE };
 		if (!gelf_update_phdr(elf, (int) i + 1, &phdr))
 			return FALSE;
-		for (guint k = 0; k < r->n; k++, size += VIOMMU_PAGE_SIZE)
+		for (guint k = 0; k < r->n && !r->zero; k++, size += VIOMMU_PAGE_SIZE)
 			if (!add_data(pages, g_array_index(self->pages, viommu_snapshot_page, r->first + k).data,
 				    VIOMMU_PAGE_SIZE, size, VIOMMU_PAGE_SIZE))
 				return FALSE;

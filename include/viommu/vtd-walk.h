@@ -164,6 +164,21 @@ gboolean vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table,
 /* The same for what a device (VTD_TRANSLATES) goes through, whatever the stage. */
 gboolean vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
 	vtd_budget *budget, vtd_run_visitor visit, void *user, GError **error);
+/* One paging entry that is not zero, whether it is present or not. */
+typedef struct {
+	viommu_gpa entry;
+	uint64_t raw;
+	unsigned level;
+	bool first_stage;
+	viommu_iova_range iova; /* what it covers; in a nested second stage: of its input */
+} vtd_table_entry;
+
+/* Calls visit for every entry, tables before what is below them.  Nested: first the
+ * entries of the second stage. */
+typedef void (*vtd_entry_visitor)(const vtd_table_entry *entry, void *user);
+gboolean vtd_walk_entries(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
+	vtd_budget *budget, vtd_entry_visitor visit, void *user, GError **error);
+
 /* Two devices go through the same tables. */
 bool vtd_same_tables(const vtd_device *a, const vtd_device *b);
 

@@ -11,6 +11,9 @@
 #define VIOMMU_VTD_H
 
 #include <viommu/vtd-entries.h>
+#include <viommu/vtd-faults.h>
+#include <viommu/vtd-interrupts.h>
+#include <viommu/vtd-queue.h>
 #include <viommu/vtd-registers.h>
 #include <viommu/vtd-walk.h>
 

@@ -17,12 +17,11 @@ put(list *l, const char *name, uint64_t value, bool wide, const char *meaning)
 static void
 put_reserved(list *l, const uint64_t *words, unsigned n)
 {
-	static const char *const where[] = { "reserved bits set, bits 63:0", "reserved bits set, bits 127:64",
-		"reserved bits set, bits 191:128", "reserved bits set, bits 255:192" };
+	static const char *const names[] = { "reserved", "reserved[127:64]", "reserved[191:128]", "reserved[255:192]" };
 
 	for (unsigned i = 0; i < n; i++)
 		if (words[i])
-			put(l, "reserved", words[i], true, where[i]);
+			put(l, names[i], words[i], true, "reserved bits set");
 }
 
 static void

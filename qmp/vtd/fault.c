@@ -33,6 +33,15 @@ static const struct {
 	{ VTD_FAULT_PRIVILEGE, "a first-stage entry is for supervisors only (U/S = 0)" },
 	{ VTD_FAULT_SM_WRITE, "no write permission in a first-stage entry" },
 	{ VTD_FAULT_SM_INTERRUPT, "the page lies in the interrupt address range" },
+	/* Interrupt remapping: reasons of recorded faults only. */
+	{ (vtd_fault) 0x20, "an interrupt request with reserved fields set" },
+	{ (vtd_fault) 0x21, "an interrupt index beyond the table" },
+	{ (vtd_fault) 0x22, "the interrupt entry is not present" },
+	{ (vtd_fault) 0x23, "the interrupt table cannot be read" },
+	{ (vtd_fault) 0x24, "a reserved bit is set in the interrupt entry" },
+	{ (vtd_fault) 0x25, "a compatibility-format interrupt while those are blocked" },
+	{ (vtd_fault) 0x26, "the requester is not the one that the interrupt entry admits" },
+	{ (vtd_fault) 0x91, "the accessed or dirty bit could not be written" },
 };
 
 const char *

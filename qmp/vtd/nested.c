@@ -112,6 +112,8 @@ vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 	through.outer.levels = device->outer_levels;
 	through.outer.input_bits = MIN(MIN(vtd_level_shift(device->outer_levels) + 9, vtd_cap_mgaw(unit->cap)), 63);
 	through.outer.pasid_requested = true; /* no interrupt range on this side */
+	if (!request->visit)
+		return vtd_walk_range(unit, &through.base, &first, budget, error);
 	first.visit = on_first;
 	first.user = &c;
 	ok = vtd_walk_range(unit, &through.base, &first, budget, error);

@@ -25,7 +25,7 @@ typedef struct {
 static void
 flush(walker *w)
 {
-	if (w->has_run)
+	if (w->has_run && w->request->visit)
 		w->request->visit(&w->run, w->request->user);
 	w->has_run = FALSE;
 }
@@ -179,6 +179,17 @@ descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read
 	return walk_table(w, &below, read->data, error);
 }
 
+static void
+tell_entry(walker *w, const context *at, unsigned index, uint64_t raw)
+{
+	unsigned shift = vtd_level_shift(at->level);
+	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
+	vtd_table_entry entry = { .entry = VIOMMU_GPA(at->table.v + index * 8), .raw = raw, .level = at->level,
+		.first_stage = w->request->first_stage, .iova = { first, first + ((1ull << shift) - 1) } };
+
+	w->request->visit_entry(&entry, w->request->user);
+}
+
 static gboolean
 read_children(walker *w, const context *at, const uint64_t *raw, viommu_page_read *reads, GError **error)
 {
@@ -218,6 +229,8 @@ walk_table(walker *w, const context *at, const uint8_t *page, GError **error)
 		vtd_run run;
 		viommu_gpa child;
 
+		if (raw[i] && w->request->visit_entry && in_range(w, at, i))
+			tell_entry(w, at, i, raw[i]);
 		if (!counts(w, at, raw[i]) || !in_range(w, at, i))
 			continue;
 		if (!classify(w, at, i, raw[i], &run, &child))
@@ -284,5 +297,24 @@ vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 	case VTD_STAGE_NESTED:
 		break;
 	}
+	return vtd_walk_nested(unit, memory, device, &request, budget, error);
+}
+
+gboolean
+vtd_walk_entries(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, vtd_budget *budget,
+	vtd_entry_visitor visit, void *user, GError **error)
+{
+	bool nested = device->stage == VTD_STAGE_NESTED;
+	vtd_walk_request request = { .table = nested ? device->outer_table : device->table,
+		.levels = nested ? device->outer_levels : device->levels, .range = { 0, UINT64_MAX },
+		.first_stage = device->stage == VTD_STAGE_FIRST, .visit_entry = visit, .user = user };
+
+	if (!vtd_walk_range(unit, memory, &request, budget, error))
+		return FALSE;
+	if (!nested)
+		return TRUE;
+	request.table = device->table;
+	request.levels = device->levels;
+	request.first_stage = true;
 	return vtd_walk_nested(unit, memory, device, &request, budget, error);
 }

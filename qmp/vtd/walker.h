@@ -12,7 +12,8 @@ typedef struct {
 	unsigned levels;
 	viommu_iova_range range; /* entries that do not touch it are left out */
 	bool first_stage;
-	vtd_run_visitor visit;
+	vtd_run_visitor visit; /* may be NULL */
+	vtd_entry_visitor visit_entry; /* may be NULL */
 	void *user;
 } vtd_walk_request;
 
