@@ -65,6 +65,14 @@ parse_address(const char *address, GError **error)
 	return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
 }
 
+static void
+set_held(const viommu_monitor *self, const char *what, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+		"%s %s: most likely another client holds this monitor (it serves one at a time); "
+		"close that client, or give QEMU one more -qmp", self->address, what);
+}
+
 static gboolean
 connect_socket(viommu_monitor *self, GError **error)
 {
@@ -78,6 +86,11 @@ connect_socket(viommu_monitor *self, GError **error)
 	g_socket_client_set_timeout(client, MAX(1, (self->timeout_ms + 999) / 1000));
 	g_socket_client_set_enable_proxy(client, FALSE);
 	self->connection = g_socket_client_connect(client, where, NULL, &local);
+	/* A unix socket whose queue is full: a client is served, others wait already. */
+	if (g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+		set_held(self, "takes no more connections", error);
+		return FALSE;
+	}
 	if (!self->connection) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
 			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s,server=on,wait=off",
@@ -181,13 +194,13 @@ receive(viommu_monitor *self, gint64 deadline, const char *wanted, GError **erro
 			fail_protocol(self, error);
 			return NULL;
 		}
+		/* Also when bytes are there already: events can come without end. */
+		if (!wait_for(self, G_IO_IN, deadline, wanted, error))
+			return NULL;
 		n = g_socket_receive(self->socket, chunk, sizeof(chunk), NULL, &local);
 		if (n > 0) {
 			viommu_framer_push(&self->framer, chunk, (size_t) n);
-		} else if (local && g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
-			if (!wait_for(self, G_IO_IN, deadline, wanted, error))
-				return NULL;
-		} else {
+		} else if (!g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
 			fail_closed(self, wanted, local ? local->message : NULL, error);
 			return NULL;
 		}
@@ -209,10 +222,10 @@ greet(viommu_monitor *self, GError **error)
 
 	if (!greeting) {
 		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) && self->framer.bytes->len == 0) {
-			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
-				"%s accepts connections but sent no greeting within %.1f s: most likely another client holds "
-				"this monitor (it serves one at a time); close that client, or give QEMU one more -qmp",
-				self->address, self->timeout_ms / 1000.0);
+			g_autofree char *what = g_strdup_printf(
+				"accepts connections but sent no greeting within %.1f s", self->timeout_ms / 1000.0);
+
+			set_held(self, what, error);
 		} else {
 			g_propagate_error(error, g_steal_pointer(&local));
 		}
@@ -315,11 +328,14 @@ wait_answer(viommu_monitor *self, const char *command, gint64 deadline, const ch
 json_t *
 viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error)
 {
-	const char *line = json_string_value(json_object_get(arguments, "command-line"));
+	const json_t *command_line = json_object_get(arguments, "command-line");
+	const char *line = json_string_value(command_line);
 	g_autofree char *wanted = g_strdup_printf("its answer to \"%s\"", line ? line : command);
 	gint64 deadline = deadline_of(self);
 
-	if (!viommu_monitor_may_send(command, line, self->pause_allowed)) {
+	/* A NUL byte would hide the rest of the line from the list. */
+	if (!viommu_monitor_may_send(command, line, self->pause_allowed) ||
+		(line && strlen(line) != json_string_length(command_line))) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_REFUSED,
 			"the command \"%s\" is not on the read-only list and was not sent", line ? line : command);
 		json_decref(arguments);
