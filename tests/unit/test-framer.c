@@ -41,8 +41,7 @@ expect(viommu_framer *framer, const char *text)
 static const char *const objects[] = {
 	"{}",
 	"{\"return\": {}, \"id\": 1}",
-	"{\r\n    \"QMP\": {\r\n        \"version\": {\"qemu\": {\"micro\": 22}},\r\n        "
-	"\"capabilities\": [\"oob\"]\r\n    }\r\n}",
+	"{\r\n    \"QMP\": {\r\n        \"version\": {\"qemu\": {}},\r\n        \"capabilities\": []\r\n    }\r\n}",
 	"{\"a\": \"}}}\", \"b\": \"{[\", \"c\": [\"]\", {\"d\": \"\\\"}\"}]}",
 	"{\"quotes\": \"\\\"\\\\\", \"{\": \"\\\\\\\"}\", \"u\": \"\\u007b\\u0022\"}",
 	"{\"deep\": [[[[[{\"x\": [{}, [], {}]}]]]]]}",

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The other end of a monitor's socket: a script in a thread, which serves one
+ * connection and says exactly what a test wants, QEMU's words or others.
+ */
+#ifndef UNIT_PEER_H
+#define UNIT_PEER_H
+
+#include <glib.h>
+#include <jansson.h>
+
+typedef struct peer peer;
+typedef void (*peer_script)(peer *self, gpointer user);
+
+/* Listens at once; the script runs when a client has come. */
+peer *peer_unix(peer_script script, gpointer user);
+peer *peer_tcp(peer_script script, gpointer user);
+/* Waits for the script's end. */
+void peer_wait(peer *self);
+void peer_free(peer *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(peer, peer_free)
+
+const char *peer_address(const peer *self); /* "unix:…" or "tcp:127.0.0.1:…" */
+
+/* For scripts. */
+void peer_send(peer *self, const char *text);
+void peer_send_bytes(peer *self, const void *data, gsize len);
+/* False when the client closed first. */
+gboolean peer_try_send(peer *self, const void *data, gsize len);
+/* Piece by piece, until the client has heard enough. */
+void peer_send_pieces(peer *self, const char *text, gsize piece);
+/* The next line that the client sends, parsed; NULL when it has closed. */
+json_t *peer_command(peer *self);
+/* Greets as QEMU 7.2 does and answers qmp_capabilities. */
+void peer_greet(peer *self);
+/* Takes a command, which has to be this one, and answers it with a JSON value. */
+void peer_answer(peer *self, const char *command, const char *value);
+void peer_close(peer *self);
+/* Reads until the client closes. */
+void peer_wait_closed(peer *self);
+
+/* How many commands came. */
+guint peer_commands(const peer *self);
+
+#endif
