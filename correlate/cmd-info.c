@@ -21,14 +21,34 @@ register_value(const vtd_registers *regs, const vtd_register_info *info)
 	return info->bytes == 8 ? vtd_reg64(regs, info->offset) : vtd_reg32(regs, info->offset);
 }
 
+/* All of it reads 0, and it is not one of those where that says something. */
+static bool
+is_dull(const vtd_register_info *info, uint64_t value)
+{
+	switch (info->offset) {
+	case VTD_REG_GSTS:
+	case VTD_REG_RTADDR:
+	case VTD_REG_FSTS:
+	case VTD_REG_IQA:
+	case VTD_REG_IRTA:
+		return false;
+	default:
+		return value == 0;
+	}
+}
+
 static void
 print_register(const vtd_registers *regs, const vtd_register_info *info)
 {
 	uint64_t value = register_value(regs, info);
-	int column = printf("  %-6s 0x%0*" PRIx64, info->name, info->bytes * 2, value);
+	int column;
 
-	printf("%*s", column < 27 ? 27 - column : 1, "");
-	column = 27;
+	if (is_dull(info, value))
+		return;
+	column = printf("  %-8s 0x%0*" PRIx64, info->name, info->bytes * 2, value);
+
+	printf("%*s", column < 29 ? 29 - column : 1, "");
+	column = 29;
 	for (unsigned i = 0; i < info->n_fields; i++) {
 		const vtd_field *field = &info->fields[i];
 		uint64_t bits = vtd_bits(value, field->high, field->low);
@@ -39,13 +59,27 @@ print_register(const vtd_registers *regs, const vtd_register_info *info)
 			continue; /* a flag that is off says nothing */
 		len = g_snprintf(text, sizeof(text), bits > 9 ? "%s=0x%" PRIx64 " (%s)" : "%s=%" PRIu64 " (%s)", field->name, bits,
 			field->meaning);
-		if (column > 27 && column + len > 100) {
-			printf("\n%27s", "");
-			column = 27;
+		if (column > 29 && column + len > 100) {
+			printf("\n%29s", "");
+			column = 29;
 		}
-		column += printf("%s%s", column > 27 ? "  " : "", text);
+		column += printf("%s%s", column > 29 ? "  " : "", text);
 	}
 	putchar('\n');
+}
+
+static void
+print_fault_records(const viommu_target *target)
+{
+	for (unsigned i = 0; i < vtd_fault_records(target->registers); i++) {
+		vtd_fault_record record;
+
+		vtd_decode_fault_record(target->registers, i, &record);
+		if (record.recorded)
+			printf("  FRCD%-4u 0x%016" PRIx64 " 0x%016" PRIx64 "  F=1  %s of 0x%" PRIx64 " by %s, reason 0x%x: %s (dump --faults)\n",
+				i, record.raw[1], record.raw[0], record.read ? "read" : "write", record.iova.v,
+				viommu_bdf_text(record.sid).text, record.reason, vtd_fault_text((vtd_fault) record.reason));
+	}
 }
 
 static json_t *
@@ -90,6 +124,19 @@ print_properties(const viommu_machine *machine)
 	putchar('\n');
 }
 
+static void
+print_contradictions(const viommu_target *target)
+{
+	viommu_contradiction list[VIOMMU_MAX_CONTRADICTIONS];
+	unsigned n = viommu_machine_contradictions(target->machine, target->registers, list);
+
+	for (unsigned i = 0; i < n; i++)
+		printf("  %sthe property %s is %" PRIu64 ", but %s is %" PRIu64 "%s\n", viommu_tone_on(VIOMMU_BAD), list[i].property,
+			list[i].property_value, list[i].field, list[i].field_value, viommu_tone_off(VIOMMU_BAD));
+	if (!n)
+		printf("  the registers say the same\n");
+}
+
 static gboolean
 print_devices(const viommu_target *target, GError **error)
 {
@@ -97,11 +144,18 @@ print_devices(const viommu_target *target, GError **error)
 	for (guint i = 0; i < target->machine->pci->len; i++) {
 		const viommu_pci_device *pci = &g_array_index(target->machine->pci, viommu_pci_device, i);
 		g_autofree char *label = viommu_device_label(target->machine, pci->sid);
+		viommu_sid requester = viommu_machine_alias(target->machine, pci->sid);
 		vtd_device device;
 
-		if (!vtd_find_device(&target->unit, target->memory, pci->sid, &device, error))
-			return FALSE;
 		printf("  %-36s ", label);
+		if (viommu_machine_bypassed(target->machine, pci->sid)) {
+			printf("not behind the vIOMMU (bypass_iommu)\n");
+			continue;
+		}
+		if (!vtd_find_device(&target->unit, target->memory, requester, &device, error))
+			return FALSE;
+		if (requester.v != pci->sid.v)
+			printf("as %s, ", viommu_bdf_text(requester).text);
 		viommu_render_device(stdout, &device);
 		putchar('\n');
 	}
@@ -114,14 +168,19 @@ devices_json(const viommu_target *target, json_t **ret, GError **error)
 	*ret = json_array();
 	for (guint i = 0; i < target->machine->pci->len; i++) {
 		const viommu_pci_device *pci = &g_array_index(target->machine->pci, viommu_pci_device, i);
+		viommu_sid requester = viommu_machine_alias(target->machine, pci->sid);
 		vtd_device device;
 		json_t *item;
 
-		if (!vtd_find_device(&target->unit, target->memory, pci->sid, &device, error)) {
+		if (!vtd_find_device(&target->unit, target->memory, requester, &device, error)) {
 			json_decref(*ret);
 			return FALSE;
 		}
 		item = viommu_device_json(&target->unit, &device);
+		json_object_set_new(item, "device", viommu_json_bdf(pci->sid));
+		json_object_set_new(item, "source_id", viommu_json_bdf(requester));
+		json_object_set_new(item, "bypassed", json_boolean(viommu_machine_bypassed(target->machine, pci->sid)));
+		json_object_set_new(item, "root_bus", json_integer(pci->root));
 		json_object_set_new(item, "vendor_id", viommu_json_hex(pci->vendor));
 		json_object_set_new(item, "device_id", viommu_json_hex(pci->device));
 		json_object_set_new(item, "class", json_string(pci->class_text));
@@ -129,6 +188,20 @@ devices_json(const viommu_target *target, json_t **ret, GError **error)
 		json_array_append_new(*ret, item);
 	}
 	return TRUE;
+}
+
+static json_t *
+contradictions_json(const viommu_target *target)
+{
+	viommu_contradiction list[VIOMMU_MAX_CONTRADICTIONS];
+	unsigned n = viommu_machine_contradictions(target->machine, target->registers, list);
+	json_t *ret = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(ret, json_pack("{s:s, s:I, s:s, s:I}", "property", list[i].property, "property_value",
+			(json_int_t) list[i].property_value, "field", list[i].field, "field_value",
+			(json_int_t) list[i].field_value));
+	return ret;
 }
 
 int
@@ -150,18 +223,20 @@ viommu_cmd_info(int argc, char **argv)
 	if (cmd.json) {
 		if (!devices_json(target, &devices, &error))
 			return viommu_cmd_fail("info", error);
-		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "format", "viommu-info", "version", 1, "qemu",
+		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "format", "viommu-info", "version", 1, "qemu",
 			viommu_machine_summary_json(target->machine, &target->unit), "registers_base",
-			viommu_json_hex(target->registers->base), "registers", registers_json(target->registers), "devices",
-			devices));
+			viommu_json_hex(target->registers->base), "registers", registers_json(target->registers), "contradictions",
+			contradictions_json(target), "devices", devices));
 		return VIOMMU_EXIT_CLEAN;
 	}
 	viommu_render_machine(stdout, target->machine, &target->unit,
 		target->snapshot ? viommu_snapshot_info(target->snapshot) : NULL, viommu_memory_name(target->memory));
 	print_properties(target->machine);
-	printf("\n%sregisters at GPA 0x%" PRIx64 "%s\n", viommu_tone_on(VIOMMU_STRONG), target->registers->base,
+	print_contradictions(target);
+	printf("\n%sregisters at GPA 0x%" PRIx64 "%s (those that are not 0)\n", viommu_tone_on(VIOMMU_STRONG), target->registers->base,
 		viommu_tone_off(VIOMMU_STRONG));
 	for (unsigned i = 0; i < vtd_register_count; i++)
 		print_register(target->registers, &vtd_register_table[i]);
+	print_fault_records(target);
 	return print_devices(target, &error) ? VIOMMU_EXIT_CLEAN : viommu_cmd_fail("info", error);
 }

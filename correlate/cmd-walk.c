@@ -18,14 +18,20 @@ static const char help[] =
 	"  -h, --help            this text\n";
 
 static void
-print_text(const viommu_target *target, const vtd_translation *walk)
+print_text(const viommu_target *target, viommu_sid sid, const vtd_translation *walk)
 {
-	g_autofree char *label = viommu_device_label(target->machine, walk->device.sid);
+	g_autofree char *label = viommu_device_label(target->machine, sid);
 
 	viommu_render_machine(stdout, target->machine, &target->unit,
 		target->snapshot ? viommu_snapshot_info(target->snapshot) : NULL, viommu_memory_name(target->memory));
 	printf("\n%s%s, IOVA 0x%" PRIx64 "%s\n", viommu_tone_on(VIOMMU_STRONG), label, walk->iova.v,
 		viommu_tone_off(VIOMMU_STRONG));
+	if (viommu_machine_bypassed(target->machine, sid))
+		printf("  QEMU keeps this device's root bus away from the vIOMMU (bypass_iommu): its DMA is not translated, and what\n"
+		       "  follows does not apply to it\n");
+	if (walk->device.sid.v != sid.v)
+		printf("  behind a bridge to conventional PCI: its DMA carries the source id %s\n",
+			viommu_bdf_text(walk->device.sid).text);
 	viommu_render_steps(stdout, &target->unit, walk->steps, walk->n_steps,
 		walk->read.blame >= 0 ? walk->read.blame : walk->write.blame);
 	if (walk->outcome == VTD_DISABLED)
@@ -50,7 +56,7 @@ viommu_cmd_walk(int argc, char **argv)
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(GError) error = NULL;
 	vtd_translation walk;
-	viommu_sid sid;
+	viommu_sid sid, requester;
 	uint64_t iova;
 	int pasid = -1;
 	const GOptionEntry own[] = { { "pasid", 0, 0, G_OPTION_ARG_INT, &pasid, NULL, NULL }, { 0 } };
@@ -73,15 +79,17 @@ viommu_cmd_walk(int argc, char **argv)
 		return viommu_cmd_fail("walk", error);
 	if (pasid >= 0 && !target->unit.scalable)
 		return viommu_cmd_usage("walk", "this vIOMMU is in legacy mode, where a request with a PASID is blocked");
-	ok = pasid < 0 ? vtd_find_device(&target->unit, target->memory, sid, &device, &error)
-		       : vtd_find_pasid(&target->unit, target->memory, sid, (uint32_t) pasid, &device, &error);
+	requester = viommu_machine_alias(target->machine, sid);
+	ok = pasid < 0 ? vtd_find_device(&target->unit, target->memory, requester, &device, &error)
+		       : vtd_find_pasid(&target->unit, target->memory, requester, (uint32_t) pasid, &device, &error);
 	if (!ok || !vtd_translate_in(&target->unit, target->memory, &device, VIOMMU_IOVA(iova), &walk, &error))
 		return viommu_cmd_fail("walk", error);
 	if (cmd.json)
-		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o}", "format", "viommu-walk", "version", 1, "qemu",
-			viommu_machine_summary_json(target->machine, &target->unit), "device", viommu_json_bdf(sid), "walk",
+		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o, s:b, s:o}", "format", "viommu-walk", "version", 1, "qemu",
+			viommu_machine_summary_json(target->machine, &target->unit), "device", viommu_json_bdf(sid), "source_id",
+			viommu_json_bdf(requester), "bypassed", viommu_machine_bypassed(target->machine, sid), "walk",
 			viommu_translation_json(&target->unit, &walk)));
 	else
-		print_text(target, &walk);
+		print_text(target, sid, &walk);
 	return VIOMMU_EXIT_CLEAN;
 }

@@ -333,7 +333,8 @@ same_target(const viommu_result *result, const viommu_target_result *target)
 	for (guint i = 0; i + 1 < result->targets->len; i++) {
 		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
 
-		if (other->space == target->space && vtd_same_tables(&other->device, &target->device))
+		if (other->space == target->space && other->bypassed == target->bypassed &&
+			vtd_same_tables(&other->device, &target->device))
 			return i;
 	}
 	return result->targets->len - 1;
@@ -351,15 +352,17 @@ lost_note(viommu_result *result, const viommu_record *record)
 }
 
 static gboolean
-verify_space(viommu_result *result, const viommu_record *record, const viommu_space *space, const vtd_unit *unit,
-	viommu_memory *memory, GError **error)
+verify_space(viommu_result *result, const viommu_record *record, const viommu_space *space,
+	const viommu_machine *machine, const vtd_unit *unit, viommu_memory *memory, GError **error)
 {
 	for (guint i = 0; i < space->devices->len; i++) {
 		viommu_target_result target = { .record = record, .space = space };
 		uint32_t index = result->targets->len;
 		join j = { .result = result, .target = index, .record = record, .space = space };
 
-		if (!vtd_find_device(unit, memory, g_array_index(space->devices, viommu_sid, i), &target.device, error))
+		target.sid = g_array_index(space->devices, viommu_sid, i);
+		target.bypassed = viommu_machine_bypassed(machine, target.sid);
+		if (!vtd_find_device(unit, memory, viommu_machine_alias(machine, target.sid), &target.device, error))
 			return FALSE;
 		g_array_append_val(result->targets, target);
 		g_array_index(result->targets, viommu_target_result, index).same_as = same_target(result, &target);
@@ -367,7 +370,10 @@ verify_space(viommu_result *result, const viommu_record *record, const viommu_sp
 			continue;
 		j.device = &target.device;
 		j.lost = lost_note(result, record);
-		if (!join_target(&j, unit, memory, error))
+		if (target.bypassed)
+			add_expected(&j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH,
+				"QEMU keeps this device's root bus away from the vIOMMU (bypass_iommu)");
+		else if (!join_target(&j, unit, memory, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -396,7 +402,8 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 		const viommu_record *record = g_ptr_array_index(records, i);
 
 		for (guint k = 0; k < record->spaces->len; k++)
-			if (!verify_space(result, record, g_ptr_array_index(record->spaces, k), &unit, memory, error))
+			if (!verify_space(result, record, g_ptr_array_index(record->spaces, k), viommu_snapshot_machine(snapshot), &unit, memory,
+				    error))
 				return NULL;
 	}
 	if (result->targets->len == 0) {

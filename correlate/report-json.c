@@ -25,7 +25,7 @@ devices_json(const viommu_result *result, uint32_t target)
 		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
 
 		if (other->same_as == target)
-			json_array_append_new(ret, viommu_json_bdf(other->device.sid));
+			json_array_append_new(ret, viommu_json_bdf(other->sid));
 	}
 	return ret;
 }
@@ -87,6 +87,9 @@ targets_json(const viommu_result *result, const vtd_unit *unit)
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
 		json_t *item = viommu_device_json(unit, &target->device);
 
+		json_object_set_new(item, "device", viommu_json_bdf(target->sid));
+		json_object_set_new(item, "source_id", viommu_json_bdf(target->device.sid));
+		json_object_set_new(item, "bypassed", json_boolean(target->bypassed));
 		json_object_set_new(item, "space", json_integer(target->space->id));
 		json_object_set_new(item, "backend", json_string(target->space->backend));
 		json_object_set_new(item, "record", viommu_json_path(target->record->path));

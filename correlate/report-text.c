@@ -145,16 +145,21 @@ print_target(FILE *out, const viommu_report *report, uint32_t index)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
 	g_autofree char *label =
-		viommu_device_label(viommu_snapshot_machine(report->snapshot), target->device.sid);
+		viommu_device_label(viommu_snapshot_machine(report->snapshot), target->sid);
 	g_autofree char *backend = viommu_escape(target->space->backend);
 
 	fprintf(out, "\n%s%s%s  space %" PRId64 " (%s)\n  ", viommu_tone_on(VIOMMU_STRONG), label,
 		viommu_tone_off(VIOMMU_STRONG), target->space->id, backend);
-	viommu_render_device(out, &target->device);
+	if (target->bypassed)
+		fprintf(out, "not behind the vIOMMU (bypass_iommu)");
+	else
+		viommu_render_device(out, &target->device);
+	if (target->sid.v != target->device.sid.v)
+		fprintf(out, "; its DMA carries the source id %s", viommu_bdf_text(target->device.sid).text);
 	fputc('\n', out);
 	if (target->same_as != index) {
 		fprintf(out, "  the same table as %s, judged there\n",
-			viommu_bdf_text(g_array_index(report->result->targets, viommu_target_result, target->same_as).device.sid)
+			viommu_bdf_text(g_array_index(report->result->targets, viommu_target_result, target->same_as).sid)
 				.text);
 		return;
 	}
@@ -207,7 +212,7 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 	viommu_tone tone = tone_of(run->verdict);
 
 	fprintf(out, "\n%s%s%s  %s  ", viommu_tone_on(tone), viommu_verdict_name(run->verdict), viommu_tone_off(tone),
-		viommu_bdf_text(target->device.sid).text);
+		viommu_bdf_text(target->sid).text);
 	print_pages(out, run);
 	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
 	if (run->note) {

@@ -146,7 +146,7 @@ fault_key(const viommu_result *self, const viommu_run *run)
 
 	return g_strdup_printf("%s %" G_GINT64_FORMAT " %x %d %" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER
 			       "x %" G_GINT64_MODIFIER "x %d%d %" G_GINT64_MODIFIER "x",
-		target->record->path, target->space->id, target->device.sid.v, run->verdict, run->iova.first, run->iova.last,
+		target->record->path, target->space->id, target->sid.v, run->verdict, run->iova.first, run->iova.last,
 		run->has_observed ? run->gpa.v : 0, run->read, run->write, raw);
 }
 

@@ -26,6 +26,7 @@ viommu_machine_new(void)
 	self->iommu_properties = json_object();
 	self->ram = g_array_new(FALSE, TRUE, sizeof(viommu_ram_region));
 	self->pci = g_array_new(FALSE, TRUE, sizeof(viommu_pci_device));
+	self->bypass = g_array_new(FALSE, TRUE, sizeof(uint8_t));
 	return self;
 }
 
@@ -41,6 +42,7 @@ viommu_machine_free(viommu_machine *self)
 	json_decref(self->iommu_properties);
 	g_array_unref(self->ram);
 	g_array_unref(self->pci);
+	g_array_unref(self->bypass);
 	g_free(self);
 }
 
@@ -103,7 +105,7 @@ hex(uint64_t value)
 json_t *
 viommu_machine_to_json(const viommu_machine *self)
 {
-	json_t *ram = json_array(), *pci = json_array();
+	json_t *ram = json_array(), *pci = json_array(), *bypass = json_array();
 
 	for (guint i = 0; i < self->ram->len; i++) {
 		const viommu_ram_region *region = &g_array_index(self->ram, viommu_ram_region, i);
@@ -114,14 +116,17 @@ viommu_machine_to_json(const viommu_machine *self)
 	for (guint i = 0; i < self->pci->len; i++) {
 		const viommu_pci_device *device = &g_array_index(self->pci, viommu_pci_device, i);
 
-		json_array_append_new(pci, json_pack("{s:i, s:i, s:i, s:i, s:s, s:s, s:b, s:i}", "sid", device->sid.v,
+		json_array_append_new(pci, json_pack("{s:i, s:i, s:i, s:i, s:s, s:s, s:b, s:i, s:i}", "sid", device->sid.v,
 			"vendor", device->vendor, "device", device->device, "class", device->class_code, "id", device->id,
-			"class_text", device->class_text, "bridge", device->bridge, "secondary", device->secondary));
+			"class_text", device->class_text, "bridge", device->bridge, "secondary", device->secondary, "root",
+			device->root));
 	}
-	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:o, s:o}", "version", self->version, "package",
+	for (guint i = 0; i < self->bypass->len; i++)
+		json_array_append_new(bypass, json_integer(g_array_index(self->bypass, uint8_t, i)));
+	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "version", self->version, "package",
 		self->package, "run_state", self->run_state, "kvm", self->kvm, "iommu_path", self->iommu_path,
 		"iommu_properties", self->iommu_properties, "registers_base", hex(self->registers_base),
-		"registers_size", hex(self->registers_size), "ram", ram, "pci", pci);
+		"registers_size", hex(self->registers_size), "ram", ram, "pci", pci, "bypass", bypass);
 }
 
 static bool
@@ -186,17 +191,18 @@ viommu_machine_add_pci(viommu_machine *self, const json_t *item)
 	viommu_pci_device device = { .bridge = json_is_true(json_object_get(item, "bridge")) };
 	const char *id = json_string_value(json_object_get(item, "id"));
 	const char *text = json_string_value(json_object_get(item, "class_text"));
-	json_int_t sid, vendor, dev, class_code, secondary;
+	json_int_t sid, vendor, dev, class_code, secondary, root;
 
 	if (!get_int(item, "sid", 0xffff, &sid) || !get_int(item, "vendor", 0xffff, &vendor) ||
 		!get_int(item, "device", 0xffff, &dev) || !get_int(item, "class", 0xffff, &class_code) ||
-		!get_int(item, "secondary", 0xff, &secondary))
+		!get_int(item, "secondary", 0xff, &secondary) || !get_int(item, "root", 0xff, &root))
 		return false;
 	device.sid.v = (uint16_t) sid;
 	device.vendor = (uint16_t) vendor;
 	device.device = (uint16_t) dev;
 	device.class_code = (uint16_t) class_code;
 	device.secondary = (uint8_t) secondary;
+	device.root = (uint8_t) root;
 	viommu_copy_text(device.id, id ? id : "", sizeof(device.id));
 	viommu_copy_text(device.class_text, text ? text : "", sizeof(device.class_text));
 	g_array_append_val(self->pci, device);
@@ -227,6 +233,10 @@ viommu_machine_from_json(const json_t *json, GError **error)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
 			"its description of the QEMU is not what viommu-snapshot(5) says");
 		return NULL;
+	}
+	json_array_foreach (json_object_get(json, "bypass"), i, item) {
+		uint8_t bus = (uint8_t) json_integer_value(item);
+		g_array_append_val(self->bypass, bus);
 	}
 	json_object_update(self->iommu_properties, (json_t *) properties);
 	self->kvm = json_is_true(json_object_get(json, "kvm"));

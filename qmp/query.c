@@ -159,7 +159,7 @@ sort_properties(viommu_machine *self)
 
 /* One device of "query-pci" in the form that the snapshot keeps. */
 static json_t *
-pci_item(const json_t *device)
+pci_item(const json_t *device, json_int_t root)
 {
 	const json_t *id = json_object_get(device, "id");
 	const json_t *info = json_object_get(device, "class_info");
@@ -170,16 +170,16 @@ pci_item(const json_t *device)
 		(unsigned) json_integer_value(json_object_get(device, "slot")),
 		(unsigned) json_integer_value(json_object_get(device, "function")));
 
-	return json_pack("{s:i, s:I, s:I, s:I, s:s, s:s, s:b, s:I}", "sid", sid.v, "vendor",
+	return json_pack("{s:i, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I}", "sid", sid.v, "vendor",
 		json_integer_value(json_object_get(id, "vendor")), "device",
 		json_integer_value(json_object_get(id, "device")), "class",
 		json_integer_value(json_object_get(info, "class")), "id", qdev_id ? qdev_id : "", "class_text",
 		text ? text : "", "bridge", bus != NULL, "secondary",
-		json_integer_value(json_object_get(bus, "secondary")));
+		json_integer_value(json_object_get(bus, "secondary")), "root", root);
 }
 
 static gboolean
-add_devices(viommu_machine *self, const json_t *devices, unsigned depth)
+add_devices(viommu_machine *self, const json_t *devices, json_int_t root, unsigned depth)
 {
 	size_t i;
 	json_t *device;
@@ -187,12 +187,12 @@ add_devices(viommu_machine *self, const json_t *devices, unsigned depth)
 	if (depth > 256)
 		return FALSE;
 	json_array_foreach (devices, i, device) {
-		json_t *item = pci_item(device);
+		json_t *item = pci_item(device, root);
 		const json_t *below = json_object_get(json_object_get(device, "pci_bridge"), "devices");
 		gboolean ok = viommu_machine_add_pci(self, item);
 
 		json_decref(item);
-		if (!ok || (below && !add_devices(self, below, depth + 1)))
+		if (!ok || (below && !add_devices(self, below, root, depth + 1)))
 			return FALSE;
 	}
 	return TRUE;
@@ -209,9 +209,56 @@ query_pci(viommu_machine *self, viommu_monitor *monitor, GError **error)
 	if (!buses)
 		return FALSE;
 	json_array_foreach (buses, i, bus)
-		ok = ok && add_devices(self, json_object_get(bus, "devices"), 0);
+		ok = ok && add_devices(self, json_object_get(bus, "devices"), json_integer_value(json_object_get(bus, "bus")), 0);
 	json_decref(buses);
 	return ok || bad_answer("query-pci", error);
+}
+
+/* A property that may not exist in this QEMU; NULL then. */
+static json_t *
+get_property(viommu_monitor *monitor, const char *path, const char *name)
+{
+	return viommu_monitor_execute(monitor, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", name), NULL);
+}
+
+static void
+add_bypass(viommu_machine *self, viommu_monitor *monitor, const char *path, const char *name, const char *bus_name)
+{
+	json_t *bypass = get_property(monitor, path, name);
+	json_t *bus = json_is_true(bypass) && bus_name ? get_property(monitor, path, bus_name) : NULL;
+	uint8_t number = (uint8_t) json_integer_value(bus);
+
+	if (json_is_true(bypass))
+		g_array_append_val(self->bypass, number);
+	json_decref(bus);
+	json_decref(bypass);
+}
+
+/* Root buses that are kept away from the vIOMMU: the machine's own, and those of
+ * pxb-pcie. */
+static gboolean
+query_bypass(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	static const char *const containers[] = { "/machine/peripheral-anon", "/machine/peripheral" };
+
+	add_bypass(self, monitor, "/machine/q35", "bypass-iommu", NULL);
+	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++) {
+		json_t *list = viommu_monitor_execute(monitor, "qom-list", json_pack("{s:s}", "path", containers[c]), error);
+		size_t i;
+		json_t *item;
+
+		if (!list)
+			return FALSE;
+		json_array_foreach (list, i, item) {
+			const char *name = json_string_value(json_object_get(item, "name"));
+			g_autofree char *path = g_strdup_printf("%s/%s", containers[c], name ? name : "");
+
+			if (g_strcmp0(json_string_value(json_object_get(item, "type")), "child<pxb-pcie>") == 0)
+				add_bypass(self, monitor, path, "bypass_iommu", "bus_nr");
+		}
+		json_decref(list);
+	}
+	return TRUE;
 }
 
 viommu_machine *
@@ -229,7 +276,8 @@ viommu_machine_query(viommu_monitor *monitor, GError **error)
 	}
 	g_free(self->iommu_path);
 	self->iommu_path = g_steal_pointer(&path);
-	if (!query_properties(self, monitor, error) || !query_pci(self, monitor, error))
+	if (!query_properties(self, monitor, error) || !query_pci(self, monitor, error) ||
+		!query_bypass(self, monitor, error))
 		return NULL;
 	sort_properties(self);
 	mtree = viommu_monitor_hmp(monitor, "info mtree -f", error);

@@ -115,6 +115,9 @@ typedef struct {
 typedef struct {
 	const viommu_record *record;
 	const viommu_space *space;
+	viommu_sid sid;    /* of the device; its DMA goes under device.sid, which differs behind a
+	                    * bridge to conventional PCI */
+	bool bypassed;     /* QEMU does not put its DMA through the vIOMMU */
 	vtd_device device;
 	uint32_t same_as; /* index of an earlier target with the same space and table, or its own */
 	uint64_t pages[VIOMMU_VERDICTS]; /* 4 KiB pages by verdict */

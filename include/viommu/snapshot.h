@@ -33,6 +33,7 @@ typedef struct {
 	char class_text[64]; /* text from QEMU */
 	bool bridge;
 	uint8_t secondary; /* bus behind the bridge */
+	uint8_t root;      /* number of the root bus that it hangs from */
 } viommu_pci_device;
 
 /* Facts about one QEMU.  All strings are QEMU's or the guest's: escape them. */
@@ -47,6 +48,7 @@ typedef struct {
 	uint32_t registers_size;   /* bytes */
 	GArray *ram;               /* of viommu_ram_region, ascending, not overlapping */
 	GArray *pci;               /* of viommu_pci_device */
+	GArray *bypass;            /* of uint8_t: root buses that QEMU keeps away from the vIOMMU */
 } viommu_machine;
 
 viommu_machine *viommu_machine_new(void);
@@ -56,6 +58,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_machine, viommu_machine_free)
 /* The RAM region that holds this page, NULL if none does. */
 const viommu_ram_region *viommu_machine_ram_at(const viommu_machine *self, viommu_gpa gpa);
 const viommu_pci_device *viommu_machine_pci_at(const viommu_machine *self, viommu_sid sid);
+
+/* QEMU does not put the DMA of this device through the vIOMMU (bypass_iommu). */
+bool viommu_machine_bypassed(const viommu_machine *self, viommu_sid sid);
+/* The source id that the vIOMMU sees for this device: that of a bridge, when the
+ * device is behind one to conventional PCI (VT-d 3.4.1, pci_device_iommu_address_space()
+ * in QEMU); else its own. */
+viommu_sid viommu_machine_alias(const viommu_machine *self, viommu_sid sid);
+
+/* A property of intel-iommu and what the registers say of it, when they differ. */
+typedef struct {
+	const char *property, *field; /* "caching-mode", "CAP.CM" */
+	uint64_t property_value, field_value;
+} viommu_contradiction;
+
+#define VIOMMU_MAX_CONTRADICTIONS 16
+unsigned viommu_machine_contradictions(const viommu_machine *self, const vtd_registers *registers,
+	viommu_contradiction ret[VIOMMU_MAX_CONTRADICTIONS]);
 
 /* The unit that these registers describe, with the habits of this QEMU's version. */
 void viommu_machine_unit(const viommu_machine *self, const vtd_registers *registers, vtd_unit *ret);

@@ -108,6 +108,35 @@ static const vtd_field rtaddr_fields[] = {
 	{ "RTA", 63, 12, "root table, page number" },
 	{ "TTM", 11, 10, "0 = legacy, 1 = scalable, 3 = abort" },
 };
+static const vtd_field ccmd_fields[] = {
+	{ "ICC", 63, 63, "invalidation under way" },
+	{ "CIRG", 62, 61, "granularity asked for" },
+	{ "CAIG", 60, 59, "granularity done" },
+};
+static const vtd_field event_control_fields[] = {
+	{ "IM", 31, 31, "interrupt masked" },
+	{ "IP", 30, 30, "interrupt pending" },
+};
+static const vtd_field event_data_fields[] = { { "IMD", 15, 0, "message data" } };
+static const vtd_field event_address_fields[] = { { "MA", 31, 2, "message address" } };
+static const vtd_field event_upper_fields[] = { { "MUA", 31, 0, "message address, upper half" } };
+static const vtd_field pmen_fields[] = {
+	{ "EPM", 31, 31, "protected memory asked for" },
+	{ "PRS", 0, 0, "protected memory on" },
+};
+static const vtd_field memory_fields[] = { { "ADDR", 31, 0, "address" } };
+static const vtd_field high_memory_fields[] = { { "ADDR", 63, 0, "address" } };
+static const vtd_field ics_fields[] = { { "IWC", 0, 0, "a wait descriptor completed" } };
+static const vtd_field pqh_fields[] = { { "PQH", 18, 5, "page request queue head" } };
+static const vtd_field pqt_fields[] = { { "PQT", 18, 5, "page request queue tail" } };
+static const vtd_field pqa_fields[] = {
+	{ "PQA", 63, 12, "page request queue, page number" },
+	{ "PQS", 2, 0, "pages: 2^n" },
+};
+static const vtd_field prs_fields[] = {
+	{ "PPR", 0, 0, "page request pending" },
+	{ "PRO", 1, 1, "page request overflow" },
+};
 static const vtd_field fsts_fields[] = {
 	{ "FRI", 15, 8, "fault record index" },
 	{ "ITE", 6, 6, "invalidation time-out" },
@@ -139,10 +168,29 @@ const vtd_register_info vtd_register_table[] = {
 	REG("ECAP", VTD_REG_ECAP, 8, ecap_fields),
 	REG("GSTS", VTD_REG_GSTS, 4, gsts_fields),
 	REG("RTADDR", VTD_REG_RTADDR, 8, rtaddr_fields),
+	REG("CCMD", VTD_REG_CCMD, 8, ccmd_fields),
 	REG("FSTS", VTD_REG_FSTS, 4, fsts_fields),
+	REG("FECTL", VTD_REG_FECTL, 4, event_control_fields),
+	REG("FEDATA", VTD_REG_FEDATA, 4, event_data_fields),
+	REG("FEADDR", VTD_REG_FEADDR, 4, event_address_fields),
+	REG("FEUADDR", VTD_REG_FEUADDR, 4, event_upper_fields),
+	REG("PMEN", VTD_REG_PMEN, 4, pmen_fields),
+	REG("PLMBASE", VTD_REG_PLMBASE, 4, memory_fields),
+	REG("PLMLIMIT", VTD_REG_PLMLIMIT, 4, memory_fields),
+	REG("PHMBASE", VTD_REG_PHMBASE, 8, high_memory_fields),
+	REG("PHMLIMIT", VTD_REG_PHMLIMIT, 8, high_memory_fields),
 	REG("IQH", VTD_REG_IQH, 8, iqh_fields),
 	REG("IQT", VTD_REG_IQT, 8, iqt_fields),
 	REG("IQA", VTD_REG_IQA, 8, iqa_fields),
+	REG("ICS", VTD_REG_ICS, 4, ics_fields),
+	REG("IECTL", VTD_REG_IECTL, 4, event_control_fields),
+	REG("IEDATA", VTD_REG_IEDATA, 4, event_data_fields),
+	REG("IEADDR", VTD_REG_IEADDR, 4, event_address_fields),
+	REG("IEUADDR", VTD_REG_IEUADDR, 4, event_upper_fields),
 	REG("IRTA", VTD_REG_IRTA, 8, irta_fields),
+	REG("PQH", VTD_REG_PQH, 8, pqh_fields),
+	REG("PQT", VTD_REG_PQT, 8, pqt_fields),
+	REG("PQA", VTD_REG_PQA, 8, pqa_fields),
+	REG("PRS", VTD_REG_PRS, 4, prs_fields),
 };
 const unsigned vtd_register_count = G_N_ELEMENTS(vtd_register_table);
