@@ -24,6 +24,7 @@ typedef struct {
 	viommu_iova_range reach[2];
 	unsigned n_reach;
 	const char *lost; /* why absence proves nothing, NULL if it does */
+	vtd_budget *budget; /* of the whole verification */
 } join;
 
 static void
@@ -271,10 +272,8 @@ set_reach(join *j)
 static gboolean
 join_tables(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
 {
-	vtd_budget budget = VTD_DEFAULT_BUDGET;
-
 	set_reach(j);
-	if (!vtd_walk_device(unit, memory, j->device, &budget, on_run, j, error))
+	if (!vtd_walk_device(unit, memory, j->device, j->budget, on_run, j, error))
 		return FALSE;
 	if (!j->finished)
 		add_absent(j, j->next, UINT64_MAX);
@@ -353,12 +352,14 @@ lost_note(viommu_result *result, const viommu_record *record)
 
 static gboolean
 verify_space(viommu_result *result, const viommu_record *record, const viommu_space *space,
-	const viommu_machine *machine, const vtd_unit *unit, viommu_memory *memory, GError **error)
+	const viommu_machine *machine, const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget,
+	GError **error)
 {
 	for (guint i = 0; i < space->devices->len; i++) {
 		viommu_target_result target = { .record = record, .space = space };
 		uint32_t index = result->targets->len;
-		join j = { .result = result, .target = index, .record = record, .space = space };
+		join j = { .result = result, .target = index, .record = record, .space = space,
+			.budget = budget };
 
 		target.sid = g_array_index(space->devices, viommu_sid, i);
 		target.bypassed = viommu_machine_bypassed(machine, target.sid);
@@ -395,6 +396,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 {
 	g_autoptr(viommu_result) result = viommu_result_new();
 	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
+	vtd_budget budget = VTD_DEFAULT_BUDGET;
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
@@ -403,7 +405,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 
 		for (guint k = 0; k < record->spaces->len; k++)
 			if (!verify_space(result, record, g_ptr_array_index(record->spaces, k), viommu_snapshot_machine(snapshot), &unit, memory,
-				    error))
+				    &budget, error))
 				return NULL;
 	}
 	if (result->targets->len == 0) {

@@ -151,11 +151,14 @@ const char *vtd_outcome_text(vtd_outcome outcome);
 /* What walks may still do, so that a hostile table ends them and not us.  Used up
  * as they go; several walks may share one. */
 typedef struct {
-	uint64_t tables; /* table pages to visit, counted as often as they are visited */
+	/* Table pages to visit.  One that a walk has visited before, as only tables that
+	 * were made to cost time have, is charged VTD_REPEAT_COST times. */
+	uint64_t tables;
 } vtd_budget;
 
 /* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves. */
 #define VTD_DEFAULT_BUDGET ((vtd_budget){ .tables = 1u << 20 })
+#define VTD_REPEAT_COST 64
 
 /* Calls visit for every run in IOVA order. Runs never overlap. */
 gboolean vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels,

@@ -20,6 +20,7 @@ typedef struct {
 	gboolean has_run;
 	viommu_gpa path[VTD_MAX_LEVELS + 1]; /* the table at each level on the way down */
 	uint8_t *buffers[VTD_MAX_LEVELS + 1];
+	GHashTable *visited; /* page numbers of tables */
 } walker;
 
 static void
@@ -155,6 +156,21 @@ in_range(const walker *w, const context *at, unsigned index)
 	return first <= w->request->range.last && first + ((1ull << shift) - 1) >= w->request->range.first;
 }
 
+/* Charges the visit of a table; FALSE: the budget is used up. */
+static gboolean
+charge(walker *w, viommu_gpa table)
+{
+	gpointer key = GSIZE_TO_POINTER((gsize) (table.v >> VIOMMU_PAGE_SHIFT) + 1);
+	uint64_t cost = g_hash_table_add(w->visited, key) ? 1 : VTD_REPEAT_COST;
+
+	if (w->budget->tables < cost) {
+		w->budget->tables = 0;
+		return FALSE;
+	}
+	w->budget->tables -= cost;
+	return TRUE;
+}
+
 /* Goes down into one child table, or says why not. */
 static gboolean
 descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read, unsigned index, GError **error)
@@ -168,14 +184,13 @@ descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read
 		emit(w, run);
 		return TRUE;
 	}
-	if (w->budget->tables == 0) {
+	if (!charge(w, read->gpa)) {
 		run->kind = VTD_RUN_UNVISITED;
 		run->iova.last = w->request->range.last;
 		emit(w, run);
 		w->stop = TRUE;
 		return TRUE;
 	}
-	w->budget->tables--;
 	return walk_table(w, &below, read->data, error);
 }
 
@@ -252,6 +267,7 @@ vtd_walk_range(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_reque
 	gboolean ok;
 
 	g_return_val_if_fail(request->levels >= 1 && request->levels <= VTD_MAX_LEVELS, FALSE);
+	w.visited = g_hash_table_new(NULL, NULL);
 	ok = viommu_memory_read_pages(memory, &read, 1, error);
 	if (ok && read.status == VIOMMU_PAGE_OK) {
 		ok = walk_table(&w, &at, read.data, error);
@@ -261,6 +277,7 @@ vtd_walk_range(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_reque
 		emit(&w, &run);
 	}
 	flush(&w);
+	g_hash_table_unref(w.visited);
 	for (unsigned i = 0; i < G_N_ELEMENTS(w.buffers); i++)
 		g_free(w.buffers[i]);
 	return ok;
