@@ -44,6 +44,8 @@ print_text(const viommu_target *target, viommu_sid sid, const vtd_translation *w
 	if (walk->device.stage == VTD_STAGE_NESTED && walk->page_shift)
 		printf("  first stage: 0x%" PRIx64 ", which the second stage takes to 0x%" PRIx64 "\n", walk->nested_gpa.v,
 			walk->gpa.v);
+	if (vtd_device_remark(&target->unit, &walk->device))
+		printf("  %s\n", vtd_device_remark(&target->unit, &walk->device));
 	putchar('\n');
 	viommu_render_answer(stdout, "read", walk, &walk->read);
 	viommu_render_answer(stdout, "write", walk, &walk->write);

@@ -96,10 +96,17 @@ has_entry(const vtd_run *seen)
 		seen->kind == VTD_RUN_PRIVILEGE;
 }
 
+/* An entry that leads to a table says nothing of a page. */
+static bool
+is_page(const vtd_run *seen)
+{
+	return seen->level == 1 || (seen->level <= 3 && seen->raw & 1u << 7);
+}
+
 static void
 observe(viommu_run *run, const vtd_run *seen)
 {
-	run->has_observed = has_entry(seen);
+	run->has_observed = has_entry(seen) && is_page(seen);
 	run->gpa.v = seen->gpa.v + (run->iova.first - seen->iova.first);
 	run->read = seen->read;
 	run->write = seen->write;
@@ -179,13 +186,14 @@ judge(join *j, const vtd_run *seen, viommu_run *run)
 	}
 }
 
-/* [first, last] of what the table has is nothing that L1 has mapped now. */
+/* [first, last] of what the table has is nothing that L1 has mapped now.  What the
+ * vIOMMU refuses is no translation, and so neither stale nor unexpected. */
 static void
 add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 {
 	viommu_target_result *target = &g_array_index(j->result->targets, viommu_target_result, j->target);
 
-	while (has_entry(seen)) {
+	while (seen->kind == VTD_RUN_MAPPED) {
 		const viommu_piece *piece = viommu_pieces_from(j->space->gone, first);
 		bool gone = piece && piece->iova.first <= first;
 		uint64_t end = last;

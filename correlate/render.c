@@ -148,6 +148,8 @@ viommu_render_answer(FILE *out, const char *what, const vtd_translation *walk, c
 		viommu_tone_off(VIOMMU_BAD), answer->fault, vtd_fault_text(answer->fault));
 	if (answer->blame >= 0)
 		fprintf(out, " (%s entry)", vtd_step_name(&walk->steps[answer->blame]));
+	if (vtd_answer_remark(walk, answer))
+		fprintf(out, "; %s", vtd_answer_remark(walk, answer));
 	fputc('\n', out);
 }
 
@@ -160,6 +162,8 @@ answer_json(const vtd_translation *walk, const vtd_answer *answer)
 		json_object_set_new(ret, "fault_reason", json_integer(answer->fault));
 		json_object_set_new(ret, "fault_text", json_string(vtd_fault_text(answer->fault)));
 	}
+	if (vtd_answer_remark(walk, answer))
+		json_object_set_new(ret, "remark", json_string(vtd_answer_remark(walk, answer)));
 	if (answer->blame >= 0)
 		json_object_set_new(ret, "blame", json_string(vtd_step_name(&walk->steps[answer->blame])));
 	return ret;
@@ -221,6 +225,8 @@ viommu_device_json(const vtd_unit *unit, const vtd_device *device)
 	json_t *ret = json_pack("{s:o, s:s, s:o}", "device", viommu_json_bdf(device->sid), "outcome",
 		vtd_outcome_text(device->outcome), "steps", viommu_steps_json(unit, device->steps, device->n_steps));
 
+	if (vtd_device_remark(unit, device))
+		json_object_set_new(ret, "remark", json_string(vtd_device_remark(unit, device)));
 	if (device->scalable && device->n_steps > 2)
 		json_object_set_new(ret, "pasid", json_integer(device->pasid));
 	if (device->outcome == VTD_FAULTS) {

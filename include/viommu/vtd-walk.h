@@ -147,6 +147,11 @@ typedef struct {
 unsigned vtd_step_fields(const vtd_unit *unit, const vtd_step *step, vtd_field_value ret[VTD_MAX_FIELDS]);
 const char *vtd_step_name(const vtd_step *step); /* "root", "context", "PASID", "level 3", "FS level 3" */
 const char *vtd_outcome_text(vtd_outcome outcome);
+/* A habit of this QEMU that decides what becomes of the device's DMA and that the
+ * specification does not have: a sentence, or NULL. */
+const char *vtd_device_remark(const vtd_unit *unit, const vtd_device *device);
+/* The same for the entry that is to blame for an answer. */
+const char *vtd_answer_remark(const vtd_translation *walk, const vtd_answer *answer);
 
 /* What walks may still do, so that a hostile table ends them and not us.  Used up
  * as they go; several walks may share one. */

@@ -284,3 +284,33 @@ vtd_outcome_text(vtd_outcome outcome)
 	}
 	return "unknown";
 }
+
+const char *
+vtd_device_remark(const vtd_unit *unit, const vtd_device *device)
+{
+	unsigned pgtt = device->pasid_entry.pgtt;
+
+	if (device->outcome == VTD_TRANSLATES && device->scalable && unit->before_qemu_10 &&
+		(pgtt == VTD_PGTT_FIRST_STAGE || pgtt == VTD_PGTT_NESTED))
+		return "QEMU before 10.0 walks a first-stage or nested PASID entry as if it were a second-stage one (SSPTPTR, AW)";
+	if (device->outcome == VTD_TRANSLATES && device->stage == VTD_STAGE_FIRST && device->pasid_entry.aw < 2)
+		return "QEMU 10.0 takes the width of a first-stage address from the second stage's AW field, which is less than "
+		       "48 bits here";
+	if (device->fault == VTD_FAULT_PASID_ACCESS && unit->before_qemu_10)
+		return "QEMU before 10.0 has this one fault reason for everything that is wrong with a PASID entry";
+	return NULL;
+}
+
+const char *
+vtd_answer_remark(const vtd_translation *walk, const vtd_answer *answer)
+{
+	const vtd_step *step = answer->blame >= 0 ? &walk->steps[answer->blame] : NULL;
+
+	if (!step || answer->allowed)
+		return NULL;
+	if (step->words == 1 && step->raw[0] == UINT64_MAX)
+		return "QEMU takes an entry of all ones for one that it could not read";
+	if (answer->fault == VTD_FAULT_SM_INTERRUPT || answer->fault == VTD_FAULT_INTERRUPT)
+		return "a page that touches 0xfee00000-0xfeefffff is refused as a whole";
+	return NULL;
+}
