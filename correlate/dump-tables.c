@@ -27,7 +27,7 @@ static void
 put_json(dump *d, json_t *item)
 {
 	fputs(d->comma ? ",\n" : "\n", stdout);
-	json_dumpf(item, stdout, JSON_COMPACT);
+	json_dumpf(item, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(item);
 	d->comma = true;
 }
@@ -148,7 +148,7 @@ open_json(dump *d, const vtd_device *device, const vtd_device *shared)
 
 	if (shared)
 		json_object_set_new(item, "same_table_as", viommu_json_bdf(shared->sid));
-	text = json_dumps(item, JSON_COMPACT);
+	text = json_dumps(item, JSON_COMPACT | JSON_ENSURE_ASCII);
 	printf("%s%.*s,\"%s\":[", d->n_devices > 1 ? ",\n" : "\n", (int) strlen(text) - 1, text,
 		d->options->entries ? "entries" : "runs");
 	free(text);
@@ -235,7 +235,7 @@ viommu_dump_tables(const viommu_target *target, const viommu_dump_options *optio
 	if (options->json) {
 		qemu = viommu_machine_summary_json(target->machine, &target->unit);
 		fputs("{\"format\":\"viommu-dump\",\"version\":1,\"qemu\":", stdout);
-		json_dumpf(qemu, stdout, JSON_COMPACT);
+		json_dumpf(qemu, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
 		json_decref(qemu);
 		fputs(",\"devices\":[", stdout);
 	}

@@ -29,7 +29,8 @@ choose_memory(viommu_live *self, GError **error)
 		if (self->memory)
 			return TRUE;
 		if (self->options.memory == VIOMMU_MEMORY_PROCESS || g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED) ||
-			g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT)) {
+			g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) ||
+			g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL)) { /* nothing can be asked any more */
 			g_propagate_error(error, g_steal_pointer(&local));
 			return FALSE;
 		}

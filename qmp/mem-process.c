@@ -129,11 +129,9 @@ find_windows(process_memory *self, viommu_monitor *monitor, const viommu_machine
 		if (!text)
 			return FALSE;
 		if (!viommu_hmp_parse_gpa2hva(text, &w.hva)) {
-			g_autofree char *safe = g_strescape(g_strchomp(text), NULL);
-
 			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
-				"QEMU does not say where the RAM at GPA 0x%" G_GINT64_MODIFIER "x stands in its process: %s",
-				region->gpa.first, safe);
+				"QEMU does not say where the RAM at GPA 0x%" G_GINT64_MODIFIER "x stands in its process: %.400s",
+				region->gpa.first, g_strchomp(text));
 			return FALSE;
 		}
 		g_array_append_val(self->windows, w);

@@ -74,6 +74,12 @@ set_held(const viommu_monitor *self, const char *what, GError **error)
 }
 
 static gboolean
+has_scheme(const char *address)
+{
+	return g_str_has_prefix(address, "unix:") || g_str_has_prefix(address, "tcp:");
+}
+
+static gboolean
 connect_socket(viommu_monitor *self, GError **error)
 {
 	g_autoptr(GSocketClient) client = g_socket_client_new();
@@ -93,8 +99,8 @@ connect_socket(viommu_monitor *self, GError **error)
 	}
 	if (!self->connection) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
-			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s,server=on,wait=off",
-			self->address, local->message, self->address);
+			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s%s,server=on,wait=off",
+			self->address, local->message, has_scheme(self->address) ? "" : "unix:", self->address);
 		return FALSE;
 	}
 	self->socket = g_socket_connection_get_socket(self->connection);
@@ -296,9 +302,10 @@ take_answer(viommu_monitor *self, const char *command, const json_t *message, GE
 		return json_incref(ret);
 	if (json_is_object(failure)) {
 		const char *desc = json_string_value(json_object_get(failure, "desc"));
-		g_autofree char *safe = g_strescape(desc ? desc : "no description", NULL);
 
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_QEMU, "QEMU refused %s: %s", command, safe);
+		/* What prints an error escapes it; QEMU's own words are cut to a readable length. */
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_QEMU, "QEMU refused %s: %.400s", command,
+			desc ? desc : "no description");
 		return NULL;
 	}
 	fail_protocol(self, error);
@@ -330,14 +337,15 @@ viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *argume
 {
 	const json_t *command_line = json_object_get(arguments, "command-line");
 	const char *line = json_string_value(command_line);
-	g_autofree char *wanted = g_strdup_printf("its answer to \"%s\"", line ? line : command);
+	g_autofree char *name = g_strdup(line ? line : command); /* arguments goes with the message */
+	g_autofree char *wanted = g_strdup_printf("its answer to \"%s\"", name);
 	gint64 deadline = deadline_of(self);
 
 	/* A NUL byte would hide the rest of the line from the list. */
 	if (!viommu_monitor_may_send(command, line, self->pause_allowed) ||
 		(line && strlen(line) != json_string_length(command_line))) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_REFUSED,
-			"the command \"%s\" is not on the read-only list and was not sent", line ? line : command);
+			"the command \"%s\" is not on the read-only list and was not sent", name);
 		json_decref(arguments);
 		return NULL;
 	}
@@ -349,7 +357,7 @@ viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *argume
 	self->commands++;
 	if (!send_command(self, command, arguments, deadline, wanted, error))
 		return NULL;
-	return wait_answer(self, command, deadline, wanted, error);
+	return wait_answer(self, name, deadline, wanted, error);
 }
 
 char *
