@@ -10,11 +10,15 @@ key(uint64_t gpa)
 }
 
 static gboolean
-read_pages(viommu_memory *memory, viommu_page_read *reads, size_t n, G_GNUC_UNUSED GError **error)
+read_pages(viommu_memory *memory, viommu_page_read *reads, size_t n, GError **error)
 {
 	tables *self = (tables *) memory;
 
 	self->calls++;
+	if (self->dies_after && self->calls > self->dies_after) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the test's source is gone");
+		return FALSE;
+	}
 	self->reads += n;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t gpa = reads[i].gpa.v;

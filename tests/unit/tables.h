@@ -25,6 +25,7 @@ typedef struct {
 	uint64_t cap, ecap, rtaddr;
 	uint32_t gsts;
 	uint64_t reads, calls; /* pages, batches */
+	uint64_t dies_after;   /* so many batches, then the source is gone; 0: it stays */
 } tables;
 
 /* Bits of entries. */
