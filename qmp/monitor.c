@@ -302,10 +302,10 @@ take_answer(viommu_monitor *self, const char *command, const json_t *message, GE
 		return json_incref(ret);
 	if (json_is_object(failure)) {
 		const char *desc = json_string_value(json_object_get(failure, "desc"));
+		g_autofree char *brief = g_strndup(desc ? desc : "no description", 400); /* a sentence, not a book */
+		g_autofree char *safe = g_strescape(brief, NULL);
 
-		/* What prints an error escapes it; QEMU's own words are cut to a readable length. */
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_QEMU, "QEMU refused %s: %.400s", command,
-			desc ? desc : "no description");
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_QEMU, "QEMU refused %s: %s", command, safe);
 		return NULL;
 	}
 	fail_protocol(self, error);
