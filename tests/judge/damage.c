@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Damage to one entry of the tables. */
+#include "tables.h"
+
+#define ADDRESS 0x000ffffffffff000ull
+
+/* Bits that mean something, or must not be set, in each kind of entry and word. */
+static uint64_t
+telling_bit(tables *self, const tables_entry *e, unsigned word)
+{
+	rng *r = self->rng;
+	uint64_t beyond = 1ull << (self->address_bits + rng_below(r, 64 - self->address_bits));
+
+	switch (e->kind) {
+	case ENTRY_ROOT:
+		return rng_percent(r, 50) ? beyond : 1ull << rng_below(r, 12);
+	case ENTRY_CONTEXT:
+		if (word == 0)
+			return rng_percent(r, 30) ? beyond : 1ull << rng_below(r, 12);
+		return 1ull << rng_below(r, word == 1 ? 28 : 64);
+	case ENTRY_DIRECTORY:
+		return rng_percent(r, 50) ? 1ull << rng_below(r, 12) : beyond;
+	case ENTRY_PASID:
+		return 1ull << rng_below(r, 12);
+	case ENTRY_SECOND:
+	case ENTRY_FIRST:
+		break;
+	}
+	switch (rng_below(r, 5)) {
+	case 0: return beyond;
+	case 1: return 1ull << 7;
+	case 2: return 1ull << 11;
+	case 3: return 1ull << (12 + rng_below(r, e->level > 1 && e->level < 4 ? 9 * (e->level - 1) : 4));
+	default: return 1ull << rng_below(r, 12);
+	}
+}
+
+void
+tables_damage(tables *self)
+{
+	rng *r = self->rng;
+	const tables_entry *e = &g_array_index(self->entries, tables_entry, rng_below(r, self->entries->len));
+	unsigned word = (unsigned) rng_below(r, e->words);
+	uint64_t at, value;
+
+	/* The words of a PASID entry that matter are 0 and 2. */
+	if (e->kind == ENTRY_PASID)
+		word = rng_percent(r, 70) ? 0 : rng_percent(r, 70) ? 2 : word;
+	at = e->gpa + 8 * word;
+	value = tables_get(self, at);
+	switch (rng_below(r, 12)) {
+	case 0:
+		value ^= 1ull << rng_below(r, 64);
+		break;
+	case 1:
+	case 2:
+	case 3:
+		value ^= telling_bit(self, e, word);
+		break;
+	case 4:
+		value = 0;
+		break;
+	case 5:
+		value = ~0ull;
+		break;
+	case 6:
+	case 7:
+	case 8:
+		value = (value & ~ADDRESS) | tables_bad_address(self, at);
+		break;
+	case 9:
+		value &= ~(1ull << rng_below(r, 3));
+		break;
+	case 10:
+		value |= telling_bit(self, e, word) | telling_bit(self, e, word);
+		break;
+	default:
+		value = rng_next(r) & (rng_percent(r, 50) ? ~0ull : (1ull << self->address_bits) - 1);
+		break;
+	}
+	tables_put(self, at, value);
+}
