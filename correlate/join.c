@@ -5,30 +5,14 @@
  */
 #include <string.h>
 
+#include "join.h"
 #include "pieces.h"
 #include "result.h"
 
-/* How many faults get the whole walk as their evidence. */
-#define EVIDENCE_LIMIT 1024
+typedef viommu_join join;
 
-typedef struct {
-	viommu_result *result;
-	uint32_t target;
-	const viommu_record *record;
-	const viommu_space *space;
-	const vtd_device *device;
-	uint64_t next; /* everything below was judged */
-	bool finished; /* next ran over the top of the 64-bit space */
-	/* The IOVAs that the table can translate, ascending: one range, or with a first
-	 * stage the two canonical halves. */
-	viommu_iova_range reach[2];
-	unsigned n_reach;
-	const char *lost; /* why absence proves nothing, NULL if it does */
-	vtd_budget *budget; /* of the whole verification */
-} join;
-
-static void
-add(join *j, viommu_run *run)
+void
+viommu_join_add(join *j, viommu_run *run)
 {
 	bool uncertain = run->verdict == VIOMMU_MISSING || run->verdict == VIOMMU_WRONG_ADDRESS ||
 		run->verdict == VIOMMU_WRONG_PERMISSION || run->verdict == VIOMMU_STALE ||
@@ -43,8 +27,8 @@ add(join *j, viommu_run *run)
 }
 
 /* A run for the part [first, last] of a piece. */
-static viommu_run
-expected_run(viommu_verdict verdict, const viommu_piece *piece, uint64_t first, uint64_t last)
+viommu_run
+viommu_expected_run(viommu_verdict verdict, const viommu_piece *piece, uint64_t first, uint64_t last)
 {
 	viommu_run ret = { .verdict = verdict, .iova = { first, last }, .has_expected = true, .expected = *piece };
 
@@ -54,16 +38,16 @@ expected_run(viommu_verdict verdict, const viommu_piece *piece, uint64_t first, 
 }
 
 /* Gives everything that L1 asked for in [first, last] one verdict. */
-static void
-add_expected(join *j, uint64_t first, uint64_t last, viommu_verdict verdict, const char *note)
+void
+viommu_join_add_expected(join *j, uint64_t first, uint64_t last, viommu_verdict verdict, const char *note)
 {
 	const viommu_piece *piece;
 
 	while ((piece = viommu_pieces_from(j->space->live, first)) && piece->iova.first <= last) {
-		viommu_run run = expected_run(verdict, piece, MAX(first, piece->iova.first), MIN(last, piece->iova.last));
+		viommu_run run = viommu_expected_run(verdict, piece, MAX(first, piece->iova.first), MIN(last, piece->iova.last));
 
 		run.note = note;
-		add(j, &run);
+		viommu_join_add(j, &run);
 		if (run.iova.last == last)
 			return;
 		first = run.iova.last + 1;
@@ -80,13 +64,13 @@ add_absent(join *j, uint64_t first, uint64_t last)
 		if (from > to)
 			continue;
 		if (first < from)
-			add_expected(j, first, from - 1, VIOMMU_BEYOND_WIDTH, NULL);
-		add_expected(j, from, to, VIOMMU_MISSING, NULL);
+			viommu_join_add_expected(j, first, from - 1, VIOMMU_BEYOND_WIDTH, NULL);
+		viommu_join_add_expected(j, from, to, VIOMMU_MISSING, NULL);
 		if (to == last)
 			return;
 		first = to + 1;
 	}
-	add_expected(j, first, last, VIOMMU_BEYOND_WIDTH, NULL);
+	viommu_join_add_expected(j, first, last, VIOMMU_BEYOND_WIDTH, NULL);
 }
 
 static bool
@@ -103,8 +87,8 @@ is_page(const vtd_run *seen)
 	return seen->level == 1 || (seen->level <= 3 && seen->raw & 1u << 7);
 }
 
-static void
-observe(viommu_run *run, const vtd_run *seen)
+void
+viommu_observe(viommu_run *run, const vtd_run *seen)
 {
 	run->has_observed = has_entry(seen) && is_page(seen);
 	run->gpa.v = seen->gpa.v + (run->iova.first - seen->iova.first);
@@ -134,12 +118,12 @@ unreadable_note(join *j, const vtd_run *seen)
 static bool
 write_only(const viommu_run *run)
 {
-	return run->expected.write && !run->expected.read;
+	return run->expected.prot_known && run->expected.write && !run->expected.read;
 }
 
 /* What the table has for a page that L1 asked for. */
-static void
-judge(join *j, const vtd_run *seen, viommu_run *run)
+void
+viommu_join_judge(join *j, const vtd_run *seen, viommu_run *run)
 {
 	const viommu_request *request =
 		&g_array_index(j->space->requests, viommu_request, run->expected.request);
@@ -174,7 +158,8 @@ judge(join *j, const vtd_run *seen, viommu_run *run)
 	}
 	if (run->expected.gpa_known && run->gpa.v != run->expected.gpa.v) {
 		run->verdict = VIOMMU_WRONG_ADDRESS;
-	} else if (run->write != run->expected.write || (run->read != run->expected.read && !write_only(run))) {
+	} else if (run->expected.prot_known &&
+		(run->write != run->expected.write || (run->read != run->expected.read && !write_only(run)))) {
 		run->verdict = VIOMMU_WRONG_PERMISSION;
 	} else if (!run->expected.gpa_known) {
 		run->verdict = VIOMMU_UNVERIFIED;
@@ -204,12 +189,12 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 		else if (piece && piece->iova.first <= last)
 			end = piece->iova.first - 1;
 		if (gone)
-			run = expected_run(VIOMMU_STALE, piece, first, end);
+			run = viommu_expected_run(VIOMMU_STALE, piece, first, end);
 		else
 			run = (viommu_run){ .verdict = VIOMMU_UNEXPECTED, .iova = { first, end } };
-		observe(&run, seen);
+		viommu_observe(&run, seen);
 		if (gone || j->space->complete)
-			add(j, &run);
+			viommu_join_add(j, &run);
 		else
 			target->not_in_record += ((end - first) >> VIOMMU_PAGE_SHIFT) + 1;
 		if (end == last)
@@ -234,10 +219,10 @@ judge_run(join *j, const vtd_run *seen, uint64_t at, uint64_t last)
 			add_extra(j, seen, at, piece->iova.first - 1);
 			at = piece->iova.first;
 		}
-		run = expected_run(VIOMMU_MATCH, piece, at, MIN(last, piece->iova.last));
-		observe(&run, seen);
-		judge(j, seen, &run);
-		add(j, &run);
+		run = viommu_expected_run(VIOMMU_MATCH, piece, at, MIN(last, piece->iova.last));
+		viommu_observe(&run, seen);
+		viommu_join_judge(j, seen, &run);
+		viommu_join_add(j, &run);
 		if (run.iova.last == last)
 			return;
 		at = run.iova.last + 1;
@@ -277,8 +262,8 @@ set_reach(join *j)
 	}
 }
 
-static gboolean
-join_tables(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
+gboolean
+viommu_join_tables(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
 {
 	set_reach(j);
 	if (!vtd_walk_device(unit, memory, j->device, j->budget, on_run, j, error))
@@ -286,139 +271,4 @@ join_tables(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error
 	if (!j->finished)
 		add_absent(j, j->next, UINT64_MAX);
 	return TRUE;
-}
-
-static gboolean
-join_target(join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
-{
-	const vtd_device *device = j->device;
-
-	switch (device->outcome) {
-	case VTD_TRANSLATES:
-		return join_tables(j, unit, memory, error);
-	case VTD_PASS_THROUGH:
-		add_expected(j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH, NULL);
-		return TRUE;
-	case VTD_DISABLED:
-		add_expected(j, 0, UINT64_MAX, VIOMMU_TRANSLATION_OFF, NULL);
-		return TRUE;
-	case VTD_FAULTS:
-		add_expected(j, 0, UINT64_MAX, VIOMMU_NO_CONTEXT, vtd_fault_text(device->fault));
-		return TRUE;
-	case VTD_UNREADABLE:
-		add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED, "the root, context or PASID table could not be read");
-		return TRUE;
-	case VTD_INTERRUPT:
-		break; /* said of an address, not of a device */
-	}
-	return TRUE;
-}
-
-/* The walk to the first page of each run that is not a match. */
-static gboolean
-add_evidence(viommu_result *result, const vtd_unit *unit, viommu_memory *memory, GError **error)
-{
-	unsigned n = 0;
-
-	for (guint i = 0; i < result->runs->len && n < EVIDENCE_LIMIT; i++) {
-		viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
-
-		if (run->verdict == VIOMMU_MATCH)
-			continue;
-		run->evidence = g_new0(vtd_translation, 1);
-		n++;
-		if (!vtd_translate_in(unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), run->evidence, error))
-			return FALSE;
-	}
-	return TRUE;
-}
-
-static uint32_t
-same_target(const viommu_result *result, const viommu_target_result *target)
-{
-	for (guint i = 0; i + 1 < result->targets->len; i++) {
-		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
-
-		if (other->space == target->space && other->bypassed == target->bypassed &&
-			vtd_same_tables(&other->device, &target->device))
-			return i;
-	}
-	return result->targets->len - 1;
-}
-
-static const char *
-lost_note(viommu_result *result, const viommu_record *record)
-{
-	g_autofree char *text = NULL;
-
-	if (!record->lost_reason)
-		return NULL;
-	text = g_strdup_printf("the record has lost events (%s)", record->lost_reason);
-	return g_string_chunk_insert_const(result->notes, text);
-}
-
-static gboolean
-verify_space(viommu_result *result, const viommu_record *record, const viommu_space *space,
-	const viommu_machine *machine, const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget,
-	GError **error)
-{
-	for (guint i = 0; i < space->devices->len; i++) {
-		viommu_target_result target = { .record = record, .space = space };
-		uint32_t index = result->targets->len;
-		join j = { .result = result, .target = index, .record = record, .space = space,
-			.budget = budget };
-
-		target.sid = g_array_index(space->devices, viommu_sid, i);
-		target.bypassed = viommu_machine_bypassed(machine, target.sid);
-		if (!vtd_find_device(unit, memory, viommu_machine_alias(machine, target.sid), &target.device, error))
-			return FALSE;
-		g_array_append_val(result->targets, target);
-		g_array_index(result->targets, viommu_target_result, index).same_as = same_target(result, &target);
-		if (g_array_index(result->targets, viommu_target_result, index).same_as != index)
-			continue;
-		j.device = &target.device;
-		j.lost = lost_note(result, record);
-		if (target.bypassed)
-			add_expected(&j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH,
-				"QEMU keeps this device's root bus away from the vIOMMU (bypass_iommu)");
-		else if (!join_target(&j, unit, memory, error))
-			return FALSE;
-	}
-	return TRUE;
-}
-
-static gboolean
-nothing_to_verify(const GPtrArray *records, GError **error)
-{
-	const viommu_record *record = g_ptr_array_index(records, 0);
-
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
-		"nothing to verify: at this moment of the record %s no device is attached to an address space; "
-		"if the mappings were made and undone since, choose the moment with --at held", record->path);
-	return FALSE;
-}
-
-viommu_result *
-viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error)
-{
-	g_autoptr(viommu_result) result = viommu_result_new();
-	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
-	vtd_budget budget = VTD_DEFAULT_BUDGET;
-	vtd_unit unit;
-
-	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
-	for (guint i = 0; i < records->len; i++) {
-		const viommu_record *record = g_ptr_array_index(records, i);
-
-		for (guint k = 0; k < record->spaces->len; k++)
-			if (!verify_space(result, record, g_ptr_array_index(record->spaces, k), viommu_snapshot_machine(snapshot), &unit, memory,
-				    &budget, error))
-				return NULL;
-	}
-	if (result->targets->len == 0) {
-		nothing_to_verify(records, error);
-		return NULL;
-	}
-	return add_evidence(result, &unit, memory, error) ? g_steal_pointer(&result) : NULL;
 }

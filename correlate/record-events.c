@@ -104,6 +104,7 @@ on_attach(viommu_record_reader *r, const json_t *json)
 		return false;
 	g_free(space->backend);
 	space->backend = copy_string(json, "backend");
+	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
 	for (guint i = 0; i < space->devices->len; i++)
 		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
@@ -133,8 +134,11 @@ get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
 {
 	const char *prot = json_string_value(json_object_get(json, "prot"));
 
+	if (!json_object_get(json, "prot"))
+		return true; /* its writer could not see it */
 	if (g_strcmp0(prot, "r") != 0 && g_strcmp0(prot, "w") != 0 && g_strcmp0(prot, "rw") != 0)
 		return viommu_record_reject(r, "its \"prot\" is not \"r\", \"w\" or \"rw\"");
+	request->prot_known = true;
 	request->read = prot[0] == 'r';
 	request->write = prot[0] == 'w' || prot[1] == 'w';
 	return true;
@@ -144,7 +148,8 @@ get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
 static bool
 put_extents(viommu_record_reader *r, viommu_space *space, const json_t *json, const viommu_request *request)
 {
-	viommu_piece piece = { .read = request->read, .write = request->write, .request = space->requests->len - 1 };
+	viommu_piece piece = { .prot_known = request->prot_known, .read = request->read, .write = request->write,
+		.request = space->requests->len - 1 };
 	uint64_t left = request->iova.last - request->iova.first + 1, at = request->iova.first;
 	size_t i;
 	json_t *extent;

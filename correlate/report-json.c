@@ -24,7 +24,7 @@ devices_json(const viommu_result *result, uint32_t target)
 	for (guint i = 0; i < result->targets->len; i++) {
 		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
 
-		if (other->same_as == target)
+		if (other->same_as == target && !other->any_device)
 			json_array_append_new(ret, viommu_json_bdf(other->sid));
 	}
 	return ret;
@@ -60,6 +60,9 @@ run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *uni
 		json_t *expected = json_pack("{s:s, s:I}", "prot",
 			viommu_prot_text(run->expected.read, run->expected.write).text, "seq", (json_int_t) request->seq);
 
+		if (!run->expected.prot_known)
+			json_object_del(expected, "prot");
+
 		if (run->expected.gpa_known)
 			json_object_set_new(expected, "gpa", viommu_json_hex(run->expected.gpa.v));
 		json_object_set_new(item, "expected", expected);
@@ -85,11 +88,15 @@ targets_json(const viommu_result *result, const vtd_unit *unit)
 
 	for (guint i = 0; i < result->targets->len; i++) {
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
-		json_t *item = viommu_device_json(unit, &target->device);
+		json_t *item = target->any_device ? json_object() : viommu_device_json(unit, &target->device);
 
-		json_object_set_new(item, "device", viommu_json_bdf(target->sid));
-		json_object_set_new(item, "source_id", viommu_json_bdf(target->device.sid));
-		json_object_set_new(item, "bypassed", json_boolean(target->bypassed));
+		if (target->any_device) {
+			json_object_set_new(item, "any_device", json_true());
+		} else {
+			json_object_set_new(item, "device", viommu_json_bdf(target->sid));
+			json_object_set_new(item, "source_id", viommu_json_bdf(target->device.sid));
+			json_object_set_new(item, "bypassed", json_boolean(target->bypassed));
+		}
 		json_object_set_new(item, "space", json_integer(target->space->id));
 		json_object_set_new(item, "backend", json_string(target->space->backend));
 		json_object_set_new(item, "record", viommu_json_path(target->record->path));

@@ -93,7 +93,7 @@ print_mapping(FILE *out, const viommu_request *request, const mapping *m)
 		}
 	fprintf(out, "  0x%012" PRIx64 "-0x%012" PRIx64 " %8s  %s  %-18s %-9s ", request->iova.first, request->iova.last,
 		viommu_size_text(request->iova.last - request->iova.first + 1).text,
-		viommu_prot_text(request->read, request->write).text, gpa, sizes);
+		request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", gpa, sizes);
 	print_verdicts(out, m->pages, !all_match(m));
 	if (m->read_added)
 		fprintf(out, " %s(as rw: see below)%s", viommu_tone_on(VIOMMU_FAINT), viommu_tone_off(VIOMMU_FAINT));
@@ -144,17 +144,21 @@ static void
 print_target(FILE *out, const viommu_report *report, uint32_t index)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
-	g_autofree char *label =
-		viommu_device_label(viommu_snapshot_machine(report->snapshot), target->sid);
-	g_autofree char *backend = viommu_escape(target->space->backend);
+	g_autofree char *label = target->any_device
+		? g_strdup(target->space->attached ? "no device" : "any device")
+		: viommu_device_label(viommu_snapshot_machine(report->snapshot), target->sid);
+	g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 
 	fprintf(out, "\n%s%s%s  space %" PRId64 " (%s)\n  ", viommu_tone_on(VIOMMU_STRONG), label,
 		viommu_tone_off(VIOMMU_STRONG), target->space->id, backend);
-	if (target->bypassed)
+	if (target->any_device)
+		fprintf(out, target->space->attached ? "no device is attached at this moment"
+						     : "the record does not say which device: looked for in the tables of every one");
+	else if (target->bypassed)
 		fprintf(out, "not behind the vIOMMU (bypass_iommu)");
 	else
 		viommu_render_device(out, &target->device);
-	if (target->sid.v != target->device.sid.v)
+	if (!target->any_device && target->sid.v != target->device.sid.v)
 		fprintf(out, "; its DMA carries the source id %s", viommu_bdf_text(target->device.sid).text);
 	fputc('\n', out);
 	if (target->same_as != index) {
@@ -190,7 +194,9 @@ print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
 		else
 			fprintf(out, "a GPA that is not known");
 		fprintf(out, ", %s (event %" PRIu64 " of the record)\n",
-			viommu_prot_text(run->expected.read, run->expected.write).text, request->seq);
+			run->expected.prot_known ? viommu_prot_text(run->expected.read, run->expected.write).text
+						 : "permissions not known",
+			request->seq);
 	}
 	if (run->has_observed)
 		fprintf(out, "  %-13s GPA 0x%" PRIx64 ", %s, %s page\n", "the table has", run->gpa.v,
@@ -212,7 +218,7 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 	viommu_tone tone = tone_of(run->verdict);
 
 	fprintf(out, "\n%s%s%s  %s  ", viommu_tone_on(tone), viommu_verdict_name(run->verdict), viommu_tone_off(tone),
-		viommu_bdf_text(target->sid).text);
+		target->any_device ? "any device" : viommu_bdf_text(target->sid).text);
 	print_pages(out, run);
 	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
 	if (run->note) {

@@ -22,6 +22,7 @@ typedef struct {
 	viommu_iova_range iova;
 	viommu_gpa gpa; /* of iova.first, when known */
 	bool gpa_known;
+	bool prot_known; /* read and write say what L1 asked for */
 	bool read, write;
 	uint32_t request; /* index into the space's requests */
 } viommu_piece;
@@ -33,7 +34,7 @@ typedef struct viommu_pieces viommu_pieces;
 typedef struct {
 	uint64_t seq;
 	viommu_iova_range iova;
-	bool read, write;
+	bool prot_known, read, write;
 	uint64_t page_size; /* bytes, 0 when the record does not say */
 	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
 } viommu_request;
@@ -43,6 +44,7 @@ typedef struct {
 	int64_t id;
 	char *backend;
 	GArray *devices;  /* of viommu_sid: attached at the chosen moment */
+	bool attached;    /* a device was attached at some moment; if never, any device may be meant */
 	bool complete;    /* every mapping of this space is in the record */
 	GArray *requests; /* of viommu_request, in record order */
 	viommu_pieces *live; /* mapped at the chosen moment */
@@ -115,6 +117,7 @@ typedef struct {
 typedef struct {
 	const viommu_record *record;
 	const viommu_space *space;
+	bool any_device;   /* the record does not say which device: sid and device mean nothing */
 	viommu_sid sid;    /* of the device; its DMA goes under device.sid, which differs behind a
 	                    * bridge to conventional PCI */
 	bool bypassed;     /* QEMU does not put its DMA through the vIOMMU */

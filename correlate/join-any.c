@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A record made from the kernel's tracepoints need not say which device a mapping is
+ * for.  Then it is looked for in the tables of every device: a page that one of them
+ * has as L1 asked is a match, and the note says where; a page that none has is
+ * missing.  That another device maps the same IOVA elsewhere proves nothing.
+ */
+#include "join.h"
+#include "pieces.h"
+#include "text.h"
+
+typedef struct {
+	viommu_join *join;
+	viommu_pieces *open; /* what has not been found yet */
+	GArray *found;       /* of viommu_iova_range: to be taken out of open */
+	GArray *domains;     /* of vtd_device, each with tables of its own */
+	const char *note;    /* where the walk is */
+	bool incomplete;     /* something could not be read, so absence proves nothing */
+} search;
+
+static void
+add_domain(const vtd_device *device, void *user)
+{
+	search *s = user;
+
+	if (device->outcome == VTD_UNREADABLE)
+		s->incomplete = true;
+	if (device->outcome != VTD_TRANSLATES)
+		return;
+	for (guint i = 0; i < s->domains->len; i++)
+		if (vtd_same_tables(&g_array_index(s->domains, vtd_device, i), device))
+			return;
+	g_array_append_vals(s->domains, device, 1);
+}
+
+static void
+on_run(const vtd_run *seen, void *user)
+{
+	search *s = user;
+	uint64_t at = seen->iova.first;
+	const viommu_piece *piece;
+
+	s->incomplete |= seen->kind == VTD_RUN_LOOP || seen->kind == VTD_RUN_UNVISITED ||
+		(seen->kind == VTD_RUN_UNREADABLE && seen->status != VIOMMU_PAGE_NOT_RAM);
+	while (seen->kind == VTD_RUN_MAPPED && (piece = viommu_pieces_from(s->open, at)) &&
+		piece->iova.first <= seen->iova.last) {
+		viommu_run run = viommu_expected_run(VIOMMU_MATCH, piece, MAX(at, piece->iova.first),
+			MIN(seen->iova.last, piece->iova.last));
+
+		viommu_observe(&run, seen);
+		viommu_join_judge(s->join, seen, &run);
+		if (run.verdict == VIOMMU_MATCH) {
+			run.note = s->note;
+			viommu_join_add(s->join, &run);
+			g_array_append_val(s->found, run.iova);
+		}
+		if (run.iova.last == seen->iova.last)
+			break;
+		at = run.iova.last + 1;
+	}
+}
+
+static gboolean
+search_domain(search *s, const vtd_device *device, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	g_autofree char *note = g_strdup_printf("in the tables of %s, domain %u", viommu_bdf_text(device->sid).text,
+		device->did);
+	gboolean ok;
+
+	s->note = g_string_chunk_insert_const(s->join->result->notes, note);
+	g_array_set_size(s->found, 0);
+	ok = vtd_walk_device(unit, memory, device, s->join->budget, on_run, s, error);
+	for (guint i = 0; i < s->found->len; i++)
+		viommu_pieces_cut(s->open, g_array_index(s->found, viommu_iova_range, i), NULL, NULL);
+	return ok;
+}
+
+/* What no table has. */
+static void
+add_rest(search *s)
+{
+	const viommu_piece *piece = viommu_pieces_from(s->open, 0);
+
+	while (piece) {
+		viommu_run run = viommu_expected_run(s->incomplete ? VIOMMU_UNVERIFIED : VIOMMU_MISSING, piece,
+			piece->iova.first, piece->iova.last);
+
+		run.note = s->incomplete ? "in no device's tables that could be read, but not all could be"
+					 : "in no device's tables; the record does not say which device it is for";
+		viommu_join_add(s->join, &run);
+		piece = run.iova.last == UINT64_MAX ? NULL : viommu_pieces_from(s->open, run.iova.last + 1);
+	}
+}
+
+static viommu_pieces *
+copy_pieces(const viommu_pieces *from)
+{
+	viommu_pieces *ret = viommu_pieces_new();
+	const viommu_piece *piece = viommu_pieces_from(from, 0);
+
+	while (piece) {
+		viommu_pieces_put(ret, piece);
+		piece = piece->iova.last == UINT64_MAX ? NULL : viommu_pieces_from(from, piece->iova.last + 1);
+	}
+	return ret;
+}
+
+gboolean
+viommu_join_any(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	g_autoptr(GArray) domains = g_array_new(FALSE, FALSE, sizeof(vtd_device));
+	g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(viommu_iova_range));
+	search s = { .join = j, .domains = domains, .found = found };
+	gboolean ok;
+
+	if (!vtd_gsts_tes(unit->gsts)) {
+		viommu_join_add_expected(j, 0, UINT64_MAX, VIOMMU_TRANSLATION_OFF, NULL);
+		return TRUE;
+	}
+	ok = vtd_for_each_device(unit, memory, add_domain, &s, error);
+	s.open = copy_pieces(j->space->live);
+	for (guint i = 0; ok && i < domains->len; i++)
+		ok = search_domain(&s, &g_array_index(domains, vtd_device, i), unit, memory, error);
+	if (ok)
+		add_rest(&s);
+	viommu_pieces_free(s.open);
+	return ok;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records against a snapshot: each device of each address space, one after the other. */
+#include "join.h"
+#include "pieces.h"
+#include "result.h"
+
+/* How many faults get the whole walk as their evidence. */
+#define EVIDENCE_LIMIT 1024
+
+static gboolean
+join_target(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	const vtd_device *device = j->device;
+
+	switch (device->outcome) {
+	case VTD_TRANSLATES:
+		return viommu_join_tables(j, unit, memory, error);
+	case VTD_PASS_THROUGH:
+		viommu_join_add_expected(j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH, NULL);
+		return TRUE;
+	case VTD_DISABLED:
+		viommu_join_add_expected(j, 0, UINT64_MAX, VIOMMU_TRANSLATION_OFF, NULL);
+		return TRUE;
+	case VTD_FAULTS:
+		viommu_join_add_expected(j, 0, UINT64_MAX, VIOMMU_NO_CONTEXT, vtd_fault_text(device->fault));
+		return TRUE;
+	case VTD_UNREADABLE:
+		viommu_join_add_expected(j, 0, UINT64_MAX, VIOMMU_UNVERIFIED, "the root, context or PASID table could not be read");
+		return TRUE;
+	case VTD_INTERRUPT:
+		break; /* said of an address, not of a device */
+	}
+	return TRUE;
+}
+
+/* The walk to the first page of each run that is not a match. */
+static gboolean
+add_evidence(viommu_result *result, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	unsigned n = 0;
+
+	for (guint i = 0; i < result->runs->len && n < EVIDENCE_LIMIT; i++) {
+		viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
+
+		if (run->verdict == VIOMMU_MATCH || target->any_device)
+			continue;
+		run->evidence = g_new0(vtd_translation, 1);
+		n++;
+		if (!vtd_translate_in(unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), run->evidence, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static uint32_t
+same_target(const viommu_result *result, const viommu_target_result *target)
+{
+	for (guint i = 0; i + 1 < result->targets->len; i++) {
+		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
+
+		if (other->space == target->space && other->bypassed == target->bypassed &&
+			vtd_same_tables(&other->device, &target->device))
+			return i;
+	}
+	return result->targets->len - 1;
+}
+
+static const char *
+lost_note(viommu_result *result, const viommu_record *record)
+{
+	g_autofree char *text = NULL;
+
+	if (!record->lost_reason)
+		return NULL;
+	text = g_strdup_printf("the record has lost events (%s)", record->lost_reason);
+	return g_string_chunk_insert_const(result->notes, text);
+}
+
+static gboolean
+verify_space(viommu_result *result, const viommu_record *record, const viommu_space *space,
+	const viommu_machine *machine, const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget,
+	GError **error)
+{
+	for (guint i = 0; i < space->devices->len; i++) {
+		viommu_target_result target = { .record = record, .space = space };
+		uint32_t index = result->targets->len;
+		viommu_join j = { .result = result, .target = index, .record = record, .space = space,
+			.budget = budget };
+
+		target.sid = g_array_index(space->devices, viommu_sid, i);
+		target.bypassed = viommu_machine_bypassed(machine, target.sid);
+		if (!vtd_find_device(unit, memory, viommu_machine_alias(machine, target.sid), &target.device, error))
+			return FALSE;
+		g_array_append_val(result->targets, target);
+		g_array_index(result->targets, viommu_target_result, index).same_as = same_target(result, &target);
+		if (g_array_index(result->targets, viommu_target_result, index).same_as != index)
+			continue;
+		j.device = &target.device;
+		j.lost = lost_note(result, record);
+		if (target.bypassed)
+			viommu_join_add_expected(&j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH,
+				"QEMU keeps this device's root bus away from the vIOMMU (bypass_iommu)");
+		else if (!join_target(&j, unit, memory, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* A space with no device at this moment: the record never names one, or it was
+ * detached. */
+static gboolean
+verify_no_device(viommu_result *result, const viommu_record *record, const viommu_space *space, const vtd_unit *unit,
+	viommu_memory *memory, vtd_budget *budget, GError **error)
+{
+	viommu_target_result target = { .record = record, .space = space, .any_device = true,
+		.same_as = result->targets->len };
+	viommu_join j = { .result = result, .target = result->targets->len, .record = record, .space = space,
+		.device = &target.device, .budget = budget, .lost = lost_note(result, record) };
+
+	if (viommu_pieces_count(space->live) == 0)
+		return TRUE;
+	g_array_append_val(result->targets, target);
+	if (!space->attached)
+		return viommu_join_any(&j, unit, memory, error);
+	viommu_join_add_expected(&j, 0, UINT64_MAX, VIOMMU_UNVERIFIED,
+		"no device is attached to this address space at this moment");
+	return TRUE;
+}
+
+static gboolean
+nothing_to_verify(const GPtrArray *records, GError **error)
+{
+	const viommu_record *record = g_ptr_array_index(records, 0);
+
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
+		"nothing to verify: at this moment of the record %s no device is attached to an address space; "
+		"if the mappings were made and undone since, choose the moment with --at held", record->path);
+	return FALSE;
+}
+
+viommu_result *
+viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error)
+{
+	g_autoptr(viommu_result) result = viommu_result_new();
+	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
+	vtd_budget budget = VTD_DEFAULT_BUDGET;
+	const viommu_machine *machine = viommu_snapshot_machine(snapshot);
+	vtd_unit unit;
+
+	viommu_machine_unit(machine, viommu_snapshot_registers(snapshot), &unit);
+	for (guint i = 0; i < records->len; i++) {
+		const viommu_record *record = g_ptr_array_index(records, i);
+
+		for (guint k = 0; k < record->spaces->len; k++) {
+			const viommu_space *space = g_ptr_array_index(record->spaces, k);
+
+			if (!(space->devices->len
+					    ? verify_space(result, record, space, machine, &unit, memory, &budget, error)
+					    : verify_no_device(result, record, space, &unit, memory, &budget, error)))
+				return NULL;
+		}
+	}
+	if (result->targets->len == 0) {
+		nothing_to_verify(records, error);
+		return NULL;
+	}
+	return add_evidence(result, &unit, memory, error) ? g_steal_pointer(&result) : NULL;
+}
