@@ -143,7 +143,7 @@ viommu_join_judge(join *j, const vtd_run *seen, viommu_run *run)
 		return;
 	case VTD_RUN_UNVISITED:
 		run->verdict = VIOMMU_UNVERIFIED;
-		run->note = "L1's tables lead to more tables than one walk reads";
+		run->note = "L1's tables lead to more tables, or more runs of pages, than one verification reads";
 		return;
 	case VTD_RUN_INTERRUPT:
 		run->verdict = VIOMMU_MISSING;

@@ -204,6 +204,7 @@ collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_optio
 	collector c = { .unit = &unit, .memory = &record.base, .budget = VTD_DEFAULT_BUDGET };
 	gboolean ok;
 
+	c.budget.runs = UINT64_MAX; /* none is kept */
 	viommu_machine_unit(self->machine, &self->registers, &unit);
 	if (!collect_rings(self, &unit, &record.base, error))
 		return FALSE;

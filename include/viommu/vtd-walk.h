@@ -159,10 +159,13 @@ typedef struct {
 	/* Table pages to visit.  One that a walk has visited before, as only tables that
 	 * were made to cost time have, is charged VTD_REPEAT_COST times. */
 	uint64_t tables;
+	/* Runs to hand out: whoever keeps them needs some 100 bytes for each. */
+	uint64_t runs;
 } vtd_budget;
 
-/* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves. */
-#define VTD_DEFAULT_BUDGET ((vtd_budget){ .tables = 1u << 20 })
+/* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves; four
+ * million runs are 16 GiB in which no two pages are neighbours. */
+#define VTD_DEFAULT_BUDGET ((vtd_budget){ .tables = 1u << 20, .runs = 1u << 22 })
 #define VTD_REPEAT_COST 64
 
 /* Calls visit for every run in IOVA order. Runs never overlap. */
@@ -191,7 +194,8 @@ gboolean vtd_walk_entries(const vtd_unit *unit, viommu_memory *memory, const vtd
 bool vtd_same_tables(const vtd_device *a, const vtd_device *b);
 
 /* Calls visit for every source id that has a present context entry, and for every
- * bus whose root entry is present but unusable (devfn 0, n_steps 1 or a fault). */
+ * bus whose root entry is present but unusable (devfn 0, n_steps 1 or a fault).  When
+ * the root table itself cannot be read, that is told once, of bus 0. */
 typedef void (*vtd_device_visitor)(const vtd_device *device, void *user);
 gboolean vtd_for_each_device(const vtd_unit *unit, viommu_memory *memory, vtd_device_visitor visit, void *user,
 	GError **error);

@@ -317,6 +317,8 @@ vtd_for_each_device(const vtd_unit *unit, viommu_memory *memory, vtd_device_visi
 			}
 			if (device.fault != VTD_FAULT_CONTEXT_NOT_PRESENT)
 				visit(&device, user);
+			if (!device.steps[0].words)
+				return TRUE; /* all buses share this trouble */
 			if (device.n_steps < 2 || !device.steps[1].words) {
 				if (!unit->scalable || devfn >= 128 || device.n_steps < 2)
 					break; /* the whole bus shares this trouble */

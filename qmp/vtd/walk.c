@@ -39,6 +39,15 @@ joins(const vtd_run *a, const vtd_run *b)
 		b->gpa.v - a->gpa.v == b->iova.first - a->iova.first;
 }
 
+/* The budget is used up at this run. */
+static void
+leave_rest(walker *w)
+{
+	w->run.kind = VTD_RUN_UNVISITED;
+	w->run.iova.last = w->request->range.last;
+	w->stop = TRUE;
+}
+
 static void
 emit(walker *w, const vtd_run *run)
 {
@@ -49,6 +58,12 @@ emit(walker *w, const vtd_run *run)
 	flush(w);
 	w->run = *run;
 	w->has_run = TRUE;
+	if (!w->request->visit)
+		return;
+	if (w->budget->runs == 0)
+		leave_rest(w);
+	else
+		w->budget->runs--;
 }
 
 /* What is known of the table that is being read: its place and what its ancestors
@@ -153,6 +168,8 @@ in_range(const walker *w, const context *at, unsigned index)
 	unsigned shift = vtd_level_shift(at->level);
 	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
 
+	if ((uint64_t) index >> (64 - shift))
+		return FALSE; /* six levels reach beyond 64 bits */
 	return first <= w->request->range.last && first + ((1ull << shift) - 1) >= w->request->range.first;
 }
 
@@ -186,9 +203,8 @@ descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read
 	}
 	if (!charge(w, read->gpa)) {
 		run->kind = VTD_RUN_UNVISITED;
-		run->iova.last = w->request->range.last;
 		emit(w, run);
-		w->stop = TRUE;
+		leave_rest(w);
 		return TRUE;
 	}
 	return walk_table(w, &below, read->data, error);
