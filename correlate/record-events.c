@@ -299,6 +299,7 @@ viommu_record_event(viommu_record_reader *r, const json_t *json)
 		return viommu_record_reject(r, "it has no \"event\"");
 	if (!check_seq(r, json))
 		return false;
+	r->at_rest = strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0;
 	for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
 		if (strcmp(event, handlers[i].event) == 0 && !handlers[i].handle(r, json))
 			return false;

@@ -10,6 +10,7 @@ typedef struct {
 	const char *at;
 	uint64_t line;
 	bool reached; /* the moment that at names */
+	bool at_rest; /* the last event was a mark or the end */
 	GError **error;
 } viommu_record_reader;
 

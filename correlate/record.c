@@ -5,16 +5,22 @@
  * what the format says rejects the record with its line number.
  */
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <viommu/record.h>
 
-#include "lines.h"
 #include "record-reader.h"
 #include "text.h"
 
 #define LINE_LIMIT (256u << 20) /* bytes: a map of a million extents is about 50 MB */
+#define CHUNK (256u << 10)
+
+struct viommu_record_player {
+	viommu_record_reader r;
+	GByteArray *partial; /* a line that has begun */
+};
 
 bool
 viommu_record_reject(viommu_record_reader *r, const char *format, ...)
@@ -99,29 +105,80 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 	return ok;
 }
 
-static bool
-read_lines(viommu_record_reader *r, FILE *file)
+viommu_record_player *
+viommu_record_player_new(const char *path, const char *at)
 {
-	g_autoptr(GByteArray) line = g_byte_array_new();
-	viommu_line_kind kind = VIOMMU_LINE;
-	bool ok = true;
+	viommu_record_player *self = g_new0(viommu_record_player, 1);
 
-	while (ok && !r->reached && (kind = viommu_next_line(file, line, LINE_LIMIT)) == VIOMMU_LINE) {
-		r->line++;
-		ok = read_line(r, (const char *) line->data, line->len);
+	self->r.record = g_new0(viommu_record, 1);
+	self->r.record->path = g_strdup(path);
+	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
+	self->r.at = at;
+	self->partial = g_byte_array_new();
+	return self;
+}
+
+void
+viommu_record_player_free(viommu_record_player *self)
+{
+	if (!self)
+		return;
+	viommu_record_free(self->r.record);
+	g_byte_array_unref(self->partial);
+	g_free(self);
+}
+
+const viommu_record *
+viommu_record_player_record(const viommu_record_player *self)
+{
+	return self->r.record;
+}
+
+/* Appends to the line that has begun, within the limit. */
+static bool
+keep(viommu_record_player *self, const char *bytes, size_t len)
+{
+	if (len > LINE_LIMIT - self->partial->len) {
+		self->r.line++;
+		return viommu_record_reject(&self->r, "the line is longer than %u MiB", LINE_LIMIT >> 20);
 	}
-	if (!ok)
-		return false;
-	if (ferror(file)) {
-		g_set_error(r->error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the record %s: %s", r->record->path,
-			g_strerror(errno));
-		return false;
+	g_byte_array_append(self->partial, (const guint8 *) bytes, (guint) len);
+	return true;
+}
+
+gboolean
+viommu_record_player_feed(viommu_record_player *self, const char *bytes, size_t len, GError **error)
+{
+	self->r.error = error;
+	while (len && !self->r.reached) {
+		const char *end = memchr(bytes, '\n', len);
+		size_t part = end ? (size_t) (end - bytes) : len;
+		bool ok;
+
+		if (!end)
+			return keep(self, bytes, len);
+		if (self->partial->len && !keep(self, bytes, part))
+			return FALSE;
+		self->r.line++;
+		ok = self->partial->len ? read_line(&self->r, (const char *) self->partial->data, self->partial->len)
+					: read_line(&self->r, bytes, part);
+		g_byte_array_set_size(self->partial, 0);
+		if (!ok)
+			return FALSE;
+		bytes += part + 1;
+		len -= part + 1;
 	}
-	if (kind == VIOMMU_LINE_TOO_LONG) {
-		r->line++;
-		return viommu_record_reject(r, "the line is longer than %u MiB", LINE_LIMIT >> 20);
-	}
-	r->record->cut = kind == VIOMMU_LINE_CUT; /* being written, or cut off: valid up to here */
+	return TRUE;
+}
+
+gboolean
+viommu_record_player_finish(viommu_record_player *self, GError **error)
+{
+	viommu_record_reader *r = &self->r;
+
+	r->error = error;
+	r->record->cut = self->partial->len && !r->reached; /* being written, or cut off: valid up to here */
+	r->record->settled = r->reached || (r->at_rest && !r->record->cut);
 	if (r->line == 0)
 		return viommu_record_reject(r, r->record->cut ? "it is cut off within its header" : "it is empty");
 	return !r->at || r->reached ||
@@ -129,22 +186,47 @@ read_lines(viommu_record_reader *r, FILE *file)
 			r->at);
 }
 
+static gboolean
+fail_read(const char *path, const char *doing, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot %s the record %s: %s", doing, path, g_strerror(errno));
+	return FALSE;
+}
+
+static gboolean
+read_all(viommu_record_player *player, int fd, const char *path, GError **error)
+{
+	g_autofree char *bytes = g_malloc(CHUNK);
+
+	while (!player->r.reached) {
+		ssize_t n = read(fd, bytes, CHUNK);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_read(path, "read", error);
+		if (n == 0)
+			break;
+		if (!viommu_record_player_feed(player, bytes, (size_t) n, error))
+			return FALSE;
+	}
+	return viommu_record_player_finish(player, error);
+}
+
 viommu_record *
 viommu_record_read(const char *path, const char *at, GError **error)
 {
-	g_autoptr(viommu_record) self = g_new0(viommu_record, 1);
-	viommu_record_reader r = { .record = self, .at = at, .error = error };
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	bool ok;
+	g_autoptr(viommu_record_player) player = viommu_record_player_new(path, at);
+	bool input = strcmp(path, "-") == 0;
+	int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	gboolean ok;
 
-	self->path = g_strdup(path);
-	self->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
-	if (!file) {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot open the record %s: %s", path, g_strerror(errno));
+	if (fd < 0) {
+		fail_read(path, "open", error);
 		return NULL;
 	}
-	ok = read_lines(&r, file);
-	if (file != stdin)
-		fclose(file);
-	return ok ? g_steal_pointer(&self) : NULL;
+	ok = read_all(player, fd, path, error);
+	if (!input)
+		close(fd);
+	return ok ? g_steal_pointer(&player->r.record) : NULL;
 }

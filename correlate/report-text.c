@@ -335,11 +335,19 @@ static void
 print_summary(FILE *out, const viommu_report *report)
 {
 	uint64_t faults = viommu_result_faults(report->result), total = 0;
-	viommu_tone tone = faults ? VIOMMU_BAD : VIOMMU_GOOD;
+	viommu_tone tone = VIOMMU_UNSURE;
+	const char *word = "UNVERIFIED";
 
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
 		total += report->result->pages[v];
-	fprintf(out, "\n%s%s%s: ", viommu_tone_on(tone), faults ? "FAULT" : "OK", viommu_tone_off(tone));
+	if (faults) {
+		tone = VIOMMU_BAD;
+		word = "FAULT";
+	} else if (report->result->pages[VIOMMU_MATCH] == total) {
+		tone = VIOMMU_GOOD;
+		word = "OK";
+	}
+	fprintf(out, "\n%s%s%s: ", viommu_tone_on(tone), word, viommu_tone_off(tone));
 	if (total == 0)
 		fprintf(out, "nothing is mapped, in L1 or in the table");
 	else if (faults)

@@ -71,6 +71,8 @@ lost_note(viommu_result *result, const viommu_record *record)
 {
 	g_autofree char *text = NULL;
 
+	if (!record->lost_reason && !record->settled)
+		return "the record does not end with a mark or its end: events may be missing behind its last line";
 	if (!record->lost_reason)
 		return NULL;
 	text = g_strdup_printf("the record has lost events (%s)", record->lost_reason);

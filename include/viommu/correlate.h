@@ -61,6 +61,10 @@ typedef struct {
 	char *lost_reason;  /* NULL when nothing is */
 	bool ended;         /* the record has its end event */
 	bool cut;           /* the last line was not whole and was left out */
+	/* Nothing is missing at its end: it ends with a mark or its end event, or at the
+	 * moment asked for, or whoever reads it knows that no more came.  Otherwise it may
+	 * have been cut off between two lines, and absence proves nothing. */
+	bool settled;
 } viommu_record;
 
 /* Reads the record at path ("-": standard input).  at: NULL for its end, or a
@@ -70,6 +74,17 @@ typedef struct {
 viommu_record *viommu_record_read(const char *path, const char *at, GError **error);
 void viommu_record_free(viommu_record *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_record, viommu_record_free)
+
+/* The same, as the record comes in: for a stream that is still being written.  The
+ * record grows with each call and belongs to the player. at has to outlive it. */
+typedef struct viommu_record_player viommu_record_player;
+viommu_record_player *viommu_record_player_new(const char *path, const char *at);
+void viommu_record_player_free(viommu_record_player *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_record_player, viommu_record_player_free)
+gboolean viommu_record_player_feed(viommu_record_player *self, const char *bytes, size_t len, GError **error);
+/* Nothing more will come: is what came a record? */
+gboolean viommu_record_player_finish(viommu_record_player *self, GError **error);
+const viommu_record *viommu_record_player_record(const viommu_record_player *self);
 
 /* ---- the result --------------------------------------------------------------- */
 
