@@ -172,18 +172,18 @@ build(const viommu_snapshot *self, Elf *elf, const GArray *runs, const GByteArra
 	GElf_Phdr phdr = { .p_type = PT_NOTE, .p_offset = note_at, .p_filesz = note->len, .p_align = 4 };
 	Elf_Scn *note_section, *pages;
 
-	if (!gelf_newehdr(elf, ELFCLASS64) || !gelf_getehdr(elf, &ehdr) || !gelf_newphdr(elf, n_phdr))
+	/* Sections first: more than 65534 program headers are counted in one (PN_XNUM). */
+	if (!gelf_newehdr(elf, ELFCLASS64) || !add_section(elf, SHT_NOTE, note_at, &note_section) ||
+		!add_section(elf, SHT_PROGBITS, pages_at, &pages) || !gelf_newphdr(elf, n_phdr) ||
+		!gelf_getehdr(elf, &ehdr))
 		return FALSE;
 	elf_flagelf(elf, ELF_C_SET, ELF_F_LAYOUT);
-	if (!gelf_getehdr(elf, &ehdr))
-		return FALSE;
 	ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
 	ehdr.e_type = ET_CORE;
 	ehdr.e_machine = EM_X86_64;
 	ehdr.e_version = EV_CURRENT;
 	ehdr.e_phoff = sizeof(Elf64_Ehdr);
-	if (!add_section(elf, SHT_NOTE, note_at, &note_section) || !add_data(note_section, note->data, note->len, 0, 4) ||
-		!set_section_size(note_section, note->len) || !add_section(elf, SHT_PROGBITS, pages_at, &pages) ||
+	if (!add_data(note_section, note->data, note->len, 0, 4) || !set_section_size(note_section, note->len) ||
 		!gelf_update_phdr(elf, 0, &phdr))
 		return FALSE;
 	for (guint i = 0; i < runs->len; i++) {
