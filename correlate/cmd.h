@@ -58,5 +58,6 @@ int viommu_cmd_dump(int argc, char **argv);
 int viommu_cmd_walk(int argc, char **argv);
 int viommu_cmd_capture(int argc, char **argv);
 int viommu_cmd_verify(int argc, char **argv);
+int viommu_cmd_watch(int argc, char **argv);
 
 #endif

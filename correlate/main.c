@@ -15,6 +15,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "verify", "did the mappings in a record arrive in the vIOMMU's tables?", viommu_cmd_verify },
+	{ "watch", "the same, while mappings come and go", viommu_cmd_watch },
 	{ "walk", "one translation, entry by entry", viommu_cmd_walk },
 	{ "dump", "root, context and page-table entries", viommu_cmd_dump },
 	{ "info", "registers, devices and domains at a glance", viommu_cmd_info },

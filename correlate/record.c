@@ -134,6 +134,12 @@ viommu_record_player_record(const viommu_record_player *self)
 	return self->r.record;
 }
 
+void
+viommu_record_player_settle(viommu_record_player *self)
+{
+	self->r.record->settled = self->partial->len == 0;
+}
+
 /* Appends to the line that has begun, within the limit. */
 static bool
 keep(viommu_record_player *self, const char *bytes, size_t len)

@@ -81,6 +81,15 @@ run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *uni
 	return item;
 }
 
+json_t *
+viommu_report_json_run(const viommu_report *report, const viommu_run *run)
+{
+	vtd_unit unit;
+
+	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
+	return run_json(report->result, run, &unit);
+}
+
 static json_t *
 targets_json(const viommu_result *result, const vtd_unit *unit)
 {

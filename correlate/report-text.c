@@ -231,6 +231,15 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 			(int) run->evidence->n_steps - 1);
 }
 
+void
+viommu_report_text_run(FILE *out, const viommu_report *report, const viommu_run *run)
+{
+	vtd_unit unit;
+
+	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
+	print_fault(out, report, run, &unit);
+}
+
 /* Faults of one kind in one mapping are told once. */
 static bool
 same_story(const viommu_run *a, const viommu_run *b)

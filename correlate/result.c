@@ -136,9 +136,8 @@ viommu_result_faults(const viommu_result *self)
 	return ret;
 }
 
-/* Everything that makes a fault that fault, as a key. */
-static char *
-fault_key(const viommu_result *self, const viommu_run *run)
+char *
+viommu_run_key(const viommu_result *self, const viommu_run *run)
 {
 	const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
 	const vtd_translation *walk = run->evidence;
@@ -160,11 +159,11 @@ viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool appl
 		const viommu_run *run = &g_array_index(earlier->runs, viommu_run, i);
 
 		if (verdicts[run->verdict].fault)
-			g_hash_table_add(known, fault_key(earlier, run));
+			g_hash_table_add(known, viommu_run_key(earlier, run));
 	}
 	for (guint i = 0; i < self->runs->len; i++) {
 		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
-		g_autofree char *key = verdicts[run->verdict].fault ? fault_key(self, run) : NULL;
+		g_autofree char *key = verdicts[run->verdict].fault ? viommu_run_key(self, run) : NULL;
 		uint64_t pages = run_pages(run);
 
 		if (!key || g_hash_table_contains(known, key))
