@@ -77,9 +77,9 @@ load(file *f, GError **error)
 	return ok;
 }
 
-/* Finds our note in a PT_NOTE. Returns its JSON, or NULL. */
-static json_t *
-find_note(const file *f, const GElf_Phdr *phdr)
+/* Finds our note in a PT_NOTE.  *json is its content, NULL when that is damaged. */
+static bool
+find_note(const file *f, const GElf_Phdr *phdr, json_t **json)
 {
 	uint64_t at = phdr->p_offset, end = phdr->p_offset + phdr->p_filesz;
 
@@ -92,15 +92,16 @@ find_note(const file *f, const GElf_Phdr *phdr)
 		name = ((uint64_t) header.n_namesz + 3) & ~3ull;
 		desc = ((uint64_t) header.n_descsz + 3) & ~3ull;
 		if (name > end - at || desc > end - at - name)
-			return NULL;
+			return false;
 		if (header.n_type == VIOMMU_NOTE_TYPE && header.n_namesz == sizeof(VIOMMU_NOTE_NAME) &&
-			memcmp(f->bytes + at, VIOMMU_NOTE_NAME, sizeof(VIOMMU_NOTE_NAME)) == 0)
-			return header.n_descsz > NOTE_LIMIT
-				? NULL
-				: json_loadb((const char *) f->bytes + at + name, header.n_descsz, 0, NULL);
+			memcmp(f->bytes + at, VIOMMU_NOTE_NAME, sizeof(VIOMMU_NOTE_NAME)) == 0) {
+			if (header.n_descsz <= NOTE_LIMIT)
+				*json = json_loadb((const char *) f->bytes + at + name, header.n_descsz, 0, NULL);
+			return true;
+		}
 		at += name + desc;
 	}
-	return NULL;
+	return false;
 }
 
 static bool
@@ -161,8 +162,8 @@ from_note(const file *f, const json_t *note, GError **error)
 		return NULL;
 	}
 	if (version > VIOMMU_SNAPSHOT_VERSION) {
-		reject(f, error, "it has format version %d and this viommu reads up to %d; use a newer viommu", (int) version,
-			VIOMMU_SNAPSHOT_VERSION);
+		reject(f, error, "it has format version %" JSON_INTEGER_FORMAT " and this viommu reads up to %d; use a newer viommu",
+			version, VIOMMU_SNAPSHOT_VERSION);
 		return NULL;
 	}
 	machine = viommu_machine_from_json(json_object_get(note, "machine"), &local);
@@ -188,22 +189,30 @@ from_note(const file *f, const json_t *note, GError **error)
 }
 
 /* What pages of zeros, which take no room in the file, may claim in all. */
-#define ZERO_PAGES_LIMIT (1u << 20)
+#define ZERO_PAGES_LIMIT (1u << 21) /* a capture takes little more than a million pages */
 static const uint8_t zero_page[VIOMMU_PAGE_SIZE];
 
+/* How many pages segments may still claim.  Those with content not more than the file
+ * has: segments that share bytes would make any number of pages out of a small file. */
+typedef struct {
+	uint64_t zero, content;
+} allowance;
+
 static gboolean
-add_load(viommu_snapshot *self, const file *f, const GElf_Phdr *phdr, uint64_t *zero_pages, GError **error)
+add_load(viommu_snapshot *self, const file *f, const GElf_Phdr *phdr, allowance *left, GError **error)
 {
 	bool zero = phdr->p_filesz == 0;
+	uint64_t pages = phdr->p_memsz / VIOMMU_PAGE_SIZE;
+	uint64_t *limit = zero ? &left->zero : &left->content;
 
 	if (phdr->p_paddr % VIOMMU_PAGE_SIZE || phdr->p_memsz % VIOMMU_PAGE_SIZE || phdr->p_memsz == 0 ||
 		(!zero && phdr->p_memsz != phdr->p_filesz) || !viommu_range_ok(phdr->p_paddr, phdr->p_memsz))
 		return reject(f, error, "a segment at GPA 0x%" G_GINT64_MODIFIER "x is not a run of whole pages",
 			phdr->p_paddr);
-	if (zero && phdr->p_memsz / VIOMMU_PAGE_SIZE > ZERO_PAGES_LIMIT - *zero_pages)
-		return reject(f, error, "it claims more than %u pages of zeros", ZERO_PAGES_LIMIT);
-	if (zero)
-		*zero_pages += phdr->p_memsz / VIOMMU_PAGE_SIZE;
+	if (pages > *limit)
+		return zero ? reject(f, error, "it claims more than %u pages of zeros", ZERO_PAGES_LIMIT)
+			    : reject(f, error, "it claims more pages than it has room for");
+	*limit -= pages;
 	for (uint64_t at = 0; at < phdr->p_memsz; at += VIOMMU_PAGE_SIZE) {
 		viommu_snapshot_page page = { .gpa = VIOMMU_GPA(phdr->p_paddr + at), .status = VIOMMU_PAGE_OK,
 			.data = zero ? zero_page : f->bytes + phdr->p_offset + at };
@@ -242,7 +251,8 @@ parse(const file *f, Elf *elf, GError **error)
 {
 	g_autoptr(viommu_snapshot) self = NULL;
 	json_t *note = NULL;
-	uint64_t zero_pages = 0;
+	bool found = false;
+	allowance left = { .zero = ZERO_PAGES_LIMIT, .content = f->size / VIOMMU_PAGE_SIZE };
 	GElf_Ehdr ehdr;
 	GElf_Phdr phdr;
 	size_t n;
@@ -258,10 +268,14 @@ parse(const file *f, Elf *elf, GError **error)
 			json_decref(note);
 			return NULL;
 		}
-		if (phdr.p_type == PT_NOTE && !note)
-			note = find_note(f, &phdr);
+		if (phdr.p_type == PT_NOTE && !found)
+			found = find_note(f, &phdr, &note);
 	}
-	if (!note) {
+	if (found && !note) {
+		reject(f, error, "its note is damaged");
+		return NULL;
+	}
+	if (!found) {
 		reject(f, error, "it has no viommu note; a plain core file has no registers of the IOMMU");
 		return NULL;
 	}
@@ -271,7 +285,7 @@ parse(const file *f, Elf *elf, GError **error)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		if (!get_segment(f, elf, i, &phdr, error) ||
-			(phdr.p_type == PT_LOAD && !add_load(self, f, &phdr, &zero_pages, error)))
+			(phdr.p_type == PT_LOAD && !add_load(self, f, &phdr, &left, error)))
 			return NULL;
 	viommu_snapshot_seal(self);
 	return no_page_twice(self, f, error) ? g_steal_pointer(&self) : NULL;
