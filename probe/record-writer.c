@@ -37,8 +37,8 @@ record_free(struct record_writer *record)
 	json_free(&record->json);
 }
 
-static void
-write_line(struct record_writer *record)
+void
+record_event_write(struct record_writer *record)
 {
 	json_close_object(&record->json);
 	json_newline(&record->json);
@@ -58,15 +58,15 @@ begin_line(struct record_writer *record)
 	return &record->json;
 }
 
-static struct json *
-begin_event(struct record_writer *record, const char *event)
+struct json *
+record_event_begin(struct record_writer *record, const char *event)
 {
 	struct json *json = begin_line(record);
 
 	json_key(json, "seq");
 	json_uint(json, ++record->seq);
 	json_key(json, "time_ns");
-	json_uint(json, clock_ns(CLOCK_MONOTONIC));
+	json_uint(json, record->at_ns != 0 ? record->at_ns : clock_ns(CLOCK_MONOTONIC));
 	json_key(json, "event");
 	json_string(json, event);
 	return json;
@@ -142,7 +142,7 @@ record_header(struct record_writer *record, const char *program)
 	json_key(json, "monotonic_ns");
 	json_uint(json, clock_ns(CLOCK_MONOTONIC));
 	add_iommus(json);
-	write_line(record);
+	record_event_write(record);
 }
 
 static void
@@ -162,7 +162,7 @@ void
 record_attach(struct record_writer *record, unsigned space, const char *device, int group,
 	const struct iova_ranges *ranges)
 {
-	struct json *json = begin_event(record, VIOMMU_EVENT_ATTACH);
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_ATTACH);
 
 	add_device(json, space, device, group);
 	json_key(json, "complete");
@@ -180,16 +180,16 @@ record_attach(struct record_writer *record, unsigned space, const char *device, 
 		}
 		json_close_array(json);
 	}
-	write_line(record);
+	record_event_write(record);
 }
 
 void
 record_detach(struct record_writer *record, unsigned space, const char *device, int group)
 {
-	struct json *json = begin_event(record, VIOMMU_EVENT_DETACH);
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_DETACH);
 
 	add_device(json, space, device, group);
-	write_line(record);
+	record_event_write(record);
 }
 
 static void
@@ -234,7 +234,7 @@ add_extents(struct json *json, const struct extents *extents)
 void
 record_map(struct record_writer *record, unsigned space, const struct record_map *map)
 {
-	struct json *json = begin_event(record, VIOMMU_EVENT_MAP);
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_MAP);
 
 	add_area(json, space, map->iova, map->size);
 	add_string(json, "prot", prot_name(map->prot));
@@ -245,24 +245,24 @@ record_map(struct record_writer *record, unsigned space, const struct record_map
 	if (map->err == 0)
 		add_extents(json, map->extents);
 	add_errno(json, map->err);
-	write_line(record);
+	record_event_write(record);
 }
 
 void
 record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err)
 {
-	struct json *json = begin_event(record, VIOMMU_EVENT_UNMAP);
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_UNMAP);
 
 	add_area(json, space, iova, size);
 	add_errno(json, err);
-	write_line(record);
+	record_event_write(record);
 }
 
 void
 record_mark(struct record_writer *record, const char *name)
 {
-	add_string(begin_event(record, VIOMMU_EVENT_MARK), "name", name);
-	write_line(record);
+	add_string(record_event_begin(record, VIOMMU_EVENT_MARK), "name", name);
+	record_event_write(record);
 }
 
 void
@@ -274,13 +274,13 @@ record_note(struct record_writer *record, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	add_string(begin_event(record, VIOMMU_EVENT_NOTE), "text", text);
-	write_line(record);
+	add_string(record_event_begin(record, VIOMMU_EVENT_NOTE), "text", text);
+	record_event_write(record);
 }
 
 void
 record_end(struct record_writer *record, const char *reason)
 {
-	add_string(begin_event(record, VIOMMU_EVENT_END), "reason", reason);
-	write_line(record);
+	add_string(record_event_begin(record, VIOMMU_EVENT_END), "reason", reason);
+	record_event_write(record);
 }

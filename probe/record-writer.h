@@ -20,6 +20,7 @@ struct record_writer {
 	struct output *output;
 	struct json json;
 	uint64_t seq;
+	uint64_t at_ns; /* when the events now written were seen; 0: at the call */
 	bool failed;
 };
 
@@ -45,6 +46,9 @@ void record_map(struct record_writer *record, unsigned space, const struct recor
 void record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err);
 void record_mark(struct record_writer *record, const char *name);
 void record_note(struct record_writer *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* For events that only one recorder knows: begin, add keys, write. */
+struct json *record_event_begin(struct record_writer *record, const char *event);
+void record_event_write(struct record_writer *record);
 void record_end(struct record_writer *record, const char *reason);
 
 #endif

@@ -22,11 +22,13 @@
 #define VIOMMU_EVENT_UNMAP "unmap"
 #define VIOMMU_EVENT_MARK "mark" /* a named moment, e.g. "held"                */
 #define VIOMMU_EVENT_LOST "lost" /* events are missing here                 */
+#define VIOMMU_EVENT_INVALIDATE "invalidate" /* L1 told its vIOMMU      */
 #define VIOMMU_EVENT_NOTE "note" /* text for people                         */
 #define VIOMMU_EVENT_END "end"   /* the record is complete                  */
 
 /* Values of "source" of an event: who saw it. */
 #define VIOMMU_SOURCE_MAP "viommu-probe map"
+#define VIOMMU_SOURCE_TRACE "viommu-probe trace"
 
 /* Name of the mark that `viommu-probe map` sets once all mappings are made. */
 #define VIOMMU_MARK_HELD "held"
