@@ -46,20 +46,6 @@ find_space(viommu_record *record, int64_t id, bool create)
 	return space;
 }
 
-static char *
-copy_string(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-
-	return g_strdup(text ? text : "");
-}
-
-static bool
-get_hex(const json_t *json, const char *key, uint64_t *value)
-{
-	return viommu_parse_hex(json_string_value(json_object_get(json, key)), value);
-}
-
 static bool
 get_space(viommu_record_reader *r, const json_t *json, bool create, viommu_space **ret)
 {
@@ -76,7 +62,7 @@ get_range(viommu_record_reader *r, const json_t *json, viommu_iova_range *ret)
 {
 	uint64_t first, size;
 
-	if (!get_hex(json, "iova", &first) || !get_hex(json, "size", &size))
+	if (!viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size))
 		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a \"0x…\" number");
 	if (!viommu_range_ok(first, size))
 		return viommu_record_reject(r, "a range of 0x%" G_GINT64_MODIFIER "x bytes at 0x%" G_GINT64_MODIFIER "x does not fit in 64 bits",
@@ -103,7 +89,7 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	if (!get_space(r, json, true, &space) || !get_device(r, json, &sid))
 		return false;
 	g_free(space->backend);
-	space->backend = copy_string(json, "backend");
+	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
 	for (guint i = 0; i < space->devices->len; i++)
@@ -157,7 +143,7 @@ put_extents(viommu_record_reader *r, viommu_space *space, const json_t *json, co
 	json_array_foreach (json_object_get(json, "extents"), i, extent) {
 		uint64_t gpa, size;
 
-		if (!get_hex(extent, "gpa", &gpa) || !get_hex(extent, "size", &size) || !viommu_range_ok(gpa, size) ||
+		if (!viommu_json_get_hex(extent, "gpa", &gpa) || !viommu_json_get_hex(extent, "size", &size) || !viommu_range_ok(gpa, size) ||
 			(gpa | size) & ~VIOMMU_PAGE_MASK)
 			return viommu_record_reject(r, "extent %zu is not a run of whole pages", i);
 		if (size - 1 > left - 1 || left == 0)
@@ -197,7 +183,7 @@ on_map(viommu_record_reader *r, const json_t *json)
 		return false;
 	if (request.iova.last - request.iova.first == UINT64_MAX)
 		return viommu_record_reject(r, "a mapping of the whole 64-bit space");
-	get_hex(json, "page_size", &request.page_size);
+	viommu_json_get_hex(json, "page_size", &request.page_size);
 	request.gpa_unknown = g_strdup(unknown);
 	g_array_append_val(space->requests, request);
 	viommu_pieces_cut(space->gone, request.iova, NULL, NULL);

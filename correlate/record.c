@@ -51,20 +51,6 @@ viommu_record_free(viommu_record *self)
 	g_free(self);
 }
 
-static char *
-copy_string(const json_t *json, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-
-	return g_strdup(text ? text : "");
-}
-
-static bool
-get_hex(const json_t *json, const char *key, uint64_t *value)
-{
-	return viommu_parse_hex(json_string_value(json_object_get(json, key)), value);
-}
-
 static bool
 read_header(viommu_record_reader *r, const json_t *json)
 {
@@ -78,12 +64,12 @@ read_header(viommu_record_reader *r, const json_t *json)
 	if (version > VIOMMU_RECORD_VERSION)
 		return viommu_record_reject(r, "it has format version %d and this viommu reads up to %d; use a newer viommu", (int) version,
 			VIOMMU_RECORD_VERSION);
-	record->session = copy_string(json, "session");
-	record->kernel = copy_string(json, "kernel");
-	record->cmdline = copy_string(json, "cmdline");
-	record->program = copy_string(json, "program");
-	get_hex(iommu, "cap", &record->cap);
-	get_hex(iommu, "ecap", &record->ecap);
+	record->session = viommu_json_dup_text(json, "session");
+	record->kernel = viommu_json_dup_text(json, "kernel");
+	record->cmdline = viommu_json_dup_text(json, "cmdline");
+	record->program = viommu_json_dup_text(json, "program");
+	viommu_json_get_hex(iommu, "cap", &record->cap);
+	viommu_json_get_hex(iommu, "ecap", &record->ecap);
 	return true;
 }
 

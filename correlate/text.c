@@ -6,21 +6,6 @@
 #include <unistd.h>
 
 bool
-viommu_parse_hex(const char *text, uint64_t *value)
-{
-	size_t digits;
-
-	if (!text || !g_str_has_prefix(text, "0x"))
-		return false;
-	text += 2;
-	digits = strspn(text, "0123456789abcdefABCDEF");
-	if (digits == 0 || digits > 16 || text[digits])
-		return false;
-	*value = g_ascii_strtoull(text, NULL, 16);
-	return true;
-}
-
-bool
 viommu_parse_number(const char *text, uint64_t *value)
 {
 	guint64 number;
@@ -146,15 +131,6 @@ viommu_text
 viommu_prot_text(bool read, bool write)
 {
 	return (viommu_text){ { read ? 'r' : '-', write ? 'w' : '-', '\0' } };
-}
-
-json_t *
-viommu_json_hex(uint64_t value)
-{
-	char text[24];
-
-	g_snprintf(text, sizeof(text), "0x%" G_GINT64_MODIFIER "x", value);
-	return json_string(text);
 }
 
 json_t *

@@ -9,9 +9,8 @@
 #include <glib.h>
 #include <jansson.h>
 #include <viommu/addr.h>
+#include <viommu/json.h>
 
-/* "0x" and 1 … 16 hexadecimal digits, nothing else. text may be NULL. */
-bool viommu_parse_hex(const char *text, uint64_t *value);
 /* A number a person typed: decimal, or hexadecimal with 0x. */
 bool viommu_parse_number(const char *text, uint64_t *value);
 /* "0000:00:04.0", "00:04.0" (segment 0 only). text may be NULL. */
@@ -28,7 +27,6 @@ viommu_text viommu_size_text(uint64_t bytes);     /* "64 KiB", exact; else "1,23
 viommu_text viommu_count_text(uint64_t count);    /* "1,234,567" */
 viommu_text viommu_prot_text(bool read, bool write); /* "rw", "r-", "-w", "--" */
 
-json_t *viommu_json_hex(uint64_t value);
 json_t *viommu_json_path(const char *path); /* a file name need not be UTF-8; JSON has to be */
 json_t *viommu_json_bdf(viommu_sid sid); /* "0000:00:04.0" */
 

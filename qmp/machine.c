@@ -2,6 +2,8 @@
 /* The facts about a QEMU, as an object and as JSON. */
 #include <string.h>
 
+#include <viommu/json.h>
+
 #include "machine.h"
 
 void
@@ -93,15 +95,6 @@ viommu_machine_unit(const viommu_machine *self, const vtd_registers *registers, 
 		ret->tm_allowed = ret->tm_allowed && json_is_true(stale_tm);
 }
 
-static json_t *
-hex(uint64_t value)
-{
-	char text[24];
-
-	g_snprintf(text, sizeof(text), "0x%" G_GINT64_MODIFIER "x", value);
-	return json_string(text);
-}
-
 json_t *
 viommu_machine_to_json(const viommu_machine *self)
 {
@@ -110,8 +103,8 @@ viommu_machine_to_json(const viommu_machine *self)
 	for (guint i = 0; i < self->ram->len; i++) {
 		const viommu_ram_region *region = &g_array_index(self->ram, viommu_ram_region, i);
 
-		json_array_append_new(ram, json_pack("{s:o, s:o, s:s}", "first", hex(region->gpa.first), "last",
-			hex(region->gpa.last), "name", region->name));
+		json_array_append_new(ram, json_pack("{s:o, s:o, s:s}", "first", viommu_json_hex(region->gpa.first), "last",
+			viommu_json_hex(region->gpa.last), "name", region->name));
 	}
 	for (guint i = 0; i < self->pci->len; i++) {
 		const viommu_pci_device *device = &g_array_index(self->pci, viommu_pci_device, i);
@@ -125,20 +118,8 @@ viommu_machine_to_json(const viommu_machine *self)
 		json_array_append_new(bypass, json_integer(g_array_index(self->bypass, uint8_t, i)));
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "version", self->version, "package",
 		self->package, "run_state", self->run_state, "kvm", self->kvm, "iommu_path", self->iommu_path,
-		"iommu_properties", self->iommu_properties, "registers_base", hex(self->registers_base),
-		"registers_size", hex(self->registers_size), "ram", ram, "pci", pci, "bypass", bypass);
-}
-
-static bool
-get_hex(const json_t *json, const char *key, uint64_t *value)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	char *end;
-
-	if (!text || !g_str_has_prefix(text, "0x") || !g_ascii_isxdigit(text[2]) || strlen(text) > 18)
-		return false;
-	*value = g_ascii_strtoull(text + 2, &end, 16);
-	return *end == '\0';
+		"iommu_properties", self->iommu_properties, "registers_base", viommu_json_hex(self->registers_base),
+		"registers_size", viommu_json_hex(self->registers_size), "ram", ram, "pci", pci, "bypass", bypass);
 }
 
 static bool
@@ -173,7 +154,7 @@ ram_from_json(viommu_machine *self, const json_t *list)
 		viommu_ram_region region = { .name = "" };
 		const char *name = json_string_value(json_object_get(item, "name"));
 
-		if (!get_hex(item, "first", &region.gpa.first) || !get_hex(item, "last", &region.gpa.last) ||
+		if (!viommu_json_get_hex(item, "first", &region.gpa.first) || !viommu_json_get_hex(item, "last", &region.gpa.last) ||
 			region.gpa.last < region.gpa.first)
 			return false;
 		if (self->ram->len &&
@@ -222,8 +203,8 @@ viommu_machine_from_json(const json_t *json, GError **error)
 
 	ok = get_text(json, "version", &self->version) && get_text(json, "package", &self->package) &&
 		get_text(json, "run_state", &self->run_state) && get_text(json, "iommu_path", &self->iommu_path) &&
-		json_is_object(properties) && get_hex(json, "registers_base", &self->registers_base) &&
-		get_hex(json, "registers_size", &size) && size <= VTD_REGISTERS_MAX &&
+		json_is_object(properties) && viommu_json_get_hex(json, "registers_base", &self->registers_base) &&
+		viommu_json_get_hex(json, "registers_size", &size) && size <= VTD_REGISTERS_MAX &&
 		ram_from_json(self, json_object_get(json, "ram")) && json_is_array(pci) && json_array_size(pci) <= 65536;
 	if (ok) {
 		json_array_foreach (pci, i, item)

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <viommu/json.h>
+
 #include "machine.h"
 #include "snapshot.h"
 
@@ -131,15 +133,12 @@ parse_unreadable(viommu_snapshot *self, const json_t *list)
 	json_t *item;
 
 	json_array_foreach (list, i, item) {
-		const char *gpa = json_string_value(json_object_get(item, "gpa"));
 		const char *why = json_string_value(json_object_get(item, "why"));
-		guint64 value;
+		uint64_t gpa;
 
-		if (!gpa || !why || !g_str_has_prefix(gpa, "0x") ||
-			!g_ascii_string_to_unsigned(gpa + 2, 16, 0, G_MAXUINT64, &value, NULL) ||
-			value % VIOMMU_PAGE_SIZE)
+		if (!why || !viommu_json_get_hex(item, "gpa", &gpa) || gpa % VIOMMU_PAGE_SIZE)
 			return false;
-		viommu_snapshot_add_page(self, VIOMMU_GPA(value), NULL,
+		viommu_snapshot_add_page(self, VIOMMU_GPA(gpa), NULL,
 			strcmp(why, "not-ram") == 0 ? VIOMMU_PAGE_NOT_RAM : VIOMMU_PAGE_FAILED);
 	}
 	return json_is_array(list);

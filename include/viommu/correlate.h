@@ -85,6 +85,8 @@ gboolean viommu_record_player_feed(viommu_record_player *self, const char *bytes
 /* Nothing more will come: is what came a record? */
 gboolean viommu_record_player_finish(viommu_record_player *self, GError **error);
 const viommu_record *viommu_record_player_record(const viommu_record_player *self);
+/* Whoever feeds the player knows that all there is for now was fed. */
+void viommu_record_player_settle(viommu_record_player *self);
 
 /* ---- the result --------------------------------------------------------------- */
 
@@ -156,6 +158,10 @@ typedef struct {
 viommu_result *viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error);
 void viommu_result_free(viommu_result *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_result, viommu_result_free)
+
+/* What makes a run that run and no other, the same in every look at the same state:
+ * a key for tables of what was seen before. Caller frees. */
+char *viommu_run_key(const viommu_result *self, const viommu_run *run);
 
 /* Pages with a verdict that is a fault. */
 uint64_t viommu_result_faults(const viommu_result *self);

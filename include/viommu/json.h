@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How this project writes an address or a register in JSON: a string of "0x" and 1 to
+ * 16 hexadecimal digits, because a JSON number of 64 bits is not safe with every reader.
+ */
+#ifndef VIOMMU_JSON_H
+#define VIOMMU_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+/* A new string; the caller owns the reference. */
+json_t *viommu_json_hex(uint64_t value);
+
+/* "0x" and 1 … 16 hexadecimal digits, nothing else. text may be NULL. */
+bool viommu_parse_hex(const char *text, uint64_t *value);
+/* The member key of an object; false when it is not there or is no such string. */
+bool viommu_json_get_hex(const json_t *json, const char *key, uint64_t *value);
+
+/* A copy of the string member key, "" when there is none. Caller frees. */
+char *viommu_json_dup_text(const json_t *json, const char *key);
+
+#endif
