@@ -41,6 +41,14 @@ vfio_load_modules(void)
 		run_modprobe("vfio_iommu_type1");
 }
 
+void
+iommufd_load_modules(void)
+{
+	vfio_load_modules();
+	if (access("/dev/iommu", F_OK) < 0)
+		run_modprobe("iommufd");
+}
+
 static int
 write_attribute(const char *bdf, const char *file, const char *text)
 {

@@ -18,6 +18,8 @@ struct pci_binding {
 /* Loads the modules that VFIO needs, if there is a modprobe; what is built in
  * or already there is left alone. */
 void vfio_load_modules(void);
+/* Besides, what iommufd needs. */
+void iommufd_load_modules(void);
 
 /* Makes vfio-pci the driver of the device FACTS is about.  On failure puts
  * back what was changed. */

@@ -14,8 +14,6 @@
 #include "signals.h"
 #include "viommu/record.h"
 
-enum { SPACE = 1 };
-
 static int
 fail_unbound(const struct pci_facts *facts, struct probe_error *error)
 {
@@ -93,6 +91,7 @@ make_and_hold(struct map_run *run, const char **reason)
 static int
 map_and_record(struct map_run *run, const struct pci_facts *facts, struct output *output)
 {
+	const struct backend_kind *kind = run->backend->kind;
 	struct record_writer record;
 	const char *reason = "failed";
 	int ret;
@@ -100,11 +99,12 @@ map_and_record(struct map_run *run, const struct pci_facts *facts, struct output
 	record_begin(&record, output);
 	run->record = &record;
 	record_header(&record, VIOMMU_SOURCE_MAP);
-	record_attach(&record, SPACE, facts->bdf, facts->group, &run->vfio->ranges);
+	record_attach(&record, run->backend->space, kind->record_name, facts->bdf, run->backend->group,
+		run->backend->ranges);
 	ret = make_and_hold(run, &reason);
 	map_run_undo(run);
-	vfio_close(run->vfio);
-	record_detach(&record, SPACE, facts->bdf, facts->group);
+	kind->close(run->backend);
+	record_detach(&record, run->backend->space, kind->record_name, facts->bdf, run->backend->group);
 	record_end(&record, reason);
 	if (run->n_failed > 0 || record.failed)
 		ret = -1;
@@ -130,17 +130,17 @@ prepare_and_map(struct map_run *run, const struct pci_facts *facts, struct probe
 static int
 open_and_map(const struct map_options *options, const struct pci_facts *facts, struct probe_error *error)
 {
-	struct vfio vfio;
-	struct map_run run = { .options = options, .vfio = &vfio };
+	struct backend backend;
+	struct map_run run = { .options = options, .backend = &backend };
 	int ret;
 
 	memory_unlimit_lock();
-	vfio_load_modules();
-	if (vfio_open(&vfio, facts, VFIO_STEP_DEVICE, error) < 0)
+	options->backend->load();
+	if (options->backend->open(&backend, facts, error) < 0)
 		return -1;
 	ret = prepare_and_map(&run, facts, error);
 	map_run_free(&run);
-	vfio_close(&vfio);
+	backend.kind->close(&backend);
 	return ret;
 }
 

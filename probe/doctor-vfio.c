@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "bind.h"
 #include "buffer.h"
 #include "doctor.h"
@@ -167,12 +168,32 @@ check_group_node(struct doctor *doctor)
 	}
 }
 
-void
-doctor_vfio(struct doctor *doctor)
+/* A kernel without it is as good: VFIO's own containers do the same. */
+static void
+check_iommufd(struct doctor *doctor)
+{
+	struct probe_error error;
+	char path[64];
+	int iommu;
+
+	if (iommufd_open_context(&iommu, &error) < 0) {
+		doctor_check(doctor, VERDICT_SKIP, "iommufd", "%s", error.text);
+		return;
+	}
+	close(iommu);
+	doctor_check(doctor, VERDICT_OK, "iommufd", "/dev/iommu opens");
+	if (!doctor->device_found || strcmp(doctor->device.driver, "vfio-pci") != 0)
+		return;
+	doctor->has_iommufd = iommufd_device_path(&doctor->device, path, sizeof path, &error) == 0;
+	doctor_check(doctor, doctor->has_iommufd ? VERDICT_OK : VERDICT_WARN, "VFIO device", "%s",
+		doctor->has_iommufd ? path : error.text);
+}
+
+static void
+check_container(struct doctor *doctor)
 {
 	int container, version;
 
-	doctor_section(doctor, "VFIO");
 	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (container < 0) {
 		fail_container(doctor, errno);
@@ -185,6 +206,14 @@ doctor_vfio(struct doctor *doctor)
 	close(container);
 	check_entry_limit(doctor);
 	check_group_node(doctor);
+}
+
+void
+doctor_vfio(struct doctor *doctor)
+{
+	doctor_section(doctor, "VFIO");
+	check_container(doctor);
+	check_iommufd(doctor);
 }
 
 /* VFIO_IOMMU_ENABLE is where many people stop, for no reason. */
@@ -210,8 +239,9 @@ try_enable(struct doctor *doctor, struct vfio *vfio)
 }
 
 static void
-try_map(struct doctor *doctor, struct vfio *vfio)
+try_map(struct doctor *doctor, struct backend *backend)
 {
+	const struct backend_kind *kind = backend->kind;
 	const struct pattern_item item = { .size = PAGE_4K, .page_size = PAGE_4K };
 	struct prng prng = { 1 };
 	struct buffer buffer = { 0 };
@@ -219,42 +249,72 @@ try_map(struct doctor *doctor, struct vfio *vfio)
 	uint64_t iova = 0x40000000, gone = 0;
 	int err;
 
-	if (!iova_ranges_hold(&vfio->ranges, iova, PAGE_4K))
-		iova = vfio->ranges.range[0].first;
+	if (!iova_ranges_hold(backend->ranges, iova, PAGE_4K))
+		iova = backend->ranges->range[0].first;
 	if (buffer_alloc(&buffer, &item, &prng, &error) < 0) {
-		doctor_check(doctor, VERDICT_SKIP, "MAP_DMA", "%s", error.text);
+		doctor_check(doctor, VERDICT_SKIP, kind->map_call, "%s", error.text);
 		return;
 	}
-	err = vfio_map(vfio, VIOMMU_IOVA(iova), PAGE_4K, buffer.addr, DMA_PROT_READ | DMA_PROT_WRITE);
+	err = kind->map(backend, VIOMMU_IOVA(iova), PAGE_4K, buffer.addr, DMA_PROT_READ | DMA_PROT_WRITE);
 	if (err < 0) {
-		doctor_check(doctor, VERDICT_FAIL, "MAP_DMA", "one page at IOVA 0x%" PRIx64 ": %s: %s", iova,
-			errno_name(-err), errno_map_dma_hint(-err));
+		doctor_check(doctor, VERDICT_FAIL, kind->map_call, "one page at IOVA 0x%" PRIx64 ": %s: %s",
+			iova, errno_name(-err), kind->map_hint(-err));
 	} else {
-		doctor_check(doctor, VERDICT_OK, "MAP_DMA", "one page at IOVA 0x%" PRIx64 " mapped", iova);
-		err = vfio_unmap(vfio, VIOMMU_IOVA(iova), PAGE_4K, &gone);
-		doctor_check(doctor, err == 0 && gone == PAGE_4K ? VERDICT_OK : VERDICT_FAIL, "UNMAP_DMA",
+		doctor_check(
+			doctor, VERDICT_OK, kind->map_call, "one page at IOVA 0x%" PRIx64 " mapped", iova);
+		err = kind->unmap(backend, VIOMMU_IOVA(iova), PAGE_4K, &gone);
+		doctor_check(doctor, err == 0 && gone == PAGE_4K ? VERDICT_OK : VERDICT_FAIL, kind->unmap_call,
 			"%s, 0x%" PRIx64 " bytes unmapped", err == 0 ? "done" : errno_name(-err), gone);
 	}
 	buffer_free(&buffer);
 }
 
 static void
-tell_ranges(struct doctor *doctor, const struct vfio *vfio)
+tell_ranges(struct doctor *doctor, const struct iova_ranges *ranges)
 {
-	if (!vfio->ranges.from_kernel)
+	if (!ranges->from_kernel)
 		doctor_more(doctor, "the kernel (before 5.4) does not tell which IOVAs it allows");
-	for (size_t i = 0; vfio->ranges.from_kernel && i < vfio->ranges.n; i++)
-		doctor_more(doctor, "IOVAs allowed: 0x%" PRIx64 " - 0x%" PRIx64, vfio->ranges.range[i].first,
-			vfio->ranges.range[i].last);
-	if (vfio->available >= 0)
-		doctor_more(doctor, "mappings still available: %" PRId64, vfio->available);
+	for (size_t i = 0; ranges->from_kernel && i < ranges->n; i++)
+		doctor_more(doctor, "IOVAs allowed: 0x%" PRIx64 " - 0x%" PRIx64, ranges->range[i].first,
+			ranges->range[i].last);
+}
+
+/* Opens the device in an address space of its own.  NAME: of the check; SEEN:
+ * what to say when it worked. */
+static bool
+try_open(struct doctor *doctor, const struct backend_kind *kind, struct backend *ret, const char *name,
+	const char *seen)
+{
+	struct probe_error error;
+
+	if (kind->open(ret, &doctor->device, &error) < 0) {
+		const bool cannot_look = error.err == EBUSY || error.err == EACCES;
+
+		doctor_check(doctor, cannot_look ? VERDICT_SKIP : VERDICT_FAIL, name, "%s", error.text);
+		return false;
+	}
+	doctor_check(doctor, VERDICT_OK, name, "%s, %s is open and attached", seen, doctor->device.bdf);
+	tell_ranges(doctor, ret->ranges);
+	return true;
+}
+
+static void
+try_iommufd(struct doctor *doctor)
+{
+	struct backend backend;
+
+	if (!doctor->has_iommufd)
+		return;
+	if (!try_open(doctor, &backend_iommufd, &backend, "ATTACH_IOMMUFD", "bound to an iommufd"))
+		return;
+	try_map(doctor, &backend);
+	backend.kind->close(&backend);
 }
 
 void
 doctor_trial(struct doctor *doctor)
 {
-	struct probe_error error;
-	struct vfio vfio;
+	struct backend backend;
 
 	doctor_section(doctor, "Trial");
 	if (!doctor->device_found || doctor->device.group < 0 ||
@@ -263,17 +323,12 @@ doctor_trial(struct doctor *doctor)
 			"needs a device in an IOMMU group that is bound to vfio-pci");
 		return;
 	}
-	if (vfio_open(&vfio, &doctor->device, VFIO_STEP_DEVICE, &error) < 0) {
-		const bool cannot_look = error.err == EBUSY || error.err == EACCES;
-
-		doctor_check(
-			doctor, cannot_look ? VERDICT_SKIP : VERDICT_FAIL, "SET_IOMMU", "%s", error.text);
-		return;
+	if (try_open(doctor, &backend_vfio, &backend, "SET_IOMMU", "type1v2 set")) {
+		if (backend.vfio.available >= 0)
+			doctor_more(doctor, "mappings still available: %" PRId64, backend.vfio.available);
+		try_enable(doctor, &backend.vfio);
+		try_map(doctor, &backend);
+		backend.kind->close(&backend);
 	}
-	doctor_check(
-		doctor, VERDICT_OK, "SET_IOMMU", "type1v2 set, %s is open and attached", doctor->device.bdf);
-	tell_ranges(doctor, &vfio);
-	try_enable(doctor, &vfio);
-	try_map(doctor, &vfio);
-	vfio_close(&vfio);
+	try_iommufd(doctor);
 }

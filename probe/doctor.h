@@ -28,6 +28,7 @@ struct doctor {
 	const char *bdf; /* or NULL: no device was named */
 	struct pci_facts device;
 	bool device_found;
+	bool has_iommufd; /* and a character device for it */
 };
 
 void doctor_begin(struct doctor *ret, FILE *out);

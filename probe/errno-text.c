@@ -31,6 +31,7 @@ static const struct {
 	{ EINVAL, "EINVAL" },
 	{ ENFILE, "ENFILE" },
 	{ EMFILE, "EMFILE" },
+	{ EMSGSIZE, "EMSGSIZE" },
 	{ ENOTTY, "ENOTTY" },
 	{ EFBIG, "EFBIG" },
 	{ ENOSPC, "ENOSPC" },
@@ -84,5 +85,23 @@ errno_map_dma_hint(int err)
 		return "this backend has no such operation";
 	default:
 		return "see dmesg for what the kernel says";
+	}
+}
+
+const char *
+errno_ioas_map_hint(int err)
+{
+	switch (err) {
+	case EINVAL:
+		return "the IOVA is outside the ranges this IOMMU allows (IOMMU_IOAS_IOVA_RANGES), or not page "
+		       "aligned";
+	case EOVERFLOW:
+		return "the mapping would run past the top of the 64-bit address space";
+	case ENOENT:
+		return "there is no such IOAS";
+	case ENOSPC:
+		return "there is no free IOVA of that size";
+	default:
+		return errno_map_dma_hint(err);
 	}
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend.h"
 #include "report.h"
 
 enum {
@@ -32,6 +33,8 @@ static const char help[] =
 	"Other options:\n"
 	"      --seed N        places what is random: the same seed, the same places [1];\n"
 	"                      with a shape: random gaps between the mappings\n"
+	"      --backend KIND  vfio: group and type1 container; iommufd: VFIO's character\n"
+	"                      device and /dev/iommu                            [vfio]\n"
 	"      --bind          bind the device to vfio-pci first; put the old driver back\n"
 	"      --unmap-half    unmap every second mapping again before holding the rest\n"
 	"      --hold SECONDS  hold them so long and do not look at stdin\n"
@@ -50,6 +53,7 @@ enum {
 	OPT_SEED,
 	OPT_IOVA,
 	OPT_PROT,
+	OPT_BACKEND,
 	OPT_BIND,
 	OPT_HOLD,
 	OPT_UNMAP_HALF,
@@ -63,6 +67,7 @@ static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "iova", required_argument, NULL, OPT_IOVA },
 	{ "prot", required_argument, NULL, OPT_PROT },
+	{ "backend", required_argument, NULL, OPT_BACKEND },
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "hold", required_argument, NULL, OPT_HOLD },
 	{ "unmap-half", no_argument, NULL, OPT_UNMAP_HALF },
@@ -112,6 +117,9 @@ take_option(struct map_options *options, int option, const char *arg)
 		if (!parse_uint(arg, &options->hold_seconds) || options->hold_seconds > HOLD_MAX)
 			return "--hold wants a whole number of seconds, at most ten years";
 		return NULL;
+	case OPT_BACKEND:
+		options->backend = backend_find(arg);
+		return options->backend != NULL ? NULL : "--backend wants vfio or iommufd";
 	case OPT_BIND:
 		options->bind = true;
 		return NULL;
@@ -173,6 +181,7 @@ map_options_parse(struct map_options *ret, int argc, char **argv, int *status)
 			.iova = 0x40000000,
 			.prot = DMA_PROT_READ | DMA_PROT_WRITE },
 		.seed = 1,
+		.backend = &backend_vfio,
 		.output = "-",
 	};
 	opterr = 0;

@@ -8,11 +8,14 @@
 #include "parse.h"
 #include "pattern.h"
 
+struct backend_kind;
+
 struct map_options {
 	char bdf[PCI_BDF_LEN];
 	bool shaped; /* a shape was asked for; else the default pattern */
 	struct pattern_shape shape;
 	uint64_t seed;
+	const struct backend_kind *backend;
 	bool bind;
 	bool unmap_half;
 	bool force;

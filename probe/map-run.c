@@ -10,7 +10,6 @@
 #include "signals.h"
 
 enum {
-	SPACE = 1,        /* the one container */
 	FAILURES_MAX = 8, /* refusals after which more of the same teach nothing */
 };
 
@@ -32,15 +31,15 @@ map_run_prepare(struct map_run *run, struct probe_error *error)
 	int ret;
 
 	if (options->shaped)
-		ret = pattern_shaped(&run->pattern, &run->vfio->ranges, &options->shape, options->seed);
+		ret = pattern_shaped(&run->pattern, run->backend->ranges, &options->shape, options->seed);
 	else
-		ret = pattern_default(&run->pattern, &run->vfio->ranges, options->seed);
+		ret = pattern_default(&run->pattern, run->backend->ranges, options->seed);
 	if (ret == -2)
 		return probe_fail(error, ENOSPC,
 			"%" PRIu64 " mapping(s) of 0x%" PRIx64 " bytes from IOVA 0x%" PRIx64
 			" on do not fit the IOVAs that this IOMMU allows (the last is 0x%" PRIx64 ")",
 			options->shape.count, options->shape.size, options->shape.iova,
-			run->vfio->ranges.range[run->vfio->ranges.n - 1].last);
+			run->backend->ranges->range[run->backend->ranges->n - 1].last);
 	run->held = ret < 0 ? NULL : calloc(run->pattern.n + 1, sizeof *run->held);
 	if (run->held == NULL)
 		return probe_fail(error, ENOMEM, "out of memory");
@@ -51,7 +50,7 @@ map_run_prepare(struct map_run *run, struct probe_error *error)
 	return 0;
 }
 
-/* The pages may move until VFIO has pinned them, so only the second look
+/* The pages may move until the kernel has pinned them, so only the second look
  * counts; the first shows whether they did. */
 static int
 record_made(struct map_run *run, const struct pattern_item *item, const struct buffer *buffer, int err,
@@ -70,7 +69,7 @@ record_made(struct map_run *run, const struct pattern_item *item, const struct b
 
 	if (err == 0 && pagemap_read(buffer->addr, item->size, after) < 0)
 		return -1;
-	record_map(run->record, SPACE, &map);
+	record_map(run->record, run->backend->space, &map);
 	if (err == 0 && after->unknown != NULL && !run->told_unknown) {
 		run->told_unknown = true;
 		probe_say("guest-physical addresses are not recorded: %s", after->unknown);
@@ -85,10 +84,10 @@ record_made(struct map_run *run, const struct pattern_item *item, const struct b
 }
 
 static void
-say_refused(const struct pattern_item *item, int err)
+say_refused(const struct map_run *run, const struct pattern_item *item, int err)
 {
 	probe_say("the kernel refused to map 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64 ": %s: %s", item->size,
-		item->iova.v, errno_name(err), errno_map_dma_hint(err));
+		item->iova.v, errno_name(err), run->backend->kind->map_hint(err));
 }
 
 static int
@@ -109,12 +108,14 @@ make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *e
 	}
 	held->iova = item->iova;
 	ret = pagemap_read(held->buffer.addr, item->size, &before);
-	err = ret < 0 ? 0 : vfio_map(run->vfio, item->iova, item->size, held->buffer.addr, item->prot);
+	err = ret < 0 ? 0
+		      : run->backend->kind->map(
+				run->backend, item->iova, item->size, held->buffer.addr, item->prot);
 	held->mapped = ret == 0 && err == 0;
 	if (ret == 0)
 		ret = record_made(run, item, &held->buffer, err, &before, &after);
 	if (err < 0) {
-		say_refused(item, -err);
+		say_refused(run, item, -err);
 		run->n_failed++;
 		run->full = err == -ENOSPC;
 		buffer_free(&held->buffer);
@@ -165,8 +166,8 @@ unmap_one(struct map_run *run, size_t i)
 
 	if (!held->mapped)
 		return;
-	err = vfio_unmap(run->vfio, held->iova, held->buffer.size, &gone);
-	record_unmap(run->record, SPACE, held->iova, held->buffer.size, -err);
+	err = run->backend->kind->unmap(run->backend, held->iova, held->buffer.size, &gone);
+	record_unmap(run->record, run->backend->space, held->iova, held->buffer.size, -err);
 	held->mapped = err < 0;
 	if (err < 0) {
 		probe_say("the kernel refused to unmap 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64 ": %s",

@@ -6,11 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend.h"
 #include "buffer.h"
 #include "map-options.h"
 #include "pattern.h"
 #include "record-writer.h"
-#include "vfio.h"
 
 struct held_mapping {
 	struct buffer buffer;
@@ -20,12 +20,12 @@ struct held_mapping {
 
 struct map_run {
 	const struct map_options *options;
-	struct vfio *vfio;
+	struct backend *backend;
 	struct record_writer *record;
 	struct pattern pattern;
 	struct held_mapping *held; /* one for each item of the pattern */
-	size_t n_failed;           /* MAP_DMA or UNMAP_DMA that the kernel refused */
-	bool full;                 /* the container takes no more mappings */
+	size_t n_failed;           /* maps and unmaps that the kernel refused */
+	bool full;                 /* the address space takes no more mappings */
 	bool told_unknown;
 };
 

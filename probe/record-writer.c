@@ -146,12 +146,12 @@ record_header(struct record_writer *record, const char *program)
 }
 
 static void
-add_device(struct json *json, unsigned space, const char *device, int group)
+add_device(struct json *json, unsigned space, const char *backend, const char *device, int group)
 {
 	json_key(json, "space");
 	json_uint(json, space);
 	add_string(json, "device", device);
-	add_string(json, "backend", "vfio-type1v2");
+	add_string(json, "backend", backend);
 	if (group >= 0) {
 		json_key(json, "group");
 		json_uint(json, (uint64_t) group);
@@ -159,12 +159,12 @@ add_device(struct json *json, unsigned space, const char *device, int group)
 }
 
 void
-record_attach(struct record_writer *record, unsigned space, const char *device, int group,
+record_attach(struct record_writer *record, unsigned space, const char *backend, const char *device, int group,
 	const struct iova_ranges *ranges)
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_ATTACH);
 
-	add_device(json, space, device, group);
+	add_device(json, space, backend, device, group);
 	json_key(json, "complete");
 	json_bool(json, true);
 	if (ranges->from_kernel) {
@@ -184,11 +184,12 @@ record_attach(struct record_writer *record, unsigned space, const char *device, 
 }
 
 void
-record_detach(struct record_writer *record, unsigned space, const char *device, int group)
+record_detach(
+	struct record_writer *record, unsigned space, const char *backend, const char *device, int group)
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_DETACH);
 
-	add_device(json, space, device, group);
+	add_device(json, space, backend, device, group);
 	record_event_write(record);
 }
 

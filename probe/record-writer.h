@@ -39,9 +39,11 @@ void record_free(struct record_writer *record);
 
 /* PROGRAM names the writer, "viommu-probe map"; the version is added. */
 void record_header(struct record_writer *record, const char *program);
-void record_attach(struct record_writer *record, unsigned space, const char *device, int group,
-	const struct iova_ranges *ranges);
-void record_detach(struct record_writer *record, unsigned space, const char *device, int group);
+/* BACKEND: see viommu-record(5).  GROUP: -1 where there are no VFIO groups. */
+void record_attach(struct record_writer *record, unsigned space, const char *backend, const char *device,
+	int group, const struct iova_ranges *ranges);
+void record_detach(struct record_writer *record, unsigned space, const char *backend, const char *device,
+	int group);
 void record_map(struct record_writer *record, unsigned space, const struct record_map *map);
 void record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err);
 void record_mark(struct record_writer *record, const char *name);

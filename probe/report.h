@@ -34,5 +34,7 @@ const char *errno_name(int err);
 
 /* What ERR means when VFIO_IOMMU_MAP_DMA returns it, and what to do. */
 const char *errno_map_dma_hint(int err);
+/* The same for IOMMU_IOAS_MAP. */
+const char *errno_ioas_map_hint(int err);
 
 #endif

@@ -80,6 +80,7 @@ class Usage(ProbeTest):
             '--seed': ('x', '-1', '18446744073709551616'),
             '--iova': ('0x40000001', '4095', 'zero', '0x10000000000000000'),
             '--prot': ('', 'wr', 'x', 'rwx', 'RW'),
+            '--backend': ('', 'type1', 'IOMMUFD', 'vfio,iommufd'),
             '--hold': ('-1', '1.5', 'forever', '315360001'),
             '--output': ('',),
         }
@@ -99,6 +100,7 @@ class Usage(ProbeTest):
         for args in (('--size', '0x10000'), ('--size', '64K', '--page', '4k'), ('--page', '2m'), ('--page', '1G'),
                      ('--count', '4194304'), ('--seed', '0'), ('--iova', '0'), ('--iova', '0xfffffffffffff000'),
                      ('--prot', 'r'), ('--prot', 'w'), ('--prot', 'rw'), ('--hold', '0'), ('-o', '-'),
+                     ('--backend', 'vfio'), ('--backend', 'iommufd'),
                      ('--bind', '--unmap-half', '--force')):
             with self.subTest(args=args):
                 self.assertSays(run('map', NO_DEVICE, *args), 1, f'no PCI device {NO_DEVICE}')

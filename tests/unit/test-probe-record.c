@@ -128,7 +128,7 @@ test_events(struct fixture *f, gconstpointer data)
 
 	(void) data;
 	g_assert_cmpint(extents_add(&extents, words, 2), ==, 0);
-	record_attach(&f->record, 1, "0000:00:04.0", 3, &ranges);
+	record_attach(&f->record, 1, "vfio-type1v2", "0000:00:04.0", 3, &ranges);
 	map.size = 0x2000;
 	record_map(&f->record, 1, &map);
 	g_assert_cmpint(extents_add(&extents, words + 2, 1), ==, 0);
@@ -141,7 +141,7 @@ test_events(struct fixture *f, gconstpointer data)
 	record_unmap(&f->record, 1, map.iova, 0x3000, 22);
 	record_mark(&f->record, "held");
 	record_note(&f->record, "a \"note\" %d", 1);
-	record_detach(&f->record, 1, "0000:00:04.0", 3);
+	record_detach(&f->record, 1, "vfio-type1v2", "0000:00:04.0", 3);
 	record_end(&f->record, "SIGINT");
 	extents_free(&extents);
 	got = lines(f);

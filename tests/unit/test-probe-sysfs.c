@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bind.h"
+#include "iommufd.h"
 #include "sysfs.h"
 #include "vfio.h"
 
@@ -269,6 +270,26 @@ test_commands(struct fixture *f, gconstpointer data)
 		strstr(text, "\n  echo 0000:00:04.0 > /sys/bus/pci/devices/0000:00:04.0/driver/unbind\n"));
 }
 
+static void
+test_iommufd_device(struct fixture *f, gconstpointer data)
+{
+	struct pci_facts facts = { .bdf = "0000:00:04.0" };
+	struct probe_error error = { 0 };
+	char path[64];
+
+	(void) data;
+	/* Before 6.1, or not bound to vfio-pci. */
+	g_assert_cmpint(iommufd_device_path(&facts, path, sizeof path, &error), ==, -1);
+	/* Without CONFIG_VFIO_DEVICE_CDEV it has a name and no number. */
+	put(f, DEVICE "/vfio-dev/vfio7/uevent", "");
+	g_assert_cmpint(iommufd_device_path(&facts, path, sizeof path, &error), ==, -1);
+	g_assert_cmpint(error.err, ==, ENODEV);
+	g_assert_nonnull(strstr(error.text, "CONFIG_VFIO_DEVICE_CDEV"));
+	put(f, DEVICE "/vfio-dev/vfio7/dev", "511:7\n");
+	g_assert_cmpint(iommufd_device_path(&facts, path, sizeof path, &error), ==, 0);
+	g_assert_cmpstr(path, ==, "/dev/vfio/devices/vfio7");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -282,5 +303,6 @@ main(int argc, char **argv)
 	ADD("bind-fails", test_bind_fails);
 	ADD("bind-and-restore", test_bind_and_restore);
 	ADD("commands", test_commands);
+	ADD("iommufd-device", test_iommufd_device);
 	return g_test_run();
 }
