@@ -82,8 +82,8 @@ output_open(struct output *ret, const char *path, bool force, struct probe_error
 		 * with no reader then keeps no signal waiting.  stdout is shared
 		 * with whoever started us and stays as it is. */
 		flags = fcntl(ret->fd, F_GETFL);
-		if (flags >= 0)
-			(void) fcntl(ret->fd, F_SETFL, flags | O_NONBLOCK);
+		if (flags >= 0 && fcntl(ret->fd, F_SETFL, flags | O_NONBLOCK) == 0)
+			ret->unblocked = true;
 	}
 	ret->pipe = fstat(ret->fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 	return 0;
@@ -158,6 +158,47 @@ output_write(struct output *output, const char *bytes, size_t len)
 	}
 	if (output->err == 0)
 		return 0;
+	say_failed(output);
+	return -1;
+}
+
+void
+output_unblock(struct output *output)
+{
+	struct stat st;
+	int fd;
+
+	if (output->unblocked || fstat(output->fd, &st) < 0 || S_ISREG(st.st_mode))
+		return;
+	fd = open("/proc/self/fd/1", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	output->fd = fd;
+	output->close_fd = true;
+	output->unblocked = true;
+}
+
+ssize_t
+output_try(struct output *output, const char *bytes, size_t len)
+{
+	struct pollfd writable = { output->fd, POLLOUT, 0 };
+	ssize_t wrote;
+
+	if (output->err != 0)
+		return -1;
+	/* Where write() might wait, a page goes once poll() says that there is
+	 * room: true for pipes, and near enough for the rest. */
+	if (!output->unblocked) {
+		if (poll(&writable, 1, 0) <= 0 || !(writable.revents & (POLLOUT | POLLERR | POLLNVAL)))
+			return 0;
+		len = len < 4096 ? len : 4096;
+	}
+	do
+		wrote = write(output->fd, bytes, len);
+	while (wrote < 0 && errno == EINTR);
+	if (wrote >= 0 || errno == EAGAIN)
+		return wrote >= 0 ? wrote : 0;
+	output->err = errno;
 	say_failed(output);
 	return -1;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "report.h"
 
@@ -13,6 +14,7 @@ struct output {
 	bool close_fd;
 	bool pipe;      /* its reader going away can be noticed by poll() */
 	bool told_wait; /* "nobody reads …" was said */
+	bool unblocked; /* a write() to it never waits */
 	int err;        /* the errno that ended it; nothing is written after that */
 	const char *name;
 };
@@ -26,6 +28,12 @@ int output_open(struct output *ret, const char *path, bool force, struct probe_e
  * reader who is slow; after a signal only for a moment, after a second signal
  * not at all.  -1 once the output has failed, now or before. */
 int output_write(struct output *output, const char *bytes, size_t len);
+/* For output_try(): gives stdout, which is shared with others, an open file of
+ * our own where the kernel makes one (a pipe, a terminal). */
+void output_unblock(struct output *output);
+/* Writes what goes without waiting, maybe nothing: how many bytes.  -1 once the
+ * output has failed. */
+ssize_t output_try(struct output *output, const char *bytes, size_t len);
 /* Says so on stderr if the last bytes do not reach the disk. */
 int output_close(struct output *output);
 

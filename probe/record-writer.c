@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -46,8 +47,18 @@ record_event_write(struct record_writer *record)
 		probe_say("the record is cut off: out of memory");
 		record->failed = true;
 	}
-	if (!record->failed && output_write(record->output, record->json.data, record->json.len) < 0)
-		record->failed = true;
+	if (record->failed)
+		return;
+	if (record->queue == NULL) {
+		record->failed = output_write(record->output, record->json.data, record->json.len) < 0;
+		return;
+	}
+	if (queue_put(record->queue, record->json.data, record->json.len))
+		return;
+	/* The number goes to the next event: a gap would count as lost, too. */
+	record->seq--;
+	record->lost++;
+	record->failed = record->output->err != 0;
 }
 
 static struct json *
@@ -58,11 +69,25 @@ begin_line(struct record_writer *record)
 	return &record->json;
 }
 
+static void
+tell_lost(struct record_writer *record)
+{
+	const uint64_t lost = record->lost;
+
+	record->lost = 0;
+	record_lost(record, lost, "the reader of the record was too slow");
+	if (record->lost > 0) /* refused again */
+		record->lost = lost;
+}
+
 struct json *
 record_event_begin(struct record_writer *record, const char *event)
 {
-	struct json *json = begin_line(record);
+	struct json *json;
 
+	if (record->lost > 0 && strcmp(event, VIOMMU_EVENT_LOST) != 0)
+		tell_lost(record);
+	json = begin_line(record);
 	json_key(json, "seq");
 	json_uint(json, ++record->seq);
 	json_key(json, "time_ns");
@@ -193,8 +218,8 @@ record_detach(
 	record_event_write(record);
 }
 
-static void
-add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size)
+void
+record_add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size)
 {
 	json_key(json, "space");
 	json_uint(json, space);
@@ -204,8 +229,8 @@ add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size)
 	json_hex(json, size);
 }
 
-static void
-add_errno(struct json *json, int err)
+void
+record_add_errno(struct json *json, int err)
 {
 	if (err == 0)
 		return;
@@ -214,8 +239,8 @@ add_errno(struct json *json, int err)
 	add_string(json, "error", errno_name(err));
 }
 
-static void
-add_extents(struct json *json, const struct extents *extents)
+void
+record_add_extents(struct json *json, const struct extents *extents)
 {
 	json_key(json, "extents");
 	json_open_array(json);
@@ -237,15 +262,15 @@ record_map(struct record_writer *record, unsigned space, const struct record_map
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_MAP);
 
-	add_area(json, space, map->iova, map->size);
+	record_add_area(json, space, map->iova, map->size);
 	add_string(json, "prot", prot_name(map->prot));
 	json_key(json, "vaddr");
 	json_hex(json, (uint64_t) (uintptr_t) map->vaddr);
 	json_key(json, "page_size");
 	json_hex(json, map->page_size);
 	if (map->err == 0)
-		add_extents(json, map->extents);
-	add_errno(json, map->err);
+		record_add_extents(json, map->extents);
+	record_add_errno(json, map->err);
 	record_event_write(record);
 }
 
@@ -254,8 +279,8 @@ record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uin
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_UNMAP);
 
-	add_area(json, space, iova, size);
-	add_errno(json, err);
+	record_add_area(json, space, iova, size);
+	record_add_errno(json, err);
 	record_event_write(record);
 }
 
@@ -277,6 +302,28 @@ record_note(struct record_writer *record, const char *format, ...)
 	va_end(ap);
 	add_string(record_event_begin(record, VIOMMU_EVENT_NOTE), "text", text);
 	record_event_write(record);
+}
+
+void
+record_lost(struct record_writer *record, uint64_t count, const char *reason)
+{
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_LOST);
+
+	json_key(json, "count");
+	json_uint(json, count);
+	add_string(json, "reason", reason);
+	record_event_write(record);
+}
+
+void
+record_drain(struct record_writer *record)
+{
+	if (record->queue == NULL)
+		return;
+	if (queue_drain(record->queue) < 0)
+		record->failed = true;
+	if (record->lost > 0)
+		tell_lost(record);
 }
 
 void

@@ -13,6 +13,7 @@
 #include "extents.h"
 #include "json.h"
 #include "output.h"
+#include "queue.h"
 #include "ranges.h"
 #include "viommu/addr.h"
 
@@ -20,6 +21,8 @@ struct record_writer {
 	struct output *output;
 	struct json json;
 	uint64_t seq;
+	struct queue *queue; /* where lines go that must not wait; or NULL: straight to the output */
+	uint64_t lost;       /* events refused by the queue and not yet told of */
 	uint64_t at_ns; /* when the events now written were seen; 0: at the call */
 	bool failed;
 };
@@ -48,9 +51,17 @@ void record_map(struct record_writer *record, unsigned space, const struct recor
 void record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err);
 void record_mark(struct record_writer *record, const char *name);
 void record_note(struct record_writer *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The parts of events that they have in common. */
+void record_add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size);
+void record_add_errno(struct json *json, int err);
+void record_add_extents(struct json *json, const struct extents *extents);
 /* For events that only one recorder knows: begin, add keys, write. */
 struct json *record_event_begin(struct record_writer *record, const char *event);
 void record_event_write(struct record_writer *record);
+/* COUNT: 0 when it is not known how many. */
+void record_lost(struct record_writer *record, uint64_t count, const char *reason);
+/* Lets the queue, if there is one, run empty, waiting for the reader. */
+void record_drain(struct record_writer *record);
 void record_end(struct record_writer *record, const char *reason);
 
 #endif
