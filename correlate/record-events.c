@@ -24,17 +24,12 @@ viommu_space_free(void *data)
 }
 
 static viommu_space *
-find_space(viommu_record *record, int64_t id, bool create)
+find_space(viommu_record_reader *r, int64_t id, bool create)
 {
-	viommu_space *space;
+	viommu_space *space = g_hash_table_lookup(r->spaces, &id);
 
-	for (guint i = 0; i < record->spaces->len; i++) {
-		space = g_ptr_array_index(record->spaces, i);
-		if (space->id == id)
-			return space;
-	}
-	if (!create)
-		return NULL;
+	if (space || !create)
+		return space;
 	space = g_new0(viommu_space, 1);
 	space->id = id;
 	space->backend = g_strdup("");
@@ -42,7 +37,8 @@ find_space(viommu_record *record, int64_t id, bool create)
 	space->requests = g_array_new(FALSE, FALSE, sizeof(viommu_request));
 	space->live = viommu_pieces_new();
 	space->gone = viommu_pieces_new();
-	g_ptr_array_add(record->spaces, space);
+	g_ptr_array_add(r->record->spaces, space);
+	g_hash_table_insert(r->spaces, &space->id, space);
 	return space;
 }
 
@@ -53,7 +49,7 @@ get_space(viommu_record_reader *r, const json_t *json, bool create, viommu_space
 
 	if (!json_is_integer(id))
 		return viommu_record_reject(r, "its \"space\" is not a number");
-	*ret = find_space(r->record, json_integer_value(id), create);
+	*ret = find_space(r, json_integer_value(id), create);
 	return *ret || viommu_record_reject(r, "it names a space that no device was attached to");
 }
 
@@ -215,7 +211,7 @@ on_unmap(viommu_record_reader *r, const json_t *json)
 static void
 count_lost(viommu_record *record, uint64_t count, const char *reason)
 {
-	record->lost += count;
+	record->lost = count > UINT64_MAX - record->lost ? UINT64_MAX : record->lost + count;
 	if (!record->lost_reason)
 		record->lost_reason = g_strdup(reason);
 }
@@ -258,20 +254,23 @@ static const struct {
 	{ VIOMMU_EVENT_END, on_end },
 };
 
-/* Sequence numbers rise by one: a step back is garbage, a gap is lost events. */
+/* A gap before the sequence number next is lost events. */
+static void
+count_gap(viommu_record *record, uint64_t next)
+{
+	if (next > record->last_seq + 1)
+		count_lost(record, next - record->last_seq - 1, "sequence numbers are missing");
+}
+
+/* Sequence numbers rise by one; a step back is garbage. */
 static bool
-check_seq(viommu_record_reader *r, const json_t *json)
+check_seq(viommu_record_reader *r, const json_t *json, uint64_t *ret)
 {
 	const json_t *seq = json_object_get(json, "seq");
-	viommu_record *record = r->record;
-	uint64_t value = (uint64_t) json_integer_value(seq);
 
-	if (!json_is_integer(seq) || json_integer_value(seq) <= (json_int_t) record->last_seq)
+	if (!json_is_integer(seq) || json_integer_value(seq) <= (json_int_t) r->record->last_seq)
 		return viommu_record_reject(r, "its \"seq\" does not rise");
-	if (value != record->last_seq + 1)
-		count_lost(record, value - record->last_seq - 1, "sequence numbers are missing");
-	record->last_seq = value;
-	record->events++;
+	*ret = (uint64_t) json_integer_value(seq);
 	return true;
 }
 
@@ -279,18 +278,27 @@ bool
 viommu_record_event(viommu_record_reader *r, const json_t *json)
 {
 	const char *event = json_string_value(json_object_get(json, "event"));
-	uint64_t at;
+	uint64_t at = UINT64_MAX, seq;
 
 	if (!event)
 		return viommu_record_reject(r, "it has no \"event\"");
-	if (!check_seq(r, json))
+	if (!check_seq(r, json, &seq))
 		return false;
+	if (r->at && !g_ascii_string_to_unsigned(r->at, 10, 0, G_MAXUINT64, &at, NULL))
+		at = UINT64_MAX;
+	if (seq > at) {
+		count_gap(r->record, at + 1);
+		r->reached = true;
+		return true;
+	}
+	count_gap(r->record, seq);
+	r->record->last_seq = seq;
+	r->record->events++;
 	r->at_rest = strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0;
 	for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
 		if (strcmp(event, handlers[i].event) == 0 && !handlers[i].handle(r, json))
 			return false;
-	if (r->at && g_ascii_string_to_unsigned(r->at, 10, 0, G_MAXUINT64, &at, NULL) && r->record->last_seq >= at)
+	if (seq == at)
 		r->reached = true;
 	return true;
 }
-

@@ -7,6 +7,7 @@
 
 typedef struct {
 	viommu_record *record;
+	GHashTable *spaces; /* of the record's viommu_space, by their id */
 	const char *at;
 	uint64_t line;
 	bool reached; /* the moment that at names */

@@ -62,8 +62,8 @@ read_header(viommu_record_reader *r, const json_t *json)
 		g_strcmp0(json_string_value(json_object_get(json, "format")), VIOMMU_RECORD_FORMAT) != 0 || version < 1)
 		return viommu_record_reject(r, "it does not begin with a viommu-record header; make one in L1 with: viommu-probe map BDF -o FILE");
 	if (version > VIOMMU_RECORD_VERSION)
-		return viommu_record_reject(r, "it has format version %d and this viommu reads up to %d; use a newer viommu", (int) version,
-			VIOMMU_RECORD_VERSION);
+		return viommu_record_reject(r, "it has format version %" JSON_INTEGER_FORMAT " and this viommu reads up to %d; use a newer viommu",
+			version, VIOMMU_RECORD_VERSION);
 	record->session = viommu_json_dup_text(json, "session");
 	record->kernel = viommu_json_dup_text(json, "kernel");
 	record->cmdline = viommu_json_dup_text(json, "cmdline");
@@ -99,6 +99,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.record = g_new0(viommu_record, 1);
 	self->r.record->path = g_strdup(path);
 	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
+	self->r.spaces = g_hash_table_new(g_int64_hash, g_int64_equal);
 	self->r.at = at;
 	self->partial = g_byte_array_new();
 	return self;
@@ -109,6 +110,7 @@ viommu_record_player_free(viommu_record_player *self)
 {
 	if (!self)
 		return;
+	g_hash_table_unref(self->r.spaces);
 	viommu_record_free(self->r.record);
 	g_byte_array_unref(self->partial);
 	g_free(self);
