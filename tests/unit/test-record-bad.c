@@ -110,7 +110,7 @@ test_events(void)
 			"does not fit in 64 bits" },
 		{ "map", "\"space\":1,\"iova\":\"0x1001\",\"size\":\"0x1000\"", "multiple of 4 KiB" },
 		{ "map", "\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x1001\"", "multiple of 4 KiB" },
-		{ "map", "\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x5000000000000000\"",
+		{ "map", "\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x10000000000000000\"",
 			"not a \"0x…\" number" },
 		{ "map", "\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x1000\",\"prot\":\"x\"",
 			"\"prot\" is not" },
@@ -236,7 +236,7 @@ static void
 test_deep(void)
 {
 	g_autoptr(record_text) t = record_text_new();
-	g_autofree char *open = g_strnfill(500000, '['), *close = g_strnfill(500000, ']');
+	g_autofree char *open = g_strnfill(1000000, '['), *close = g_strnfill(1000000, ']');
 
 	record_event(t, "note", "\"x\":%s%s", open, close);
 	expect_rejected(t, "line 2: not a JSON object");
@@ -297,7 +297,7 @@ test_flipped(void)
 	guint taken = 0;
 
 	record_attach(t, 1, "0000:00:04.0", true);
-	record_map(t, 1, 0x1000, 0x50000, 0x8000, "rw");
+	record_map(t, 1, 0x1000, 0x100000, 0x8000, "rw");
 	record_unmap(t, 1, 0x3000, 0x2000);
 	record_map_unknown(t, 1, 0x10000, 0x2000, "rw", "why");
 	record_event(t, "lost", "\"count\":1,\"reason\":\"x\"");
