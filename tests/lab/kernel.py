@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from .errors import Unavailable
 
 DEFAULT_PACKAGE = 'linux-image-cloud-amd64'
+SMALL = 'small'
 _FRESH_SECONDS = 24 * 3600
 
 
@@ -42,14 +43,21 @@ def cache_dir():
 
 
 @contextlib.contextmanager
-def cache_lock(name):
-    """One process at a time fills one part of the cache."""
+def cache_lock(name, waiting=None):
+    """One process at a time fills one part of the cache.  `waiting` is called
+    if another one does just now."""
     with open(os.path.join(cache_dir(), f'.{name}.lock'), 'w') as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
-def _run(argv, **options):
+def run(argv, **options):
+    """The stdout of a program of the package system; Unavailable when it fails."""
     try:
         return subprocess.run(argv, capture_output=True, text=True, check=True,
                               env={**os.environ, 'LC_ALL': 'C'}, **options).stdout
@@ -68,14 +76,14 @@ def _version_key(name):
 def _resolve(package):
     """From a meta package, a package or a pattern to one linux-image-… package."""
     if '*' in package:
-        names = _run(['apt-cache', 'pkgnames', 'linux-image-']).split()
+        names = run(['apt-cache', 'pkgnames', 'linux-image-']).split()
         names = [name for name in names
                  if fnmatch.fnmatchcase(name, package) and not name.endswith('-dbg')
                  and '-unsigned' not in name]
         if not names:
             raise Unavailable(f'no kernel package matches {package} (run "apt-get update"?)')
         package = max(names, key=_version_key)
-    text = _run(['apt-cache', 'depends', '--no-recommends', package])
+    text = run(['apt-cache', 'depends', '--no-recommends', package])
     match = re.search(r'Depends: (linux-image-\d\S+)', text)
     return match.group(1) if match else package
 
@@ -98,9 +106,9 @@ def _fetch(package, directory):
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     # Sandbox::User: the cache is usually not readable for the user "_apt".
-    _run(['apt-get', 'download', '-q', '-o', 'APT::Sandbox::User=root', name], cwd=work)
+    run(['apt-get', 'download', '-q', '-o', 'APT::Sandbox::User=root', name], cwd=work)
     for archive in glob.glob(os.path.join(work, '*.deb')):
-        _run(['dpkg', '-x', archive, work])
+        run(['dpkg', '-x', archive, work])
         os.unlink(archive)
     if not _unpacked(work):
         raise Unavailable(f'the package {name} holds no kernel')
@@ -139,10 +147,14 @@ def from_files(image, modules=None):
 
 
 def find(choice=None, modules=None):
-    """`choice` is a bzImage (a path with a slash), a package or a pattern;
-    the default is $VIOMMU_LAB_KERNEL, or Debian's cloud kernel."""
+    """`choice` is a bzImage (a path with a slash), a package or a pattern, or
+    "small" for that of smallkernel.py; the default is $VIOMMU_LAB_KERNEL, or
+    Debian's cloud kernel."""
     choice = choice or os.environ.get('VIOMMU_LAB_KERNEL') or DEFAULT_PACKAGE
     modules = modules or os.environ.get('VIOMMU_LAB_MODULES')
     if '/' in choice:
         return from_files(choice, modules)
+    if choice == SMALL:
+        from . import smallkernel       # which stands on this file
+        return smallkernel.find()
     return from_package(choice)

@@ -12,7 +12,7 @@ import time
 if __name__ == '__main__':
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-from lab import cleanup
+from lab import cleanup, qemus
 from lab.errors import LabError
 from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, Guest, say
 
@@ -24,9 +24,12 @@ def options():
                'Environment: VIOMMU_LAB_CACHE, VIOMMU_LAB_KERNEL, VIOMMU_LAB_QEMU, '
                'VIOMMU_LAB_ACCEL (tcg, kvm), VIOMMU_PROBE.')
     parser.add_argument('action', choices=['boot'])
-    parser.add_argument('--kernel', help='Debian package, package pattern, or path of a bzImage')
+    parser.add_argument('--kernel', help='Debian package, package pattern, path of a bzImage, or "small" (smallkernel.py)')
     parser.add_argument('--modules', help='with a bzImage: its lib/modules/RELEASE; none if all is built in')
-    parser.add_argument('--qemu', help='QEMU binary')
+    parser.add_argument('--qemu', help=f'QEMU binary, or "{qemus.QEMU_10}" for that of Debian\'s backports')
+    parser.add_argument('--mode', choices=qemus.MODES,
+                        help='of the vIOMMU, instead of --iommu: scalable with the second or the first stage '
+                             '(which QEMU 10.0 has)')
     parser.add_argument('--memory', default='4G', help='default %(default)s')
     parser.add_argument('--smp', type=int, default=1)
     parser.add_argument('--iommu', default=DEFAULT_IOMMU, metavar='PROPS',
@@ -45,10 +48,13 @@ def main():
     cleanup.install_signal_handlers()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with Guest(kernel=chosen.kernel, modules=chosen.modules, qemu=chosen.qemu,
-                   memory=chosen.memory, smp=chosen.smp,
-                   iommu=None if chosen.iommu == 'none' else chosen.iommu,
-                   devices=chosen.device or DEFAULT_DEVICES, append=chosen.append,
+        qemu, iommu, append = chosen.qemu, chosen.iommu, chosen.append
+        if chosen.mode:
+            mode = qemus.mode(chosen.mode, qemu)
+            qemu, iommu, append = mode['qemu'], mode['iommu'], f'{mode["append"]} {append}'
+        with Guest(kernel=chosen.kernel, modules=chosen.modules, qemu=qemu,
+                   memory=chosen.memory, smp=chosen.smp, iommu=None if iommu == 'none' else iommu,
+                   devices=chosen.device or DEFAULT_DEVICES, append=append,
                    qemu_args=shlex.split(chosen.qemu_args), programs=chosen.program,
                    progress=say) as guest:
             print(f'L1 is up after {guest.boot_seconds:.1f} s. QEMU is process {guest.pid}.\n'
