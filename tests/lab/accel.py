@@ -4,8 +4,9 @@
 /dev/kvm may exist and still be useless: some sandboxes offer one that runs
 only guests built for it.  There, a handful of instructions in long mode pass
 and Linux hangs in its first steps; so the question is put to a whole kernel,
-once per boot of the host, and the answer is kept in the cache."""
+once per QEMU and boot of the host, and the answer is kept in the cache."""
 
+import hashlib
 import os
 import subprocess
 import time
@@ -67,7 +68,7 @@ def choose(qemu, image):
         return TCG
     with open('/proc/sys/kernel/random/boot_id') as handle:
         key = f'{handle.read().strip()} {qemu}'
-    path = os.path.join(cache_dir(), 'accel')
+    path = os.path.join(cache_dir(), 'accel-' + hashlib.sha256(qemu.encode()).hexdigest()[:8])
     if os.path.exists(path):
         with open(path) as handle:
             known, _, answer = handle.read().partition('\n')

@@ -2,31 +2,22 @@
 """One guest (L1) with a vIOMMU under QEMU."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 
 from . import accel as accelerators
-from . import cleanup, initramfs, kernel as kernels
+from . import cleanup, initramfs, kernel as kernels, qemus
 from .control import Control
-from .errors import GuestError, Unavailable
+from .errors import GuestError
 from .qmp import Qmp
 
 RECORD_PORT = '/dev/virtio-ports/org.viommu.record'
-DEFAULT_IOMMU = 'intremap=on,caching-mode=on'
+DEFAULT_IOMMU = qemus.IOMMU
 DEFAULT_DEVICES = ('edu,addr=04.0', 'edu,addr=05.0')
 DEFAULT_APPEND = ('console=ttyS0 panic=-1 intel_iommu=on iommu=on '
                   'hugepagesz=1G hugepages=1 default_hugepagesz=2M hugepages=16')
 BOOT_SECONDS = 120
-
-
-def find_qemu(choice=None):
-    choice = choice or os.environ.get('VIOMMU_LAB_QEMU') or 'qemu-system-x86_64'
-    path = shutil.which(choice)
-    if not path:
-        raise Unavailable(f'{choice} is missing: apt-get install qemu-system-x86')
-    return path
 
 
 def find_probe(choice=None):
@@ -46,7 +37,8 @@ class Guest:
     def __init__(self, *, kernel=None, modules=None, qemu=None, memory='4G', smp=1,
                  iommu=DEFAULT_IOMMU, devices=DEFAULT_DEVICES, append='', cmdline=DEFAULT_APPEND,
                  qemu_args=(), programs=None, accel=None, system=True, progress=None):
-        """`iommu`: properties of intel-iommu, or None for a QEMU without one.
+        """`qemu`: a program, or 'qemu-10'; `kernel`: see kernel.find().
+        `iommu`: properties of intel-iommu, or None for a QEMU without one.
         `append` is added to the kernel command line; `cmdline` replaces it.
         `system=False`: a QEMU that halts at once, for what needs no Linux.
         `programs`: static files for the guest's /bin, default viommu-probe.
@@ -55,7 +47,7 @@ class Guest:
         self.qmp = self._control = self._process = None
         self.dir = cleanup.temp_dir()
         try:
-            self._start(kernel, modules, find_qemu(qemu), memory, smp, iommu, devices,
+            self._start(kernel, modules, qemus.find(qemu), memory, smp, iommu, devices,
                         f'{cmdline} {append}'.strip(), qemu_args, programs, accel, system)
         except BaseException:
             self.close()

@@ -38,10 +38,11 @@ class State:
                 return mapping
         return None
 
-    def within(self, first, last):
-        """The parts of [first, last] that are mapped, coalesced."""
+    def within(self, first, last, permission=''):
+        """The parts of [first, last] that are mapped, with at least this
+        permission, coalesced."""
         return coalesce((max(m.iova, first), min(m.last, last)) for m in self.held
-                        if m.iova <= last and m.last >= first)
+                        if m.iova <= last and m.last >= first and permission in m.prot)
 
     def ever(self, iova):
         return any(m.iova <= iova <= m.last for m in self.held + self.unmapped)

@@ -44,3 +44,11 @@ def verify(*arguments, seconds=120):
     if result['exit_status'] != process.returncode:
         raise LabError(f'exit status {process.returncode}, {result["exit_status"]} in the JSON')
     return process, result
+
+
+def json_of(*arguments, seconds=120):
+    """The JSON of a viommu command that has to succeed."""
+    process = run(*arguments, '--format', 'json', seconds=seconds)
+    if process.returncode != 0:
+        raise LabError(f'viommu {" ".join(arguments)}: exit status {process.returncode}\n{process.stderr}')
+    return json.loads(process.stdout)
