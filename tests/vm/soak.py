@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every fault, many times: python3 tests/vm/soak.py [RUNS] [SEED]
+"""Every fault, many times: python3 tests/vm/soak.py [RUNS] [SEED] [--mode MODE]
 
 Each run verifies the untouched guest, then each fault at a place of chance,
 then the untouched guest again; every other run boots anew.  Prints a table of
-missed faults and false alarms; exit status 0 when there was neither."""
+missed faults and false alarms; exit status 0 when there was neither.
 
+MODE is that of the vIOMMU: legacy (default), scalable (second stage) or first
+(first stage; on QEMU 10.0 unless --qemu names another)."""
+
+import argparse
 import random
-import sys
 import time
+import unittest
 
 from common import BDF, Held, LabError, boot, faults, viommu
 
-from lab import cleanup
+from lab import cleanup, qemus
 
 
 class Tally:
@@ -36,11 +40,11 @@ class Tally:
         return not any(row[1] or row[2] for row in self.rows.values())
 
 
-def one_run(guest, rng, tally):
+def one_run(guest, mode, rng, tally):
     # Every second mapping gone makes room for left-behind; the whole pattern
     # is for the rest, or the huge pages would seldom be hit.
     half = [faults.LeftBehind]
-    whole = [kind for kind in faults.ALL if kind not in half]
+    whole = [kind for kind in faults.of_mode(mode) if kind not in half]
     for kinds, options in ((whole, ''), (half, '--unmap-half')):
         with Held(guest, BDF, f'{options} --seed {rng.randrange(1, 1 << 31)}') as held:
             def check(name, fault=None):
@@ -55,21 +59,35 @@ def one_run(guest, rng, tally):
                 check('none')
 
 
+def options():
+    parser = argparse.ArgumentParser(description='Every fault, many times, on real guests.')
+    parser.add_argument('runs', nargs='?', type=int, default=20)
+    parser.add_argument('seed', nargs='?', type=int, default=int(time.time()))
+    parser.add_argument('--mode', choices=qemus.MODES, default='legacy')
+    parser.add_argument('--width', choices=(39, 48), type=int, help='aw-bits; default 39, with --mode first 48')
+    parser.add_argument('--qemu', help=f'program, or "{qemus.QEMU_10}" for that of Debian\'s backports')
+    parser.add_argument('--kernel', help='Debian package, package pattern, or path of a bzImage')
+    chosen = parser.parse_args()
+    if chosen.mode == 'first':
+        chosen.qemu = chosen.qemu or qemus.QEMU_10
+    chosen.width = chosen.width or (48 if chosen.mode == 'first' else 39)
+    return chosen
+
+
 def main():
     cleanup.install_signal_handlers()
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
-    rng, tally, guest, started = random.Random(seed), Tally(), None, time.monotonic()
-    print(f'{runs} runs, seed {seed}', flush=True)
+    chosen = options()
+    runs, rng, tally, guest, started = chosen.runs, random.Random(chosen.seed), Tally(), None, time.monotonic()
+    print(f'{runs} runs, seed {chosen.seed}, {chosen.mode}, {chosen.width} bits', flush=True)
     try:
         for number in range(runs):
             if number % 2 == 0:
                 if guest:
                     guest.close()
-                guest = boot()
+                guest = boot(mode=chosen.mode, width=chosen.width, qemu=chosen.qemu, kernel=chosen.kernel)
             print(f'run {number + 1} of {runs}, {time.monotonic() - started:.0f} s', flush=True)
-            one_run(guest, rng, tally)
-    except LabError as error:
+            one_run(guest, chosen.mode, rng, tally)
+    except (LabError, unittest.SkipTest) as error:
         raise SystemExit(f'soak: {error}') from None
     finally:
         tally.show()
