@@ -24,7 +24,7 @@ def options():
                'Environment: VIOMMU_LAB_CACHE, VIOMMU_LAB_KERNEL, VIOMMU_LAB_QEMU, '
                'VIOMMU_LAB_ACCEL (tcg, kvm), VIOMMU_PROBE.')
     parser.add_argument('action', choices=['boot'])
-    parser.add_argument('--kernel', help='Debian package, package pattern, or path of a bzImage')
+    parser.add_argument('--kernel', help='Debian package, package pattern, path of a bzImage, or "small" (smallkernel.py)')
     parser.add_argument('--modules', help='with a bzImage: its lib/modules/RELEASE; none if all is built in')
     parser.add_argument('--qemu', help=f'QEMU binary, or "{qemus.QEMU_10}" for that of Debian\'s backports')
     parser.add_argument('--mode', choices=qemus.MODES,
