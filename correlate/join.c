@@ -171,6 +171,14 @@ viommu_join_judge(join *j, const vtd_run *seen, viommu_run *run)
 	}
 }
 
+/* What L1 unmapped, and not something that was mapped there since by somebody whom an
+ * incomplete record does not see: IOVAs are used again soon. */
+static bool
+is_still_there(const viommu_run *run)
+{
+	return run->expected.gpa_known && run->gpa.v == run->expected.gpa.v;
+}
+
 /* [first, last] of what the table has is nothing that L1 has mapped now.  What the
  * vIOMMU refuses is no translation, and so neither stale nor unexpected. */
 static void
@@ -193,7 +201,7 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 		else
 			run = (viommu_run){ .verdict = VIOMMU_UNEXPECTED, .iova = { first, end } };
 		viommu_observe(&run, seen);
-		if (gone || j->space->complete)
+		if (j->space->complete || (gone && is_still_there(&run)))
 			viommu_join_add(j, &run);
 		else
 			target->not_in_record += ((end - first) >> VIOMMU_PAGE_SHIFT) + 1;
