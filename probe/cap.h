@@ -38,6 +38,13 @@ ecap_pt(uint64_t ecap)
 	return ecap >> 6 & 1;
 }
 
+/* Scalable mode, and in it a first stage and no second. */
+static inline bool
+ecap_first_stage_only(uint64_t ecap)
+{
+	return (ecap >> 43 & 1) && (ecap >> 47 & 1) && !(ecap >> 46 & 1);
+}
+
 /* One field of a register: "MGAW", "39 bits". */
 typedef void cap_field_fn(const char *name, const char *value, const char *meaning, void *data);
 

@@ -279,18 +279,18 @@ tell_ranges(struct doctor *doctor, const struct iova_ranges *ranges)
 			ranges->range[i].last);
 }
 
-/* Opens the device in an address space of its own.  NAME: of the check; SEEN:
- * what to say when it worked. */
+/* Opens the device in an address space of its own.  BAD: the verdict when that
+ * fails; NAME: of the check; SEEN: what to say when it worked. */
 static bool
-try_open(struct doctor *doctor, const struct backend_kind *kind, struct backend *ret, const char *name,
-	const char *seen)
+try_open(struct doctor *doctor, const struct backend_kind *kind, struct backend *ret, enum verdict bad,
+	const char *name, const char *seen)
 {
 	struct probe_error error;
 
 	if (kind->open(ret, &doctor->device, &error) < 0) {
 		const bool cannot_look = error.err == EBUSY || error.err == EACCES;
 
-		doctor_check(doctor, cannot_look ? VERDICT_SKIP : VERDICT_FAIL, name, "%s", error.text);
+		doctor_check(doctor, cannot_look ? VERDICT_SKIP : bad, name, "%s", error.text);
 		return false;
 	}
 	doctor_check(doctor, VERDICT_OK, name, "%s, %s is open and attached", seen, doctor->device.bdf);
@@ -305,7 +305,9 @@ try_iommufd(struct doctor *doctor)
 
 	if (!doctor->has_iommufd)
 		return;
-	if (!try_open(doctor, &backend_iommufd, &backend, "ATTACH_IOMMUFD", "bound to an iommufd"))
+	/* Most programs do without it, so it is no reason to say FAIL. */
+	if (!try_open(doctor, &backend_iommufd, &backend, VERDICT_WARN, "ATTACH_IOMMUFD",
+		    "bound to an iommufd"))
 		return;
 	try_map(doctor, &backend);
 	backend.kind->close(&backend);
@@ -323,7 +325,7 @@ doctor_trial(struct doctor *doctor)
 			"needs a device in an IOMMU group that is bound to vfio-pci");
 		return;
 	}
-	if (try_open(doctor, &backend_vfio, &backend, "SET_IOMMU", "type1v2 set")) {
+	if (try_open(doctor, &backend_vfio, &backend, VERDICT_FAIL, "SET_IOMMU", "type1v2 set")) {
 		if (backend.vfio.available >= 0)
 			doctor_more(doctor, "mappings still available: %" PRId64, backend.vfio.available);
 		try_enable(doctor, &backend.vfio);

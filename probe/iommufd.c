@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cap.h"
 #include "iommufd-uapi.h"
 #include "vfio.h"
 
@@ -31,6 +32,8 @@ iommufd_open_context(int *ret, struct probe_error *error)
 		return probe_fail(error, errno, "cannot open /dev/iommu: %s", strerror(errno));
 	}
 }
+
+enum { IOMMUS_MAX = 32 };
 
 static void
 take_name(const char *name, void *data)
@@ -111,6 +114,36 @@ fail_bind(const struct pci_facts *facts, struct probe_error *error)
 	}
 }
 
+static bool
+has_only_first_stage(const char *iommu)
+{
+	struct iommu_facts facts[IOMMUS_MAX];
+	const size_t n = sysfs_iommus(facts, IOMMUS_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(facts[i].name, iommu) == 0)
+			return facts[i].has_registers && ecap_first_stage_only(facts[i].ecap_value);
+	}
+	return false;
+}
+
+static int
+fail_attach(const struct pci_facts *facts, struct probe_error *error)
+{
+	const int err = errno;
+
+	/* intel_iommu_domain_alloc_user() of 6.12: "Do not use first stage for
+	 * user domain translation". */
+	if (err == EINVAL && has_only_first_stage(facts->iommu))
+		return probe_fail(error, err,
+			"VFIO_DEVICE_ATTACH_IOMMUFD_PT for %s: %s; this vIOMMU has a first stage only, and "
+			"Linux 6.12 gives iommufd second-stage tables only; use --backend vfio, or QEMU's "
+			"intel-iommu without x-flts, x-fsts",
+			facts->bdf, strerror(err));
+	return probe_fail(
+		error, err, "VFIO_DEVICE_ATTACH_IOMMUFD_PT for %s: %s; see dmesg", facts->bdf, strerror(err));
+}
+
 static int
 read_ranges(struct iommufd *iommufd, struct probe_error *error)
 {
@@ -145,8 +178,7 @@ attach(struct iommufd *iommufd, const struct pci_facts *facts, struct probe_erro
 	iommufd->ioas = attach.pt_id = alloc.ioas_id;
 	iommufd->has_ioas = true;
 	if (ioctl(iommufd->device, UAPI_VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) < 0)
-		return probe_fail(error, errno, "VFIO_DEVICE_ATTACH_IOMMUFD_PT for %s: %s; see dmesg",
-			facts->bdf, strerror(errno));
+		return fail_attach(facts, error);
 	iommufd->attached = true;
 	/* Asked now: an attached device is what narrows them. */
 	return read_ranges(iommufd, error);
