@@ -15,6 +15,8 @@ import os
 
 from common import BDF, Held, boot, faults, rng, runs, scratch, viommu
 
+from lab import vtd
+
 KERNEL_6_12 = 'linux-image-6.12*-cloud-amd64'
 # Without 1 GiB pages: they take most of the memory, and of the time to get it.
 SMALL = {'memory': '1G', 'cmdline': 'console=ttyS0 panic=-1 intel_iommu=on iommu=on '
@@ -150,15 +152,18 @@ class Whole(Mode):
             self.assertIn(words, text)
 
     def test_info(self):
-        """info names the mode, and the table of each device"""
-        tables = self.held.tables()
-        device, = (item for item in self.json('info')['devices'] if item['device'] == '0000:' + BDF)
-        self.assertEqual((device['stage'], int(device['table'], 16), device['levels'], device['domain']),
-                         (tables.stage.name, tables.top, tables.levels, tables.domain))
-        self.assertEqual(pairs(device['steps']), tables.path)
-        line, = (line for line in self.text('info').splitlines() if line.strip().startswith(BDF))
-        for words in (*WHERE[self.mode], f'{tables.top:x}'):
-            self.assertIn(words, line)
+        """info names the mode, and the table of each device, on both halves of the bus"""
+        devices, text = self.json('info')['devices'], self.text('info')
+        self.assertIn('0000:00:1f.2', [device['device'] for device in devices])
+        for device in devices:
+            bdf = device['device'].removeprefix('0000:')
+            tables = vtd.Tables(self.held.memory, bdf)
+            self.assertEqual((device['stage'], int(device['table'], 16), device['levels'], device['domain']),
+                             (tables.stage.name, tables.top, tables.levels, tables.domain), bdf)
+            self.assertEqual(pairs(device['steps']), tables.path, bdf)
+            line, = (line for line in text.splitlines() if line.strip().startswith(bdf))
+            for words in (*WHERE[self.mode], f'{tables.top:x}'):
+                self.assertIn(words, line)
 
     def test_text(self):
         """the report names the stage, and of a spoiled entry the place and the value"""
