@@ -278,7 +278,7 @@ bool
 viommu_record_event(viommu_record_reader *r, const json_t *json)
 {
 	const char *event = json_string_value(json_object_get(json, "event"));
-	uint64_t at = UINT64_MAX, seq;
+	uint64_t at = UINT64_MAX, seq = 0;
 
 	if (!event)
 		return viommu_record_reject(r, "it has no \"event\"");
