@@ -148,14 +148,14 @@ test_budget_enough(void)
 
 	tables_map(t, top, 3, 0x1000, 0x9000, KIB_4, PTE_RW);
 	tables_map(t, top, 3, 0x200000, 0x9000, KIB_4, PTE_RW);
-	for (uint64_t tables = 0; tables <= 5; tables++) {
+	for (uint64_t left = 0; left <= 5; left++) {
 		vtd_budget budget = VTD_DEFAULT_BUDGET;
 		g_autoptr(GArray) runs = NULL;
 
-		budget.tables = tables;
+		budget.tables = left;
 		runs = walk_with(t, top, 3, &budget);
-		g_assert_cmpint(RUN(runs, runs->len - 1)->kind == VTD_RUN_UNVISITED, ==, tables < 3);
-		g_assert_cmpuint(budget.tables, ==, tables > 3 ? tables - 3 : 0);
+		g_assert_cmpint(RUN(runs, runs->len - 1)->kind == VTD_RUN_UNVISITED, ==, left < 3);
+		g_assert_cmpuint(budget.tables, ==, left > 3 ? left - 3 : 0);
 	}
 }
 
