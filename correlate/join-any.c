@@ -49,8 +49,10 @@ on_run(const vtd_run *seen, void *user)
 
 		viommu_observe(&run, seen);
 		viommu_join_judge(s->join, seen, &run);
-		if (run.verdict == VIOMMU_MATCH) {
-			run.note = s->note;
+		/* Unverified: something is there, and the record does not know the GPA. */
+		if (run.verdict == VIOMMU_MATCH || run.verdict == VIOMMU_UNVERIFIED) {
+			if (run.verdict == VIOMMU_MATCH)
+				run.note = s->note;
 			viommu_join_add(s->join, &run);
 			g_array_append_val(s->found, run.iova);
 		}

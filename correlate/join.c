@@ -19,6 +19,8 @@ viommu_join_add(join *j, viommu_run *run)
 		run->verdict == VIOMMU_UNEXPECTED;
 
 	if (uncertain && j->lost) {
+		/* What L1 had there once is nothing that it has mapped, as far as we know. */
+		run->has_expected = run->verdict != VIOMMU_STALE && run->has_expected;
 		run->verdict = VIOMMU_UNVERIFIED;
 		run->note = j->lost;
 	}
