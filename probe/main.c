@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
 	{ "doctor", cmd_doctor, "check whether this guest can map DMA, and say what is wrong" },
 	{ "map", cmd_map, "make test mappings, record them, hold them" },
+	{ "trace", cmd_trace, "record every mapping in the system, from the kernel's tracepoints" },
 };
 
 static int
@@ -38,7 +39,7 @@ int
 main(int argc, char **argv)
 {
 	if (argc < 2) {
-		probe_say("name a command: map or doctor; see viommu-probe --help");
+		probe_say("name a command, such as map or doctor; see viommu-probe --help");
 		return PROBE_EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Invalidation descriptors, as far as a trace needs them (VT-d 6.5.2). */
+#ifndef PROBE_TRACE_QI_H
+#define PROBE_TRACE_QI_H
+
+#include "trace-event.h"
+
+struct trace_qi_fields {
+	const char *type;        /* "iotlb", "context-cache", …; "type 12" has no name here */
+	const char *granularity; /* "global", "domain", "page", …, or NULL */
+	bool is_iotlb;           /* of either kind, with or without a PASID */
+	bool is_context;
+	bool has_did, has_range, has_pasid, has_sid;
+	bool leaf_only; /* IH: the directories that lead there did not change */
+	uint16_t did, sid;
+	uint32_t pasid;
+	uint64_t first, last; /* inclusive */
+};
+
+struct trace_qi_fields trace_qi_decode(const struct trace_qi *qi);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "trace-record.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "sysfs.h"
+#include "trace-qi.h"
+#include "viommu/record.h"
+
+enum { JOINED_MAX = 4096 }; /* extents on one line */
+
+static const char *const backends[] = {
+	[SPACE_CONTAINER] = "vfio",
+	[SPACE_DEVICE] = "dma-api",
+	[SPACE_DOMAIN] = "iommu-domain",
+	[SPACE_ANY] = "unknown",
+};
+
+static void
+add_string(struct json *json, const char *key, const char *text)
+{
+	json_key(json, key);
+	json_string(json, text);
+}
+
+static void
+add_uint(struct json *json, const char *key, uint64_t value)
+{
+	json_key(json, key);
+	json_uint(json, value);
+}
+
+static void
+add_hex(struct json *json, const char *key, uint64_t value)
+{
+	json_key(json, key);
+	json_hex(json, value);
+}
+
+static struct json *
+begin(struct trace_record *record, const char *event, uint64_t ns)
+{
+	record->writer->at_ns = ns;
+	return record_event_begin(record->writer, event);
+}
+
+static void
+finish(struct trace_record *record)
+{
+	record_event_write(record->writer);
+	record->writer->at_ns = 0;
+}
+
+static void
+add_domain(struct json *json, const struct trace_domain *domain)
+{
+	if (domain == NULL)
+		return;
+	add_string(json, "iommu", domain->iommu);
+	add_uint(json, "domain_id", domain->did);
+}
+
+static void
+write_map(struct trace_record *record)
+{
+	const struct trace_map *map = &record->map;
+	struct json *json = begin(record, VIOMMU_EVENT_MAP, map->ns);
+
+	add_uint(json, "space", record->space);
+	add_hex(json, "iova", map->iova);
+	add_hex(json, "size", map->size);
+	if (map->prot != 0)
+		add_string(json, "prot", prot_name(map->prot));
+	json_key(json, "extents");
+	json_open_array(json);
+	for (size_t i = 0; i < record->extents.n; i++) {
+		json_open_object(json);
+		add_hex(json, "gpa", record->extents.extent[i].gpa.v);
+		add_hex(json, "size", record->extents.extent[i].size);
+		json_close_object(json);
+	}
+	json_close_array(json);
+	add_domain(json, map->domain);
+	finish(record);
+}
+
+static void
+add_flush(struct json *json, const struct trace_event *event)
+{
+	const struct trace_flush *flush = &event->flush;
+
+	add_string(json, "tracepoint",
+		event->kind == TRACE_FLUSH_NP ? "cache_tag_flush_range_np" : "cache_tag_flush_range");
+	add_string(json, "iommu", event->name);
+	add_uint(json, "tag_type", flush->type);
+	add_uint(json, "domain_id", flush->did);
+	add_uint(json, "pasid", flush->pasid);
+	add_hex(json, "first", flush->start);
+	add_hex(json, "last", flush->end);
+	add_hex(json, "address", flush->addr);
+	add_uint(json, "pages", flush->pages);
+}
+
+static void
+add_descriptor(struct json *json, const struct trace_event *event)
+{
+	const struct trace_qi_fields fields = trace_qi_decode(&event->qi);
+
+	add_string(json, "tracepoint", "qi_submit");
+	add_string(json, "iommu", event->name);
+	json_key(json, "descriptor");
+	json_open_array(json);
+	for (size_t i = 0; i < 4; i++)
+		json_hex(json, event->qi.qw[i]);
+	json_close_array(json);
+	if (fields.type != NULL)
+		add_string(json, "type", fields.type);
+	if (fields.granularity != NULL)
+		add_string(json, "granularity", fields.granularity);
+	if (fields.has_did)
+		add_uint(json, "domain_id", fields.did);
+	if (fields.has_sid)
+		add_hex(json, "source_id", fields.sid);
+	if (fields.has_pasid)
+		add_uint(json, "pasid", fields.pasid);
+	if (!fields.has_range)
+		return;
+	add_hex(json, "first", fields.first);
+	add_hex(json, "last", fields.last);
+	json_key(json, "leaf_only");
+	json_bool(json, fields.leaf_only);
+}
+
+static void
+write_invalidate(struct trace_record *record, const struct trace_event *event)
+{
+	struct json *json = begin(record, VIOMMU_EVENT_INVALIDATE, event->ns);
+
+	if (event->kind == TRACE_QI)
+		add_descriptor(json, event);
+	else
+		add_flush(json, event);
+	finish(record);
+}
+
+void
+trace_record_flush(struct trace_record *record)
+{
+	if (record->open)
+		write_map(record);
+	record->open = false;
+	for (size_t i = 0; i < record->n_waiting; i++)
+		write_invalidate(record, &record->waiting[i]);
+	record->n_waiting = 0;
+}
+
+void
+trace_record_free(struct trace_record *record)
+{
+	extents_free(&record->extents);
+	free(record->waiting);
+}
+
+static bool
+continues(const struct trace_record *record, const struct trace_map *map)
+{
+	return record->open && map->call != 0 && map->call == record->map.call &&
+	       map->space->id == record->space && map->iova == record->map.iova + record->map.size &&
+	       map->prot == record->map.prot && record->extents.n < JOINED_MAX &&
+	       (map->domain != NULL) == (record->map.domain != NULL) &&
+	       (map->domain == NULL || memcmp(map->domain, &record->domain, sizeof record->domain) == 0);
+}
+
+static bool
+add_extent(struct extents *extents, uint64_t gpa, uint64_t size)
+{
+	struct extent *last = extents->n > 0 ? &extents->extent[extents->n - 1] : NULL;
+
+	if (last != NULL && last->gpa.v + last->size == gpa) {
+		last->size += size;
+		return true;
+	}
+	if (extents->n == extents->capacity) {
+		const size_t capacity = extents->capacity ? extents->capacity * 2 : 16;
+		struct extent *grown = realloc(extents->extent, capacity * sizeof *grown);
+
+		if (grown == NULL)
+			return false;
+		extents->extent = grown;
+		extents->capacity = capacity;
+	}
+	extents->extent[extents->n++] = (struct extent){ VIOMMU_GPA(gpa), size };
+	return true;
+}
+
+void
+trace_record_map(struct trace_record *record, const struct trace_map *map)
+{
+	if (!continues(record, map)) {
+		trace_record_flush(record);
+		extents_clear(&record->extents);
+		record->map = *map;
+		record->map.size = 0;
+		record->space = map->space->id;
+		if (map->domain != NULL) {
+			record->domain = *map->domain;
+			record->map.domain = &record->domain;
+		}
+	}
+	if (!add_extent(&record->extents, map->paddr, map->size)) {
+		trace_record_lost(record, map->ns, 1, "out of memory", NULL);
+		return;
+	}
+	record->open = true;
+	record->map.size += map->size;
+	if (map->call == 0)
+		trace_record_flush(record);
+}
+
+void
+trace_record_unmap(struct trace_record *record, const struct trace_event *unmap, unsigned space,
+	const struct trace_domain *domain)
+{
+	struct json *json;
+
+	trace_record_flush(record);
+	json = begin(record, VIOMMU_EVENT_UNMAP, unmap->ns);
+	add_uint(json, "space", space);
+	add_hex(json, "iova", unmap->map.iova);
+	add_hex(json, "size", unmap->map.size);
+	add_domain(json, domain);
+	finish(record);
+}
+
+static void
+add_device(struct json *json, const struct trace_space *space, const char *device)
+{
+	struct pci_facts facts;
+
+	add_uint(json, "space", space->id);
+	add_string(json, "device", device);
+	add_string(json, "backend", backends[space->kind]);
+	if (sysfs_pci_facts(device, &facts) && facts.group >= 0)
+		add_uint(json, "group", (uint64_t) facts.group);
+}
+
+void
+trace_record_attach(struct trace_record *record, uint64_t ns, const struct trace_space *space,
+	const char *device, const char *evidence)
+{
+	struct json *json;
+
+	trace_record_flush(record);
+	json = begin(record, VIOMMU_EVENT_ATTACH, ns);
+	add_device(json, space, device);
+	json_key(json, "complete");
+	json_bool(json, false);
+	add_string(json, "evidence", evidence);
+	if (space->n_domains > 0)
+		add_domain(json, &space->domain[space->n_domains - 1]);
+	finish(record);
+}
+
+void
+trace_record_detach(
+	struct trace_record *record, uint64_t ns, const struct trace_space *space, const char *device)
+{
+	trace_record_flush(record);
+	add_device(begin(record, VIOMMU_EVENT_DETACH, ns), space, device);
+	finish(record);
+}
+
+void
+trace_record_invalidate(struct trace_record *record, const struct trace_event *event)
+{
+	if (record->open && record->n_waiting == TRACE_WAITING_MAX)
+		trace_record_flush(record);
+	if (record->open && record->waiting == NULL)
+		record->waiting = calloc(TRACE_WAITING_MAX, sizeof *record->waiting);
+	if (!record->open || record->waiting == NULL) {
+		trace_record_flush(record);
+		write_invalidate(record, event);
+		return;
+	}
+	record->waiting[record->n_waiting++] = *event;
+}
+
+void
+trace_record_lost(struct trace_record *record, uint64_t ns, uint64_t count, const char *reason,
+	const struct trace_event *unmap)
+{
+	struct json *json;
+
+	trace_record_flush(record);
+	json = begin(record, VIOMMU_EVENT_LOST, ns);
+	add_uint(json, "count", count);
+	add_string(json, "reason", reason);
+	if (unmap != NULL) {
+		add_hex(json, "iova", unmap->map.iova);
+		add_hex(json, "size", unmap->map.size);
+	}
+	finish(record);
+}
+
+void
+trace_record_note(struct trace_record *record, uint64_t ns, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	trace_record_flush(record);
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	add_string(begin(record, VIOMMU_EVENT_NOTE, ns), "text", text);
+	finish(record);
+}
