@@ -3,14 +3,16 @@
 
 #include <stdlib.h>
 
-static int
-add_page(struct extents *extents, uint64_t gpa)
+const char extents_not_present[] = "page not present in /proc/self/pagemap";
+
+int
+extents_add_run(struct extents *extents, uint64_t gpa, uint64_t size)
 {
 	struct extent *last = extents->n ? &extents->extent[extents->n - 1] : NULL;
 
-	extents->size += VIOMMU_PAGE_SIZE;
+	extents->size += size;
 	if (last != NULL && gpa - last->gpa.v == last->size) {
-		last->size += VIOMMU_PAGE_SIZE;
+		last->size += size;
 		return 0;
 	}
 	if (extents->n == extents->capacity) {
@@ -22,7 +24,7 @@ add_page(struct extents *extents, uint64_t gpa)
 		extents->extent = grown;
 		extents->capacity = capacity;
 	}
-	extents->extent[extents->n++] = (struct extent){ { gpa }, VIOMMU_PAGE_SIZE };
+	extents->extent[extents->n++] = (struct extent){ { gpa }, size };
 	return 0;
 }
 
@@ -33,7 +35,7 @@ extents_add(struct extents *extents, const uint64_t *words, size_t n)
 		const uint64_t pfn = words[i] & PAGEMAP_PFN_MASK;
 
 		if (!(words[i] & PAGEMAP_PRESENT)) {
-			extents_stop(extents, "page not present in /proc/self/pagemap");
+			extents_stop(extents, extents_not_present);
 		} else if (pfn == 0) {
 			/* Since Linux 4.2 the kernel shows zeros to the unprivileged.
 			 * Page frame 0 itself is never a program's memory on x86. */
@@ -41,7 +43,7 @@ extents_add(struct extents *extents, const uint64_t *words, size_t n)
 				extents, "the kernel hides page frame numbers: CAP_SYS_ADMIN is missing");
 		} else if (pfn > UINT64_MAX >> VIOMMU_PAGE_SHIFT) {
 			extents_stop(extents, "page frame number out of range in /proc/self/pagemap");
-		} else if (add_page(extents, pfn << VIOMMU_PAGE_SHIFT) < 0) {
+		} else if (extents_add_run(extents, pfn << VIOMMU_PAGE_SHIFT, VIOMMU_PAGE_SIZE) < 0) {
 			return -1;
 		}
 	}

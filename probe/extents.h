@@ -27,10 +27,15 @@ struct extents {
 	const char *unknown;
 };
 
+/* The reason of extents_add() for a page that is not there. */
+extern const char extents_not_present[];
+
 /* Adds the pages of N pagemap words in order, joining neighbours; stops for
  * good at the first page whose address the kernel did not give.  -1 when
  * memory runs out. */
 int extents_add(struct extents *extents, const uint64_t *words, size_t n);
+/* Adds SIZE bytes, whole pages, at GPA. */
+int extents_add_run(struct extents *extents, uint64_t gpa, uint64_t size);
 /* Stops: REASON, constant text, is why the rest is unknown. */
 void extents_stop(struct extents *extents, const char *reason);
 void extents_clear(struct extents *extents); /* empties, keeps the memory */

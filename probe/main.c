@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
 	{ "doctor", cmd_doctor, "check whether this guest can map DMA, and say what is wrong" },
 	{ "map", cmd_map, "make test mappings, record them, hold them" },
+	{ "record", cmd_record, "record the mappings of any program" },
 	{ "trace", cmd_trace, "record every mapping in the system, from the kernel's tracepoints" },
 };
 

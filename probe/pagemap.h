@@ -10,4 +10,7 @@
  * out. */
 int pagemap_read(const void *addr, uint64_t size, struct extents *extents);
 
+/* The same for the memory at ADDR of the process whose pagemap FD is. */
+int pagemap_read_fd(int fd, uint64_t addr, uint64_t size, struct extents *extents);
+
 #endif

@@ -7,5 +7,6 @@
 int cmd_map(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_record(int argc, char **argv);
 
 #endif

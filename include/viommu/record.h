@@ -28,6 +28,7 @@
 
 /* Values of "source" of an event: who saw it. */
 #define VIOMMU_SOURCE_MAP "viommu-probe map"
+#define VIOMMU_SOURCE_RECORD "viommu-probe record"
 #define VIOMMU_SOURCE_TRACE "viommu-probe trace"
 
 /* Name of the mark that `viommu-probe map` sets once all mappings are made. */
