@@ -22,6 +22,15 @@ class Control:
         self._socket.connect(path)
         self._spawned = itertools.count(1)
 
+    def _ending(self):
+        """Why QEMU is ending: it closes its sockets a moment before it is gone."""
+        for _ in range(20):
+            dead = self._why_dead()
+            if dead:
+                return dead
+            time.sleep(0.1)
+        return None
+
     def _line(self, seconds):
         end = time.monotonic() + seconds
         while b'\n' not in self._buffer:
@@ -33,10 +42,17 @@ class Control:
             if select.select([self._socket], [], [], 0.2)[0]:
                 data = self._socket.recv(1 << 16)
                 if not data:
-                    raise GuestError(self._why_dead() or 'QEMU closed the control port')
+                    raise GuestError(self._last_words() or 'QEMU closed the control port')
                 self._buffer += data
         line, self._buffer = self._buffer.split(b'\n', 1)
         return line.decode(errors='replace')
+
+    def _last_words(self):
+        """A process that dies closes its sockets before it can be waited for."""
+        end = time.monotonic() + 5
+        while not (words := self._why_dead()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return words
 
     def wait_ready(self, seconds):
         return self._line(seconds) is not None
