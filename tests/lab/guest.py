@@ -134,6 +134,14 @@ class Guest:
     def alive(self):
         return self._process.poll() is None
 
+    def wait_dead(self, seconds=20):
+        """False if QEMU is still there after so long."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def sh(self, script, seconds=60):
         return self._control.sh(script, seconds)
 
