@@ -161,6 +161,8 @@ look_until_sure(const verify_options *options, viommu_target *target, GPtrArray 
 			return NULL;
 		next->result->reads = reads;
 		doubtful = viommu_result_doubt(next->result, now->result, reads == MAX_READS);
+		if (!viommu_result_add_evidence(next->result, next->snapshot, error))
+			return NULL;
 		look_free(g_steal_pointer(&now));
 		now = g_steal_pointer(&next);
 		if (doubtful == 0 && !unsettled)

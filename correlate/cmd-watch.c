@@ -179,6 +179,8 @@ look(watch *w, GError **error)
 			return FALSE;
 		if (w->before) {
 			viommu_result_doubt(sure, w->before, true);
+			if (!viommu_result_add_evidence(sure, snapshot, error))
+				return FALSE;
 			go_through(w, sure, snapshot);
 		}
 	}

@@ -149,34 +149,19 @@ viommu_run_key(const viommu_result *self, const viommu_run *run)
 		run->has_observed ? run->gpa.v : 0, run->read, run->write, raw);
 }
 
-uint64_t
-viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool apply)
+void
+viommu_result_replace_runs(viommu_result *self, GArray *runs)
 {
-	g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	uint64_t ret = 0;
+	memset(self->pages, 0, sizeof(self->pages));
+	memset(self->runs_of, 0, sizeof(self->runs_of));
+	for (guint i = 0; i < self->targets->len; i++)
+		memset(g_array_index(self->targets, viommu_target_result, i).pages, 0, sizeof(self->pages));
+	g_array_unref(self->runs);
+	self->runs = runs;
+	for (guint i = 0; i < runs->len; i++) {
+		const viommu_run *run = &g_array_index(runs, viommu_run, i);
 
-	for (guint i = 0; i < earlier->runs->len; i++) {
-		const viommu_run *run = &g_array_index(earlier->runs, viommu_run, i);
-
-		if (verdicts[run->verdict].fault)
-			g_hash_table_add(known, viommu_run_key(earlier, run));
-	}
-	for (guint i = 0; i < self->runs->len; i++) {
-		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
-		g_autofree char *key = verdicts[run->verdict].fault ? viommu_run_key(self, run) : NULL;
-		uint64_t pages = run_pages(run);
-
-		if (!key || g_hash_table_contains(known, key))
-			continue;
-		ret += pages;
-		if (!apply)
-			continue;
-		count(self, run, run->verdict, -pages);
-		self->runs_of[run->verdict]--;
-		run->note = viommu_verdict_name(run->verdict);
-		run->verdict = VIOMMU_IN_FLUX;
-		count(self, run, run->verdict, pages);
+		count(self, run, run->verdict, run_pages(run));
 		self->runs_of[run->verdict]++;
 	}
-	return ret;
 }

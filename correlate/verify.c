@@ -33,21 +33,25 @@ join_target(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GError 
 	return TRUE;
 }
 
-/* The walk to the first page of each run that is not a match. */
-static gboolean
-add_evidence(viommu_result *result, const vtd_unit *unit, viommu_memory *memory, GError **error)
+gboolean
+viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot, GError **error)
 {
+	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
 	unsigned n = 0;
+	vtd_unit unit;
 
-	for (guint i = 0; i < result->runs->len && n < EVIDENCE_LIMIT; i++) {
-		viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
+	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
+	for (guint i = 0; i < self->runs->len && n < EVIDENCE_LIMIT; i++) {
+		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
+		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
 
 		if (run->verdict == VIOMMU_MATCH || target->any_device)
 			continue;
-		run->evidence = g_new0(vtd_translation, 1);
 		n++;
-		if (!vtd_translate_in(unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), run->evidence, error))
+		if (run->evidence)
+			continue;
+		run->evidence = g_new0(vtd_translation, 1);
+		if (!vtd_translate_in(&unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), run->evidence, error))
 			return FALSE;
 	}
 	return TRUE;
@@ -167,5 +171,5 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 		nothing_to_verify(records, error);
 		return NULL;
 	}
-	return add_evidence(result, &unit, memory, error) ? g_steal_pointer(&result) : NULL;
+	return viommu_result_add_evidence(result, snapshot, error) ? g_steal_pointer(&result) : NULL;
 }

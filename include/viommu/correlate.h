@@ -167,7 +167,11 @@ char *viommu_run_key(const viommu_result *self, const viommu_run *run);
 uint64_t viommu_result_faults(const viommu_result *self);
 
 /* Counts the pages whose fault in self is not, exactly so, in the earlier result.
- * apply: gives them the verdict in-flux. */
+ * apply: gives them the verdict in-flux; runs are cut where that begins or ends, and
+ * viommu_result_add_evidence() gives the parts what they then lack. */
 uint64_t viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool apply);
+/* Adds the walk to the first page of each run that is no match and has none. snapshot
+ * is the one that self was judged by. */
+gboolean viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot, GError **error);
 
 #endif
