@@ -112,18 +112,27 @@ test_round_trip(void)
 	}
 }
 
+/* A snapshot without pages, not yet sealed, of a guest with 16 GiB. */
+static viommu_snapshot *
+bare_snapshot(void)
+{
+	viommu_machine *machine = viommu_machine_new();
+	vtd_registers registers = { .base = 0xfed90000, .size = VTD_REGISTERS_MAX };
+	viommu_ram_region ram = { .gpa = { 0, (1ull << 34) - 1 } };
+
+	machine->registers_base = registers.base;
+	machine->registers_size = registers.size;
+	g_array_append_val(machine->ram, ram);
+	return viommu_snapshot_new(machine, &registers);
+}
+
 /* No page at all: translation is off. */
 static void
 test_empty(void)
 {
 	g_autofree char *path = unit_path("empty");
-	viommu_machine *machine = viommu_machine_new();
-	vtd_registers registers = { .base = 0xfed90000, .size = VTD_REGISTERS_MAX };
-	g_autoptr(viommu_snapshot) original = NULL, copy = NULL;
+	g_autoptr(viommu_snapshot) original = bare_snapshot(), copy = NULL;
 
-	machine->registers_base = registers.base;
-	machine->registers_size = registers.size;
-	original = viommu_snapshot_new(machine, &registers);
 	viommu_snapshot_seal(original);
 	write_to(original, path, FALSE);
 	copy = read_back(path);
@@ -136,16 +145,15 @@ static void
 test_many_runs(void)
 {
 	static const unsigned counts[] = { 5000, PN_XNUM - 2, PN_XNUM - 1 };
+	static const uint8_t zeros[VIOMMU_PAGE_SIZE]; /* such pages take no room in the file */
 
 	for (gsize i = 0; i < G_N_ELEMENTS(counts); i++) {
 		g_autofree char *path = unit_path("many");
-		g_autoptr(tables) t = tables_new(39);
-		g_autoptr(viommu_snapshot) original = NULL, copy = NULL;
+		g_autoptr(viommu_snapshot) original = bare_snapshot(), copy = NULL;
 
-		/* Pages of zeros take no room; the root table is one more run. */
-		for (unsigned k = 1; k < counts[i]; k++)
-			tables_poke(t, 0x20000000 + ((uint64_t) k << 13), 0);
-		original = tables_snapshot(t);
+		for (uint64_t k = 0; k < counts[i]; k++)
+			viommu_snapshot_add_page(original, VIOMMU_GPA(k << 13), zeros, VIOMMU_PAGE_OK);
+		viommu_snapshot_seal(original);
 		write_to(original, path, TRUE);
 		copy = read_back(path);
 		g_assert_cmpuint(viommu_snapshot_pages(copy), ==, counts[i]);
@@ -179,18 +187,11 @@ test_memory(void)
 static void
 test_added_twice(void)
 {
-	g_autoptr(tables) t = tables_new(39);
-	vtd_registers registers;
-	viommu_machine *machine = viommu_machine_new();
-	viommu_ram_region ram = { .gpa = { 0, 0xffff } };
-	g_autoptr(viommu_snapshot) snapshot = NULL;
+	g_autoptr(viommu_snapshot) snapshot = bare_snapshot();
 	g_autoptr(viommu_memory) memory = NULL;
 	uint8_t page[VIOMMU_PAGE_SIZE] = { 1 }, buffer[VIOMMU_PAGE_SIZE];
 	viommu_page_read read = { .gpa = { 0x1000 }, .buffer = buffer };
 
-	tables_registers(t, &registers);
-	g_array_append_val(machine->ram, ram);
-	snapshot = viommu_snapshot_new(machine, &registers);
 	viommu_snapshot_add_page(snapshot, VIOMMU_GPA(0x1000), page, VIOMMU_PAGE_OK);
 	page[0] = 2;
 	viommu_snapshot_add_page(snapshot, VIOMMU_GPA(0x1000), page, VIOMMU_PAGE_OK);
