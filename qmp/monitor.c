@@ -25,7 +25,7 @@ struct viommu_monitor {
 	unsigned timeout_ms;
 	unsigned commands;
 	gboolean pause_allowed;
-	gboolean dead;
+	char *death; /* what made the monitor useless; NULL while it is of use */
 	pid_t peer_pid;
 };
 
@@ -111,14 +111,27 @@ connect_socket(viommu_monitor *self, GError **error)
 	return TRUE;
 }
 
+/* Remembers the reason as well: a caller who can do without an answer asks on. */
+G_GNUC_PRINTF(4, 5)
+static gboolean
+give_up(viommu_monitor *self, int code, GError **error, const char *format, ...)
+{
+	va_list args;
+
+	g_free(self->death);
+	va_start(args, format);
+	self->death = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_set_error_literal(error, VIOMMU_ERROR, code, self->death);
+	return FALSE;
+}
+
 static gboolean
 fail_closed(viommu_monitor *self, const char *wanted, const char *why, GError **error)
 {
-	self->dead = TRUE;
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED,
+	return give_up(self, VIOMMU_ERROR_CLOSED, error,
 		"QEMU closed the monitor %s while we waited for %s%s%s; check whether it is still running", self->address, wanted,
 		why ? ": " : "", why ? why : "");
-	return FALSE;
 }
 
 /* Waits until the socket is ready or the deadline has passed. */
@@ -132,11 +145,9 @@ wait_for(viommu_monitor *self, GIOCondition condition, gint64 deadline, const ch
 		return TRUE;
 	if (local && !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
 		return fail_closed(self, wanted, local->message, error);
-	self->dead = TRUE;
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+	return give_up(self, VIOMMU_ERROR_TIMEOUT, error,
 		"%s did not send %s within %.1f s; if QEMU is only slow, --timeout gives it longer", self->address, wanted,
 		self->timeout_ms / 1000.0);
-	return FALSE;
 }
 
 static gboolean
@@ -165,16 +176,13 @@ fail_protocol(viommu_monitor *self, GError **error)
 	const GByteArray *seen = self->framer.bytes;
 	gboolean hmp = seen->len >= 5 && memcmp(seen->data, "QEMU ", 5) == 0;
 
-	self->dead = TRUE;
 	if (hmp)
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL,
+		return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
 			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp as well, or with -mon mode=control",
 			self->address);
-	else
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL,
-			"%s does not speak QMP: what it sent is not a QMP message; is this address really QEMU's -qmp socket?",
-			self->address);
-	return FALSE;
+	return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
+		"%s does not speak QMP: what it sent is not a QMP message; is this address really QEMU's -qmp socket?",
+		self->address);
 }
 
 /* The next message of any kind. wanted: which one we wait for, for people. */
@@ -268,6 +276,7 @@ viommu_monitor_free(viommu_monitor *self)
 	viommu_framer_clear(&self->framer);
 	json_decref(self->version);
 	g_free(self->address);
+	g_free(self->death);
 	g_free(self);
 }
 
@@ -349,8 +358,8 @@ viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *argume
 		json_decref(arguments);
 		return NULL;
 	}
-	if (self->dead) {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the monitor %s is gone", self->address);
+	if (self->death) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the monitor is gone: %s", self->death);
 		json_decref(arguments);
 		return NULL;
 	}
