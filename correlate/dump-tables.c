@@ -14,11 +14,14 @@
 typedef struct {
 	const viommu_target *target;
 	const viommu_dump_options *options;
-	GPtrArray *done; /* of vtd_device: whose tables were shown */
+	GHashTable *done; /* of vtd_device: whose tables were shown */
+	const vtd_device *device; /* whose tables are shown now */
 	vtd_budget budget;
 	uint64_t bytes, n_runs;
 	unsigned n_devices;
 	bool comma; /* JSON: the list that is being written has something in it */
+	vtd_table_entry entry; /* --entries: not yet shown, with those behind it that are the same */
+	unsigned times;
 	GError *error;
 } dump;
 
@@ -44,6 +47,8 @@ run_text(vtd_run_kind kind)
 		return "table not readable";
 	case VTD_RUN_LOOP:
 		return "loop: this table is its own ancestor";
+	case VTD_RUN_REPEATED:
+		return "the same table again: shown before";
 	case VTD_RUN_UNVISITED:
 		return "not visited: too many tables";
 	case VTD_RUN_INTERRUPT:
@@ -52,6 +57,57 @@ run_text(vtd_run_kind kind)
 		return "for supervisors only (U/S = 0): refused";
 	}
 	return "unknown";
+}
+
+/* "00:04.0, PASID 5" */
+static char *
+owner_text(viommu_sid sid, bool scalable, uint32_t pasid)
+{
+	return scalable ? g_strdup_printf("%s, PASID %u", viommu_bdf_text(sid).text, pasid)
+			: g_strdup(viommu_bdf_text(sid).text);
+}
+
+static json_t *
+place_json(const dump *d, const vtd_place *place)
+{
+	json_t *ret = json_pack("{s:o, s:o}", "device", viommu_json_bdf(place->sid), "iova", viommu_json_hex(place->iova.v));
+
+	if (d->target->unit.scalable)
+		json_object_set_new(ret, "pasid", json_integer(place->pasid));
+	return ret;
+}
+
+static json_t *
+run_json(const dump *d, const vtd_run *run)
+{
+	json_t *ret = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o}", "kind", run_text(run->kind), "first",
+		viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last), "gpa",
+		viommu_json_hex(run->gpa.v), "prot", viommu_prot_text(run->read, run->write).text, "page_size",
+		viommu_json_hex(1ull << run->page_shift), "level", (int) run->level, "entry_gpa",
+		viommu_json_hex(run->entry.v), "entry", viommu_json_hex(run->raw));
+
+	if (run->kind == VTD_RUN_REPEATED)
+		json_object_set_new(ret, "same_as", place_json(d, &run->before));
+	return ret;
+}
+
+/* Where a run that is not mapped has its cause. */
+static void
+print_cause(const dump *d, const vtd_run *run)
+{
+	if (run->kind == VTD_RUN_REPEATED)
+		printf(" at 0x%012" PRIx64, run->before.iova.v);
+	if (run->kind == VTD_RUN_REPEATED &&
+		(run->before.sid.v != d->device->sid.v || run->before.pasid != d->device->pasid)) {
+		g_autofree char *owner = owner_text(run->before.sid, d->target->unit.scalable, run->before.pasid);
+		printf(" of %s", owner);
+	}
+	if (run->kind == VTD_RUN_UNREADABLE)
+		printf(" (%s)", viommu_page_status_text(run->status));
+	if (run->entry.v)
+		printf(": level-%u entry at GPA 0x%" PRIx64 ": 0x%016" PRIx64 "\n", run->level, run->entry.v, run->raw);
+	else
+		printf(": the top table, at GPA 0x%" PRIx64 "\n", run->gpa.v);
 }
 
 static void
@@ -64,43 +120,32 @@ show_run(const vtd_run *run, void *user)
 	if (run->kind == VTD_RUN_MAPPED)
 		d->bytes += size;
 	if (d->options->json) {
-		put_json(d, json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o}", "kind", run_text(run->kind), "first",
-			viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last), "gpa",
-			viommu_json_hex(run->gpa.v), "prot", viommu_prot_text(run->read, run->write).text, "page_size",
-			viommu_json_hex(1ull << run->page_shift), "level", (int) run->level, "entry_gpa",
-			viommu_json_hex(run->entry.v), "entry", viommu_json_hex(run->raw)));
+		put_json(d, run_json(d, run));
 		return;
 	}
 	printf("  0x%012" PRIx64 "-0x%012" PRIx64 "  %10s  %s  ", run->iova.first, run->iova.last,
 		viommu_size_text(size).text, viommu_prot_text(run->read, run->write).text);
-	if (run->kind == VTD_RUN_MAPPED)
+	if (run->kind == VTD_RUN_MAPPED) {
 		printf("GPA 0x%" PRIx64 "  %s pages\n", run->gpa.v, viommu_size_text(1ull << run->page_shift).text);
-	else
-		printf("%s%s%s: level-%u entry at GPA 0x%" PRIx64 ": 0x%016" PRIx64 "\n", viommu_tone_on(VIOMMU_BAD),
-			run_text(run->kind), viommu_tone_off(VIOMMU_BAD), run->level, run->entry.v, run->raw);
-}
-
-static const vtd_device *
-shown_before(const dump *d, const vtd_device *device)
-{
-	for (guint i = 0; i < d->done->len; i++) {
-		const vtd_device *other = g_ptr_array_index(d->done, i);
-
-		if (vtd_same_tables(other, device))
-			return other;
+		return;
 	}
-	return NULL;
+	printf("%s%s%s", viommu_tone_on(VIOMMU_BAD), run_text(run->kind), viommu_tone_off(VIOMMU_BAD));
+	print_cause(d, run);
 }
 
+/* Shows the entry that is held back, once for all of a row. */
 static void
-show_entry(const vtd_table_entry *entry, void *user)
+flush_entry(dump *d)
 {
-	dump *d = user;
+	const vtd_table_entry *entry = &d->entry;
 	vtd_step step = { .kind = entry->first_stage ? VTD_STEP_FIRST_STAGE : VTD_STEP_SECOND_STAGE, .level = entry->level,
 		.entry = entry->entry, .table = { entry->entry.v & VIOMMU_PAGE_MASK },
 		.index = (unsigned) (entry->entry.v % VIOMMU_PAGE_SIZE / 8), .words = 1, .raw = { entry->raw } };
+	unsigned times = d->times;
 
-	d->n_runs++;
+	d->times = 0;
+	if (times == 0)
+		return;
 	if (d->options->json) {
 		json_t *list = viommu_steps_json(&d->target->unit, &step, 1);
 		json_t *item = json_incref(json_array_get(list, 0));
@@ -108,13 +153,45 @@ show_entry(const vtd_table_entry *entry, void *user)
 		json_decref(list);
 		json_object_set_new(item, "first", viommu_json_hex(entry->iova.first));
 		json_object_set_new(item, "last", viommu_json_hex(entry->iova.last));
+		if (times > 1)
+			json_object_set_new(item, "times", json_integer(times));
 		put_json(d, item);
 		return;
 	}
 	printf("  0x%012" PRIx64 " %-10s GPA 0x%" PRIx64 ": 0x%016" PRIx64 " ", entry->iova.first, vtd_step_name(&step),
 		entry->entry.v, entry->raw);
 	viommu_render_fields(stdout, &d->target->unit, &step);
+	if (times > 1)
+		printf("  and the %u entries behind it are the same", times - 1);
 	putchar('\n');
+}
+
+static void
+show_entry(const vtd_table_entry *entry, void *user)
+{
+	dump *d = user;
+
+	d->n_runs++;
+	if (d->times && entry->raw == d->entry.raw && entry->level == d->entry.level &&
+		entry->entry.v == d->entry.entry.v + (uint64_t) d->times * 8 && entry->entry.v % VIOMMU_PAGE_SIZE) {
+		d->entry.iova.last = entry->iova.last;
+		d->times++;
+		return;
+	}
+	flush_entry(d);
+	d->entry = *entry;
+	d->times = 1;
+}
+
+/* What is to be said of an entry besides its bits. */
+static void
+show_finding(const vtd_run *run, void *user)
+{
+	dump *d = user;
+
+	flush_entry(d);
+	show_run(run, user);
+	d->n_runs--;
 }
 
 static void
@@ -124,11 +201,13 @@ show_tables(dump *d, const vtd_device *device)
 	uint64_t bytes = d->bytes, runs = d->n_runs;
 	gboolean ok;
 
-	g_ptr_array_add(d->done, g_memdup2(device, sizeof(*device)));
+	d->device = g_memdup2(device, sizeof(*device));
+	g_hash_table_add(d->done, (gpointer) d->device);
 	if (d->options->entries)
-		ok = vtd_walk_entries(unit, d->target->memory, device, &d->budget, show_entry, d, &d->error);
+		ok = vtd_walk_entries(unit, d->target->memory, device, &d->budget, show_entry, show_finding, d, &d->error);
 	else
 		ok = vtd_walk_device(unit, d->target->memory, device, &d->budget, show_run, d, &d->error);
+	flush_entry(d);
 	if (!ok || d->options->json)
 		return;
 	if (d->n_runs == runs)
@@ -160,7 +239,7 @@ static void
 show_entries(const vtd_device *device, void *user)
 {
 	dump *d = user;
-	const vtd_device *shared = device->outcome == VTD_TRANSLATES ? shown_before(d, device) : NULL;
+	const vtd_device *shared = device->outcome == VTD_TRANSLATES ? g_hash_table_lookup(d->done, device) : NULL;
 
 	if (d->error)
 		return;
@@ -183,6 +262,42 @@ show_entries(const vtd_device *device, void *user)
 		fputs("]}", stdout);
 }
 
+static void
+show_pasid_finding(const vtd_device *device, const vtd_pasid_finding *finding, void *user)
+{
+	dump *d = user;
+	const char *what = finding->entry.v ? "PASID table" : "PASID directory";
+	g_autofree char *before = owner_text(finding->before.sid, true, finding->before.pasid);
+
+	if (d->options->json) {
+		json_t *item = json_pack("{s:o, s:s, s:o, s:i, s:i, s:o}", "device", viommu_json_bdf(device->sid), "outcome",
+			run_text(finding->kind), "steps", json_array(), "pasid_first", (int) finding->first, "pasid_last",
+			(int) finding->last, "table", viommu_json_hex(finding->table.v));
+
+		if (finding->entry.v)
+			json_object_set_new(item, "entry_gpa", viommu_json_hex(finding->entry.v));
+		if (finding->kind == VTD_RUN_REPEATED)
+			json_object_set_new(item, "same_as", json_pack("{s:o, s:i}", "device", viommu_json_bdf(finding->before.sid),
+				"pasid", (int) finding->before.pasid));
+		json_object_set_new(item, d->options->entries ? "entries" : "runs", json_array());
+		printf(d->n_devices++ ? ",\n" : "\n");
+		json_dumpf(item, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+		json_decref(item);
+		return;
+	}
+	d->n_devices++;
+	printf("\n%s%s%s: PASIDs %u to %u: the %s at GPA 0x%" PRIx64, viommu_tone_on(VIOMMU_STRONG),
+		viommu_bdf_text(device->sid).text, viommu_tone_off(VIOMMU_STRONG), finding->first, finding->last, what,
+		finding->table.v);
+	if (finding->kind == VTD_RUN_REPEATED)
+		printf(" is that of %s, shown there\n", before);
+	else if (finding->kind == VTD_RUN_UNREADABLE)
+		printf(" %sis not readable%s (%s)\n", viommu_tone_on(VIOMMU_BAD), viommu_tone_off(VIOMMU_BAD),
+			viommu_page_status_text(finding->status));
+	else
+		printf(" was %s\n", run_text(finding->kind));
+}
+
 /* A device, and in scalable mode its other PASIDs. */
 static void
 show_device(const vtd_device *device, void *user)
@@ -191,7 +306,8 @@ show_device(const vtd_device *device, void *user)
 
 	show_entries(device, user);
 	if (!d->error)
-		vtd_for_each_pasid(&d->target->unit, d->target->memory, device, &d->budget, show_entries, user, &d->error);
+		vtd_for_each_pasid(&d->target->unit, d->target->memory, device, &d->budget, show_entries, show_pasid_finding, user,
+			&d->error);
 }
 
 static gboolean
@@ -228,10 +344,12 @@ empty_text(const vtd_unit *unit)
 gboolean
 viommu_dump_tables(const viommu_target *target, const viommu_dump_options *options, GError **error)
 {
-	g_autoptr(GPtrArray) done = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GHashTable) done = vtd_tables_new(g_free);
+	g_autoptr(vtd_memo) memo = vtd_memo_new();
 	dump d = { .target = target, .options = options, .done = done, .budget = VTD_DEFAULT_BUDGET };
 	json_t *qemu;
 
+	d.budget.memo = memo;
 	if (options->json) {
 		qemu = viommu_machine_summary_json(target->machine, &target->unit);
 		fputs("{\"format\":\"viommu-dump\",\"version\":1,\"qemu\":", stdout);

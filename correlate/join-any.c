@@ -13,7 +13,8 @@ typedef struct {
 	viommu_join *join;
 	viommu_pieces *open; /* what has not been found yet */
 	GArray *found;       /* of viommu_iova_range: to be taken out of open */
-	GArray *domains;     /* of vtd_device, each with tables of its own */
+	GPtrArray *domains;  /* of vtd_device, each with tables of its own */
+	GHashTable *known;   /* the same */
 	const char *note;    /* where the walk is */
 	bool incomplete;     /* something could not be read, so absence proves nothing */
 } search;
@@ -27,10 +28,10 @@ add_domain(const vtd_device *device, void *user)
 		s->incomplete = true;
 	if (device->outcome != VTD_TRANSLATES)
 		return;
-	for (guint i = 0; i < s->domains->len; i++)
-		if (vtd_same_tables(&g_array_index(s->domains, vtd_device, i), device))
-			return;
-	g_array_append_vals(s->domains, device, 1);
+	if (g_hash_table_contains(s->known, device))
+		return;
+	g_ptr_array_add(s->domains, g_memdup2(device, sizeof(*device)));
+	g_hash_table_add(s->known, g_ptr_array_index(s->domains, s->domains->len - 1));
 }
 
 static void
@@ -110,9 +111,10 @@ copy_pieces(const viommu_pieces *from)
 gboolean
 viommu_join_any(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
 {
-	g_autoptr(GArray) domains = g_array_new(FALSE, FALSE, sizeof(vtd_device));
+	g_autoptr(GPtrArray) domains = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GHashTable) known = vtd_tables_new(NULL);
 	g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(viommu_iova_range));
-	search s = { .join = j, .domains = domains, .found = found };
+	search s = { .join = j, .domains = domains, .known = known, .found = found };
 	gboolean ok;
 
 	if (!vtd_gsts_tes(unit->gsts)) {
@@ -122,7 +124,7 @@ viommu_join_any(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GEr
 	ok = vtd_for_each_device(unit, memory, add_domain, &s, error);
 	s.open = copy_pieces(j->space->live);
 	for (guint i = 0; ok && i < domains->len; i++)
-		ok = search_domain(&s, &g_array_index(domains, vtd_device, i), unit, memory, error);
+		ok = search_domain(&s, g_ptr_array_index(domains, i), unit, memory, error);
 	if (ok)
 		add_rest(&s);
 	viommu_pieces_free(s.open);

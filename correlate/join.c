@@ -143,6 +143,7 @@ viommu_join_judge(join *j, const vtd_run *seen, viommu_run *run)
 		run->verdict = VIOMMU_UNVERIFIED;
 		run->note = "a table leads back to one of its own ancestors; such a loop is not followed";
 		return;
+	case VTD_RUN_REPEATED: /* not without a memo, which no verification has */
 	case VTD_RUN_UNVISITED:
 		run->verdict = VIOMMU_UNVERIFIED;
 		run->note = "L1's tables lead to more tables, or more runs of pages, than one verification reads";

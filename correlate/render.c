@@ -106,10 +106,12 @@ viommu_steps_json(const vtd_unit *unit, const vtd_step *steps, unsigned n)
 		const vtd_step *step = &steps[i];
 		vtd_field_value fields[VTD_MAX_FIELDS];
 		unsigned n_fields = vtd_step_fields(unit, step, fields);
-		json_t *item = json_pack("{s:s, s:o, s:i, s:o}", "step", vtd_step_name(step), "table",
-			viommu_json_hex(step->table.v), "index", step->index, "entry_gpa", viommu_json_hex(step->entry.v));
-		json_t *decoded = json_object();
+		json_t *item = json_object(), *decoded = json_object();
 
+		json_object_set_new_nocheck(item, "step", json_string_nocheck(vtd_step_name(step)));
+		json_object_set_new_nocheck(item, "table", viommu_json_hex(step->table.v));
+		json_object_set_new_nocheck(item, "index", json_integer(step->index));
+		json_object_set_new_nocheck(item, "entry_gpa", viommu_json_hex(step->entry.v));
 		if (step->words) {
 			json_t *raw = json_array();
 
@@ -120,7 +122,7 @@ viommu_steps_json(const vtd_unit *unit, const vtd_step *steps, unsigned n)
 			json_object_set_new(item, "unreadable", json_string(viommu_page_status_text(step->status)));
 		}
 		for (unsigned k = 0; k < n_fields; k++)
-			json_object_set_new(decoded, fields[k].name,
+			json_object_set_new_nocheck(decoded, fields[k].name,
 				fields[k].wide ? viommu_json_hex(fields[k].value) : json_integer((json_int_t) fields[k].value));
 		json_object_set_new(item, "fields", decoded);
 		json_array_append_new(ret, item);

@@ -168,7 +168,7 @@ collect_device(const vtd_device *device, void *user)
 
 	collect_tables(device, user);
 	if (!self->error)
-		vtd_for_each_pasid(self->unit, self->memory, device, &self->budget, collect_tables, user, &self->error);
+		vtd_for_each_pasid(self->unit, self->memory, device, &self->budget, collect_tables, NULL, user, &self->error);
 }
 
 static void
@@ -201,10 +201,12 @@ collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_optio
 {
 	recorder record = { { &recorder_ops }, self->memory, snapshot, options };
 	vtd_unit unit;
+	g_autoptr(vtd_memo) memo = vtd_memo_new();
 	collector c = { .unit = &unit, .memory = &record.base, .budget = VTD_DEFAULT_BUDGET };
 	gboolean ok;
 
 	c.budget.runs = UINT64_MAX; /* none is kept */
+	c.budget.memo = memo;       /* each page once is enough */
 	viommu_machine_unit(self->machine, &self->registers, &unit);
 	if (!collect_rings(self, &unit, &record.base, error))
 		return FALSE;

@@ -112,10 +112,18 @@ typedef enum {
 	VTD_RUN_UNREADABLE, /* the table at gpa could not be read; status says why.  level is
 	                     * that of the entry which names it, levels + 1 for the top table */
 	VTD_RUN_LOOP,       /* a table that is its own ancestor: not followed */
+	VTD_RUN_REPEATED,   /* the table at gpa was told already, at place before: budget.memo */
 	VTD_RUN_UNVISITED,  /* the budget ran out here: nothing is known of it */
 	VTD_RUN_INTERRUPT,  /* the page overlaps the interrupt range: QEMU refuses all of it */
 	VTD_RUN_PRIVILEGE,  /* first stage, U/S = 0: refused, no emulated device is a supervisor */
 } vtd_run_kind;
+
+/* Where a table was met. */
+typedef struct {
+	viommu_sid sid;
+	uint32_t pasid;
+	viommu_iova iova; /* of its first entry */
+} vtd_place;
 
 /* A run of pages that translate alike: consecutive IOVAs to consecutive GPAs. */
 typedef struct {
@@ -129,6 +137,7 @@ typedef struct {
 	viommu_gpa entry; /* where the first entry of the run stands */
 	uint64_t raw;     /* and what it is */
 	unsigned level;
+	vtd_place before; /* VTD_RUN_REPEATED */
 } vtd_run;
 
 typedef void (*vtd_run_visitor)(const vtd_run *run, void *user);
@@ -153,20 +162,36 @@ const char *vtd_device_remark(const vtd_unit *unit, const vtd_device *device);
 /* The same for the entry that is to blame for an answer. */
 const char *vtd_answer_remark(const vtd_translation *walk, const vtd_answer *answer);
 
+/* What was told already, so that it is told once: an entry that leads to a table which
+ * another entry led to (at the same level, with the same permissions) gives
+ * VTD_RUN_REPEATED.  So the answer is never longer than the tables, whatever they claim. */
+typedef struct vtd_memo vtd_memo;
+vtd_memo *vtd_memo_new(void);
+void vtd_memo_free(vtd_memo *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(vtd_memo, vtd_memo_free)
+
 /* What walks may still do, so that a hostile table ends them and not us.  Used up
  * as they go; several walks may share one. */
 typedef struct {
 	/* Table pages to visit.  One that a walk has visited before, as only tables that
-	 * were made to cost time have, is charged VTD_REPEAT_COST times. */
+	 * were made to cost time have, is charged VTD_REPEAT_COST times; or a part of
+	 * that, where only a part of its entries lies in the range. */
 	uint64_t tables;
 	/* Runs to hand out: whoever keeps them needs some 100 bytes for each. */
 	uint64_t runs;
+	/* Not NULL: tables are told once, in all walks that share it. Not owned. */
+	vtd_memo *memo;
+	/* Not NULL, and no memo: what walks of other top tables have visited costs as a
+	 * repeat does; page number + 1 of each table -> that of the top.  Not owned. */
+	GHashTable *visited;
 } vtd_budget;
 
 /* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves; four
  * million runs are 16 GiB in which no two pages are neighbours. */
 #define VTD_DEFAULT_BUDGET ((vtd_budget){ .tables = 1u << 20, .runs = 1u << 22 })
-#define VTD_REPEAT_COST 64
+#define VTD_REPEAT_COST 4096
+/* The walk of one top table for another time, as when two records name its device. */
+#define VTD_AGAIN_COST 8
 
 /* Calls visit for every run in IOVA order. Runs never overlap. */
 gboolean vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels,
@@ -184,14 +209,17 @@ typedef struct {
 	viommu_iova_range iova; /* what it covers; in a nested second stage: of its input */
 } vtd_table_entry;
 
-/* Calls visit for every entry, tables before what is below them.  Nested: first the
- * entries of the second stage. */
+/* Calls visit for every entry, tables before what is below them, and finding for every
+ * run that is not mapped, behind its entry.  Nested: first the entries of the second
+ * stage. */
 typedef void (*vtd_entry_visitor)(const vtd_table_entry *entry, void *user);
 gboolean vtd_walk_entries(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
-	vtd_budget *budget, vtd_entry_visitor visit, void *user, GError **error);
+	vtd_budget *budget, vtd_entry_visitor visit, vtd_run_visitor finding, void *user, GError **error);
 
 /* Two devices go through the same tables. */
 bool vtd_same_tables(const vtd_device *a, const vtd_device *b);
+/* A hash table with vtd_device as its keys, equal when they go through the same tables. */
+GHashTable *vtd_tables_new(GDestroyNotify free_key);
 
 /* Calls visit for every source id that has a present context entry, and for every
  * bus whose root entry is present but unusable (devfn 0, n_steps 1 or a fault).  When
@@ -200,9 +228,22 @@ typedef void (*vtd_device_visitor)(const vtd_device *device, void *user);
 gboolean vtd_for_each_device(const vtd_unit *unit, viommu_memory *memory, vtd_device_visitor visit, void *user,
 	GError **error);
 
-/* Calls visit for every other present PASID of a device in scalable mode; uses up
- * budget by the tables that it reads. */
+/* PASIDs of a device of which one thing is to be said. */
+typedef struct {
+	vtd_run_kind kind; /* UNREADABLE, REPEATED or UNVISITED */
+	uint32_t first, last;
+	viommu_gpa table; /* the PASID table, or the page of the directory */
+	viommu_gpa entry; /* of the directory; 0 when table is a page of it */
+	viommu_page_status status;
+	vtd_place before; /* REPEATED: iova is not used */
+} vtd_pasid_finding;
+
+typedef void (*vtd_pasid_finding_visitor)(const vtd_device *device, const vtd_pasid_finding *finding, void *user);
+
+/* Calls visit for every other present PASID of a device in scalable mode, and finding
+ * (may be NULL) for those whose tables cannot be read, or were told already
+ * (budget.memo); uses up budget by the tables that it reads. */
 gboolean vtd_for_each_pasid(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
-	vtd_budget *budget, vtd_device_visitor visit, void *user, GError **error);
+	vtd_budget *budget, vtd_device_visitor visit, vtd_pasid_finding_visitor finding, void *user, GError **error);
 
 #endif

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "memo.h"
 #include "step.h"
 
 gboolean
@@ -296,83 +297,25 @@ vtd_same_tables(const vtd_device *a, const vtd_device *b)
 			(a->outer_table.v == b->outer_table.v && a->outer_levels == b->outer_levels));
 }
 
-gboolean
-vtd_for_each_device(const vtd_unit *unit, viommu_memory *memory, vtd_device_visitor visit, void *user,
-	GError **error)
+static guint
+hash_device(gconstpointer data)
 {
-	if (!vtd_gsts_tes(unit->gsts))
-		return TRUE;
-	for (unsigned bus = 0; bus < 256; bus++) {
-		for (unsigned devfn = 0; devfn < 256; devfn++) {
-			vtd_device device;
+	const vtd_device *device = data;
+	uint64_t key = device->table.v >> VIOMMU_PAGE_SHIFT | (uint64_t) device->levels << 52 | (uint64_t) device->stage << 55;
 
-			if (!vtd_find_device(unit, memory, viommu_sid_make(bus, devfn >> 3, devfn & 7), &device, error))
-				return FALSE;
-			/* In scalable mode each half of a bus has its own table. */
-			if (device.fault == VTD_FAULT_ROOT_NOT_PRESENT) {
-				if (!unit->scalable || devfn >= 128)
-					break;
-				devfn = 127;
-				continue;
-			}
-			if (device.fault != VTD_FAULT_CONTEXT_NOT_PRESENT)
-				visit(&device, user);
-			if (!device.steps[0].words)
-				return TRUE; /* all buses share this trouble */
-			if (device.n_steps < 2 || !device.steps[1].words) {
-				if (!unit->scalable || devfn >= 128 || device.n_steps < 2)
-					break; /* the whole bus shares this trouble */
-				devfn = 127;
-			}
-		}
-	}
-	return TRUE;
+	if (device->stage == VTD_STAGE_NESTED)
+		key ^= device->outer_table.v << 8;
+	return vtd_key_hash(GSIZE_TO_POINTER(key));
 }
 
-/* The 64 entries of one PASID table. */
 static gboolean
-visit_pasid_table(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, uint32_t first,
-	vtd_device_visitor visit, void *user, GError **error)
+equal_devices(gconstpointer a, gconstpointer b)
 {
-	for (uint32_t pasid = first; pasid < first + 64; pasid++) {
-		vtd_device found;
-
-		if (pasid == device->sm_context.rid_pasid)
-			continue;
-		if (!vtd_find_pasid(unit, memory, device->sid, pasid, &found, error))
-			return FALSE;
-		if (found.n_steps < 4 || !found.steps[3].words)
-			return TRUE; /* the table cannot be read */
-		if (found.pasid_entry.present)
-			visit(&found, user);
-	}
-	return TRUE;
+	return vtd_same_tables(a, b);
 }
 
-gboolean
-vtd_for_each_pasid(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, vtd_budget *budget,
-	vtd_device_visitor visit, void *user, GError **error)
+GHashTable *
+vtd_tables_new(GDestroyNotify free_key)
 {
-	uint32_t entries = 1u << (device->sm_context.pdts + 7);
-
-	if (!device->scalable || !device->sm_context.present || device->n_steps < 3)
-		return TRUE;
-	for (uint32_t index = 0; index < entries && budget->tables; index++) {
-		vtd_step step = { .kind = VTD_STEP_PASID_DIR, .table = device->sm_context.pasid_directory, .index = index };
-		vtd_pasid_dir_entry dir;
-
-		if (!vtd_read_step(memory, &step, 1, error))
-			return FALSE;
-		if (!step.words) {
-			index |= VIOMMU_PAGE_SIZE / 8 - 1; /* the rest of this page is no better */
-			continue;
-		}
-		vtd_decode_pasid_dir(step.raw[0], &dir);
-		if (!dir.present)
-			continue;
-		budget->tables--;
-		if (!visit_pasid_table(unit, memory, device, index << 6, visit, user, error))
-			return FALSE;
-	}
-	return TRUE;
+	return g_hash_table_new_full(hash_device, equal_devices, free_key, NULL);
 }

@@ -50,11 +50,9 @@ static const viommu_memory_ops ops = { .name = "through the second stage", .read
 	.free = nothing_to_free };
 
 typedef struct {
-	const vtd_unit *unit;
-	viommu_memory *memory;
 	const vtd_device *device;
 	const vtd_walk_request *request;
-	vtd_budget *budget;
+	vtd_walker *outer;    /* one for all runs: they keep to a few second-stage tables */
 	const vtd_run *first; /* the first-stage run that is taken through the second */
 	GError *error;
 } composer;
@@ -95,7 +93,7 @@ on_first(const vtd_run *first, void *user)
 		return;
 	}
 	c->first = first;
-	vtd_walk_range(c->unit, c->memory, &second, c->budget, &c->error);
+	vtd_walker_run(c->outer, &second, &c->error);
 }
 
 gboolean
@@ -103,7 +101,10 @@ vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 	vtd_budget *budget, GError **error)
 {
 	outer_memory through = { .base = { &ops }, .unit = unit, .inner = memory, .outer = *device };
-	composer c = { .unit = unit, .memory = memory, .device = device, .request = request, .budget = budget };
+	g_autoptr(vtd_walker) outer = vtd_walker_new(unit, memory, budget);
+	composer c = { .device = device, .request = request, .outer = outer };
+	/* Addresses of the first stage's tables mean something else for each second stage. */
+	g_autoptr(vtd_memo) memo = request->memo ? vtd_memo_new() : NULL;
 	vtd_walk_request first = *request;
 	gboolean ok;
 
@@ -112,7 +113,11 @@ vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 	through.outer.levels = device->outer_levels;
 	through.outer.input_bits = MIN(MIN(vtd_level_shift(device->outer_levels) + 9, vtd_cap_mgaw(unit->cap)), 63);
 	through.outer.pasid_requested = true; /* no interrupt range on this side */
-	if (!request->visit)
+	if (memo)
+		vtd_memo_begin(memo, device);
+	first.memo = memo;
+	first.visited = NULL;
+	if (request->visit_entry || !request->visit)
 		return vtd_walk_range(unit, &through.base, &first, budget, error);
 	first.visit = on_first;
 	first.user = &c;

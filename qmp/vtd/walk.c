@@ -10,21 +10,33 @@
 
 #define ENTRIES 512
 
-typedef struct {
+struct vtd_walker {
 	const vtd_unit *unit;
 	viommu_memory *memory;
-	const vtd_walk_request *request;
 	vtd_budget *budget;
+	const vtd_walk_request *request; /* of the walk that is under way */
 	gboolean stop;
 	vtd_run run; /* not yet handed out */
 	gboolean has_run;
 	viommu_gpa path[VTD_MAX_LEVELS + 1]; /* the table at each level on the way down */
+	viommu_page_read *reads[VTD_MAX_LEVELS + 1]; /* of the tables below the one at each level */
 	uint8_t *buffers[VTD_MAX_LEVELS + 1];
-	GHashTable *visited; /* page numbers of tables */
-} walker;
+	size_t room[VTD_MAX_LEVELS + 1]; /* of buffers, in pages */
+	GHashTable *visited; /* page numbers of tables, plus 1 */
+};
+
+/* What is known of the table that is being read: its place, which of its entries lie in
+ * the range, and what its ancestors let through. */
+typedef struct {
+	unsigned level;
+	uint64_t iova; /* of its first entry */
+	viommu_gpa table;
+	bool read, write;
+	unsigned first, last; /* index; none when first > last */
+} context;
 
 static void
-flush(walker *w)
+flush(vtd_walker *w)
 {
 	if (w->has_run && w->request->visit)
 		w->request->visit(&w->run, w->request->user);
@@ -34,14 +46,17 @@ flush(walker *w)
 static gboolean
 joins(const vtd_run *a, const vtd_run *b)
 {
-	return a->kind == VTD_RUN_MAPPED && b->kind == VTD_RUN_MAPPED && a->iova.last + 1 == b->iova.first &&
-		a->page_shift == b->page_shift && a->read == b->read && a->write == b->write &&
-		b->gpa.v - a->gpa.v == b->iova.first - a->iova.first;
+	if (a->kind != b->kind || a->iova.last + 1 != b->iova.first || a->page_shift != b->page_shift ||
+		a->read != b->read || a->write != b->write)
+		return FALSE;
+	if (a->kind == VTD_RUN_REPEATED)
+		return a->gpa.v == b->gpa.v;
+	return a->kind == VTD_RUN_MAPPED && b->gpa.v - a->gpa.v == b->iova.first - a->iova.first;
 }
 
 /* The budget is used up at this run. */
 static void
-leave_rest(walker *w)
+leave_rest(vtd_walker *w)
 {
 	w->run.kind = VTD_RUN_UNVISITED;
 	w->run.iova.last = w->request->range.last;
@@ -49,8 +64,10 @@ leave_rest(walker *w)
 }
 
 static void
-emit(walker *w, const vtd_run *run)
+emit(vtd_walker *w, const vtd_run *run)
 {
+	if (w->request->visit_entry && run->kind == VTD_RUN_MAPPED)
+		return; /* the entry says it */
 	if (w->has_run && joins(&w->run, run)) {
 		w->run.iova.last = run->iova.last;
 		return;
@@ -66,19 +83,10 @@ emit(walker *w, const vtd_run *run)
 		w->budget->runs--;
 }
 
-/* What is known of the table that is being read: its place and what its ancestors
- * let through. */
-typedef struct {
-	unsigned level;
-	uint64_t iova; /* of its first entry */
-	viommu_gpa table;
-	bool read, write;
-} context;
-
-static gboolean walk_table(walker *w, const context *at, const uint8_t *page, GError **error);
+static gboolean walk_table(vtd_walker *w, context *at, const uint8_t *page, GError **error);
 
 static gboolean
-is_ancestor(const walker *w, const context *at, viommu_gpa table)
+is_ancestor(const vtd_walker *w, const context *at, viommu_gpa table)
 {
 	for (unsigned level = at->level; level <= w->request->levels; level++)
 		if (w->path[level].v == table.v)
@@ -88,7 +96,7 @@ is_ancestor(const walker *w, const context *at, viommu_gpa table)
 
 /* An entry counts when it, and all above it, let at least one kind of access through. */
 static gboolean
-counts(const walker *w, const context *at, uint64_t raw)
+counts(const vtd_walker *w, const context *at, uint64_t raw)
 {
 	if (w->request->first_stage)
 		return raw & 1;
@@ -103,7 +111,7 @@ typedef struct {
 } entry_facts;
 
 static void
-decode(const walker *w, const context *at, uint64_t raw, entry_facts *facts, vtd_run *run)
+decode(const vtd_walker *w, const context *at, uint64_t raw, entry_facts *facts, vtd_run *run)
 {
 	if (w->request->first_stage) {
 		vtd_fs_entry entry;
@@ -126,7 +134,7 @@ decode(const walker *w, const context *at, uint64_t raw, entry_facts *facts, vtd
 
 /* The IOVA of a first-stage entry is canonical: the top bit is carried upwards. */
 static uint64_t
-sign_extend(const walker *w, uint64_t iova)
+sign_extend(const vtd_walker *w, uint64_t iova)
 {
 	unsigned bits = vtd_level_shift(w->request->levels) + 9;
 
@@ -135,19 +143,27 @@ sign_extend(const walker *w, uint64_t iova)
 	return iova | ~0ull << bits;
 }
 
-/* Fills run for one entry; returns TRUE when it leads to a table instead. */
-static gboolean
-classify(const walker *w, const context *at, unsigned index, uint64_t raw, vtd_run *run, viommu_gpa *child)
+static viommu_iova_range
+covered(const vtd_walker *w, const context *at, unsigned index)
 {
 	unsigned shift = vtd_level_shift(at->level);
 	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
+
+	return (viommu_iova_range){ first, first + ((1ull << shift) - 1) };
+}
+
+/* Fills run for one entry; returns TRUE when it leads to a table instead. */
+static gboolean
+classify(const vtd_walker *w, const context *at, unsigned index, uint64_t raw, vtd_run *run)
+{
+	unsigned shift = vtd_level_shift(at->level);
 	entry_facts facts;
 
-	*run = (vtd_run){ .kind = VTD_RUN_MAPPED, .iova = { first, first + ((1ull << shift) - 1) }, .page_shift = shift,
+	*run = (vtd_run){ .kind = VTD_RUN_MAPPED, .iova = covered(w, at, index), .page_shift = shift,
 		.first_stage = w->request->first_stage, .entry = VIOMMU_GPA(at->table.v + index * 8), .raw = raw,
 		.level = at->level };
 	decode(w, at, raw, &facts, run);
-	run->gpa = *child = facts.address;
+	run->gpa = facts.address;
 	if (facts.refused_privilege)
 		run->kind = VTD_RUN_PRIVILEGE;
 	else if (facts.reserved)
@@ -162,23 +178,50 @@ classify(const walker *w, const context *at, unsigned index, uint64_t raw, vtd_r
 	return FALSE;
 }
 
-static gboolean
-in_range(const walker *w, const context *at, unsigned index)
+/* Which entries of the table lie in the range.  A first stage is never cut. */
+static void
+set_bounds(const vtd_walker *w, context *at)
 {
+	const viommu_iova_range *range = &w->request->range;
 	unsigned shift = vtd_level_shift(at->level);
-	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
+	uint64_t last = (range->last - at->iova) >> shift;
 
-	if ((uint64_t) index >> (64 - shift))
-		return FALSE; /* six levels reach beyond 64 bits */
-	return first <= w->request->range.last && first + ((1ull << shift) - 1) >= w->request->range.first;
+	at->first = 0;
+	at->last = ENTRIES - 1;
+	if (w->request->first_stage)
+		return;
+	if (range->first > at->iova)
+		at->first = (unsigned) MIN((range->first - at->iova) >> shift, ENTRIES);
+	/* Six levels reach beyond 64 bits: UINT64_MAX is where the range ends. */
+	at->last = (unsigned) MIN(last, ENTRIES - 1);
+}
+
+static uint64_t
+memo_key(const vtd_walker *w, const context *at)
+{
+	return vtd_memo_table(at->table, at->level, w->request->first_stage, at->read, at->write);
+}
+
+static uint64_t
+visit_cost(vtd_walker *w, const context *at)
+{
+	gpointer key = GSIZE_TO_POINTER((gsize) (at->table.v >> VIOMMU_PAGE_SHIFT) + 1);
+	gpointer top = GSIZE_TO_POINTER((gsize) (w->request->table.v >> VIOMMU_PAGE_SHIFT) + 1);
+	gboolean again = !g_hash_table_add(w->visited, key);
+	gpointer before = w->request->visited ? g_hash_table_lookup(w->request->visited, key) : NULL;
+
+	if (w->request->visited && !before)
+		g_hash_table_insert(w->request->visited, key, top);
+	if (again || (before && before != top))
+		return 1 + (VTD_REPEAT_COST - 1) * (uint64_t) (at->last - at->first) / (ENTRIES - 1);
+	return before ? VTD_AGAIN_COST : 1;
 }
 
 /* Charges the visit of a table; FALSE: the budget is used up. */
 static gboolean
-charge(walker *w, viommu_gpa table)
+charge(vtd_walker *w, const context *at)
 {
-	gpointer key = GSIZE_TO_POINTER((gsize) (table.v >> VIOMMU_PAGE_SHIFT) + 1);
-	uint64_t cost = g_hash_table_add(w->visited, key) ? 1 : VTD_REPEAT_COST;
+	uint64_t cost = w->request->memo ? 1 : visit_cost(w, at);
 
 	if (w->budget->tables < cost) {
 		w->budget->tables = 0;
@@ -188,115 +231,222 @@ charge(walker *w, viommu_gpa table)
 	return TRUE;
 }
 
+static context
+child_of(const vtd_walker *w, const context *at, unsigned index, const vtd_run *run)
+{
+	context ret = { .level = at->level - 1, .iova = at->iova + ((uint64_t) index << vtd_level_shift(at->level)),
+		.table = run->gpa, .read = run->read, .write = run->write };
+
+	set_bounds(w, &ret);
+	return ret;
+}
+
+static const vtd_place *
+told_before(const vtd_walker *w, const context *at)
+{
+	return w->request->memo ? vtd_memo_find(w->request->memo, memo_key(w, at)) : NULL;
+}
+
 /* Goes down into one child table, or says why not. */
 static gboolean
-descend(walker *w, const context *at, vtd_run *run, const viommu_page_read *read, unsigned index, GError **error)
+descend(vtd_walker *w, context *below, vtd_run *run, const viommu_page_read *read, GError **error)
 {
-	context below = { .level = at->level - 1, .iova = at->iova + ((uint64_t) index << vtd_level_shift(at->level)),
-		.table = read->gpa, .read = run->read, .write = run->write };
-
 	if (read->status != VIOMMU_PAGE_OK) {
 		run->kind = VTD_RUN_UNREADABLE;
 		run->status = read->status;
 		emit(w, run);
 		return TRUE;
 	}
-	if (!charge(w, read->gpa)) {
+	if (!charge(w, below)) {
 		run->kind = VTD_RUN_UNVISITED;
+		run->iova.last = w->request->range.last;
 		emit(w, run);
 		leave_rest(w);
 		return TRUE;
 	}
-	return walk_table(w, &below, read->data, error);
+	return walk_table(w, below, read->data, error);
 }
 
+/* Behind what there is to say of the entries before, unless the same is to be said of
+ * this one: run, NULL if nothing is. */
 static void
-tell_entry(walker *w, const context *at, unsigned index, uint64_t raw)
+tell_entry(vtd_walker *w, const context *at, unsigned index, uint64_t raw, const vtd_run *run)
 {
-	unsigned shift = vtd_level_shift(at->level);
-	uint64_t first = sign_extend(w, at->iova + ((uint64_t) index << shift));
 	vtd_table_entry entry = { .entry = VIOMMU_GPA(at->table.v + index * 8), .raw = raw, .level = at->level,
-		.first_stage = w->request->first_stage, .iova = { first, first + ((1ull << shift) - 1) } };
+		.first_stage = w->request->first_stage, .iova = covered(w, at, index) };
 
+	if (!run || !w->has_run || !joins(&w->run, run))
+		flush(w);
 	w->request->visit_entry(&entry, w->request->user);
 }
 
-static gboolean
-read_children(walker *w, const context *at, const uint64_t *raw, viommu_page_read *reads, GError **error)
+/* Room for n pages below a table of this level; what was there is lost. */
+static uint8_t *
+page_room(vtd_walker *w, unsigned level, size_t n)
 {
+	if (w->room[level] < n) {
+		g_free(w->buffers[level]);
+		w->buffers[level] = g_malloc(n * VIOMMU_PAGE_SIZE);
+		w->room[level] = n;
+	}
+	return w->buffers[level];
+}
+
+/* Reads the tables that entries lead to, each page once in a row; slots: for each entry
+ * its place in reads, plus 1. */
+static gboolean
+read_children(vtd_walker *w, const context *at, const uint64_t *raw, uint16_t *slots, GError **error)
+{
+	viommu_page_read *reads = w->reads[at->level];
+	uint8_t *room;
 	size_t n = 0;
 
-	for (unsigned i = 0; i < ENTRIES; i++) {
+	for (unsigned i = at->first; i <= at->last; i++) {
+		context below;
 		vtd_run run;
-		viommu_gpa child;
 
-		if (counts(w, at, raw[i]) && in_range(w, at, i) && classify(w, at, i, raw[i], &run, &child)) {
-			reads[n] = (viommu_page_read){ .gpa = child, .buffer = w->buffers[at->level] + n * VIOMMU_PAGE_SIZE };
-			n++;
-		}
+		if (!counts(w, at, raw[i]) || !classify(w, at, i, raw[i], &run))
+			continue;
+		below = child_of(w, at, i, &run);
+		if (told_before(w, &below))
+			continue;
+		if (n == 0 || reads[n - 1].gpa.v != run.gpa.v)
+			reads[n++] = (viommu_page_read){ .gpa = run.gpa };
+		slots[i] = (uint16_t) n;
 	}
-	return n == 0 || viommu_memory_read_pages(w->memory, reads, n, error);
+	if (n == 0)
+		return TRUE;
+	room = page_room(w, at->level, n);
+	for (size_t i = 0; i < n; i++)
+		reads[i].buffer = room + i * VIOMMU_PAGE_SIZE;
+	return viommu_memory_read_pages(w->memory, reads, n, error);
 }
 
 static gboolean
-walk_table(walker *w, const context *at, const uint8_t *page, GError **error)
+walk_entry(vtd_walker *w, const context *at, unsigned index, uint64_t raw, uint16_t slot, GError **error)
+{
+	vtd_run run = { 0 };
+	gboolean counted = counts(w, at, raw), table = counted && classify(w, at, index, raw, &run);
+	const vtd_place *before = NULL;
+	context below;
+
+	if (table) {
+		below = child_of(w, at, index, &run);
+		before = told_before(w, &below);
+	}
+	if (before) {
+		run.kind = VTD_RUN_REPEATED;
+		run.before = *before;
+	}
+	if (w->request->visit_entry)
+		tell_entry(w, at, index, raw, counted ? &run : NULL);
+	if (table && !before)
+		return descend(w, &below, &run, &w->reads[at->level][slot - 1], error);
+	if (counted)
+		emit(w, &run);
+	return TRUE;
+}
+
+static gboolean
+walk_table(vtd_walker *w, context *at, const uint8_t *page, GError **error)
 {
 	uint64_t raw[ENTRIES]; /* our copy: L1 may change the page while we look */
-	g_autofree viommu_page_read *reads = NULL;
-	size_t next = 0;
+	uint16_t slots[ENTRIES] = { 0 };
 
-	memcpy(raw, page, sizeof(raw));
-	for (unsigned i = 0; i < ENTRIES; i++)
+	if (at->first > at->last)
+		return TRUE;
+	memcpy(raw + at->first, page + at->first * 8, (at->last - at->first + 1) * 8);
+	for (unsigned i = at->first; i <= at->last; i++)
 		raw[i] = GUINT64_FROM_LE(raw[i]);
 	w->path[at->level] = at->table;
+	if (w->request->memo)
+		vtd_memo_add(w->request->memo, memo_key(w, at), vtd_memo_here(w->request->memo, sign_extend(w, at->iova)));
 	if (at->level > 1) {
-		reads = g_new(viommu_page_read, ENTRIES);
-		if (!w->buffers[at->level])
-			w->buffers[at->level] = g_malloc((size_t) ENTRIES * VIOMMU_PAGE_SIZE);
-		if (!read_children(w, at, raw, reads, error))
+		if (!w->reads[at->level])
+			w->reads[at->level] = g_new(viommu_page_read, ENTRIES);
+		if (!read_children(w, at, raw, slots, error))
 			return FALSE;
 	}
-	for (unsigned i = 0; i < ENTRIES && !w->stop; i++) {
-		vtd_run run;
-		viommu_gpa child;
-
-		if (raw[i] && w->request->visit_entry && in_range(w, at, i))
-			tell_entry(w, at, i, raw[i]);
-		if (!counts(w, at, raw[i]) || !in_range(w, at, i))
-			continue;
-		if (!classify(w, at, i, raw[i], &run, &child))
-			emit(w, &run);
-		else if (!descend(w, at, &run, &reads[next++], i, error))
+	for (unsigned i = at->first; i <= at->last && !w->stop; i++)
+		if (raw[i] && !walk_entry(w, at, i, raw[i], slots[i], error))
 			return FALSE;
-	}
 	return TRUE;
+}
+
+/* The table of the request: told before, not readable, or walked. */
+static gboolean
+walk_top(vtd_walker *w, context *at, GError **error)
+{
+	const vtd_walk_request *request = w->request;
+	const vtd_place *before = told_before(w, at);
+	vtd_run run = { .level = request->levels + 1, .gpa = request->table, .iova = request->range,
+		.first_stage = request->first_stage };
+	uint8_t page[VIOMMU_PAGE_SIZE];
+	viommu_page_read read = { .gpa = request->table, .buffer = page };
+
+	if (before) {
+		run.kind = VTD_RUN_REPEATED;
+		run.before = *before;
+		emit(w, &run);
+		return TRUE;
+	}
+	if (!viommu_memory_read_pages(w->memory, &read, 1, error))
+		return FALSE;
+	if (read.status == VIOMMU_PAGE_OK)
+		return walk_table(w, at, read.data, error);
+	run.kind = VTD_RUN_UNREADABLE;
+	run.status = read.status;
+	emit(w, &run);
+	return TRUE;
+}
+
+vtd_walker *
+vtd_walker_new(const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget)
+{
+	vtd_walker *self = g_new0(vtd_walker, 1);
+
+	self->unit = unit;
+	self->memory = memory;
+	self->budget = budget;
+	self->visited = g_hash_table_new(vtd_key_hash, NULL);
+	return self;
+}
+
+void
+vtd_walker_free(vtd_walker *self)
+{
+	if (!self)
+		return;
+	g_hash_table_unref(self->visited);
+	for (unsigned i = 0; i < G_N_ELEMENTS(self->buffers); i++) {
+		g_free(self->buffers[i]);
+		g_free(self->reads[i]);
+	}
+	g_free(self);
+}
+
+gboolean
+vtd_walker_run(vtd_walker *self, const vtd_walk_request *request, GError **error)
+{
+	context at = { .level = request->levels, .table = request->table, .read = true, .write = true };
+	gboolean ok;
+
+	g_return_val_if_fail(request->levels >= 1 && request->levels <= VTD_MAX_LEVELS, FALSE);
+	self->request = request;
+	self->stop = FALSE;
+	set_bounds(self, &at);
+	ok = walk_top(self, &at, error);
+	flush(self);
+	return ok;
 }
 
 gboolean
 vtd_walk_range(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_request *request, vtd_budget *budget,
 	GError **error)
 {
-	walker w = { .unit = unit, .memory = memory, .request = request, .budget = budget };
-	context at = { .level = request->levels, .table = request->table, .read = true, .write = true };
-	uint8_t page[VIOMMU_PAGE_SIZE];
-	viommu_page_read read = { .gpa = request->table, .buffer = page };
-	gboolean ok;
+	g_autoptr(vtd_walker) walker = vtd_walker_new(unit, memory, budget);
 
-	g_return_val_if_fail(request->levels >= 1 && request->levels <= VTD_MAX_LEVELS, FALSE);
-	w.visited = g_hash_table_new(NULL, NULL);
-	ok = viommu_memory_read_pages(memory, &read, 1, error);
-	if (ok && read.status == VIOMMU_PAGE_OK) {
-		ok = walk_table(&w, &at, read.data, error);
-	} else if (ok) {
-		vtd_run run = { .kind = VTD_RUN_UNREADABLE, .status = read.status, .level = request->levels + 1,
-			.gpa = request->table, .iova = request->range, .first_stage = request->first_stage };
-		emit(&w, &run);
-	}
-	flush(&w);
-	g_hash_table_unref(w.visited);
-	for (unsigned i = 0; i < G_N_ELEMENTS(w.buffers); i++)
-		g_free(w.buffers[i]);
-	return ok;
+	return vtd_walker_run(walker, request, error);
 }
 
 static uint64_t
@@ -310,7 +460,7 @@ vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned
 	vtd_run_visitor visit, void *user, GError **error)
 {
 	vtd_walk_request request = { .table = table, .levels = levels, .range = { 0, top_of(levels) }, .visit = visit,
-		.user = user };
+		.user = user, .memo = budget->memo, .visited = budget->visited };
 
 	return vtd_walk_range(unit, memory, &request, budget, error);
 }
@@ -320,8 +470,10 @@ vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 	vtd_run_visitor visit, void *user, GError **error)
 {
 	vtd_walk_request request = { .table = device->table, .levels = device->levels, .range = { 0, UINT64_MAX },
-		.first_stage = true, .visit = visit, .user = user };
+		.first_stage = true, .visit = visit, .user = user, .memo = budget->memo, .visited = budget->visited };
 
+	if (budget->memo)
+		vtd_memo_begin(budget->memo, device);
 	switch (device->stage) {
 	case VTD_STAGE_SECOND:
 		return vtd_walk(unit, memory, device->table, device->levels, budget, visit, user, error);
@@ -335,19 +487,25 @@ vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 
 gboolean
 vtd_walk_entries(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, vtd_budget *budget,
-	vtd_entry_visitor visit, void *user, GError **error)
+	vtd_entry_visitor visit, vtd_run_visitor finding, void *user, GError **error)
 {
 	bool nested = device->stage == VTD_STAGE_NESTED;
 	vtd_walk_request request = { .table = nested ? device->outer_table : device->table,
 		.levels = nested ? device->outer_levels : device->levels, .range = { 0, UINT64_MAX },
-		.first_stage = device->stage == VTD_STAGE_FIRST, .visit_entry = visit, .user = user };
+		.first_stage = device->stage == VTD_STAGE_FIRST, .visit = finding, .visit_entry = visit, .user = user,
+		.memo = budget->memo, .visited = budget->visited };
 
+	if (budget->memo)
+		vtd_memo_begin(budget->memo, device);
+	if (!request.first_stage)
+		request.range.last = top_of(request.levels);
 	if (!vtd_walk_range(unit, memory, &request, budget, error))
 		return FALSE;
 	if (!nested)
 		return TRUE;
 	request.table = device->table;
 	request.levels = device->levels;
+	request.range.last = UINT64_MAX;
 	request.first_stage = true;
 	return vtd_walk_nested(unit, memory, device, &request, budget, error);
 }

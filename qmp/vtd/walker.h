@@ -5,6 +5,8 @@
 
 #include <viommu/vtd.h>
 
+#include "memo.h"
+
 #define VTD_MAX_LEVELS 6
 
 typedef struct {
@@ -13,10 +15,23 @@ typedef struct {
 	viommu_iova_range range; /* entries that do not touch it are left out */
 	bool first_stage;
 	vtd_run_visitor visit; /* may be NULL */
-	vtd_entry_visitor visit_entry; /* may be NULL */
+	/* May be NULL.  If not, visit is called for runs that are not mapped, and at once. */
+	vtd_entry_visitor visit_entry;
 	void *user;
+	vtd_memo *memo;      /* of this stage's tables; may be NULL */
+	GHashTable *visited; /* by walks of other tables: vtd_budget; may be NULL */
 } vtd_walk_request;
 
+/* What walks in one memory have in common: their buffers, and the tables that they
+ * have visited. */
+typedef struct vtd_walker vtd_walker;
+
+vtd_walker *vtd_walker_new(const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget);
+void vtd_walker_free(vtd_walker *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(vtd_walker, vtd_walker_free)
+
+gboolean vtd_walker_run(vtd_walker *self, const vtd_walk_request *request, GError **error);
+/* All three. */
 gboolean vtd_walk_range(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_request *request,
 	vtd_budget *budget, GError **error);
 
