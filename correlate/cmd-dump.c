@@ -16,7 +16,7 @@ static const char help[] =
 	"      --entries         every paging entry that is in use, raw, with its place\n"
 	"      --queue           the invalidation queue instead of the tables\n"
 	"      --interrupts      the interrupt remapping table instead\n"
-	"      --faults          the recorded faults instead, each with a walk to its address\n"
+	"      --faults          the recorded faults instead, each with a walk\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
 	"  -h, --help            this text\n";

@@ -21,7 +21,8 @@ static const char help[] =
 	"      --interval MS     look at most this often (default 250)\n"
 	"      --seconds N       end after this time\n"
 	"      --format FORMAT   text (default) or json (one object a line)\n"
-	"      --debug           say how the tables are read\n";
+	"      --debug           say how the tables are read\n"
+	"  -h, --help            this text\n";
 
 /* Nothing new for so long, and the record is taken for all there is. */
 #define REST_MS 60
@@ -108,7 +109,7 @@ tell_fault(watch *w, const viommu_report *report, const viommu_run *run)
 		char *text;
 
 		json_object_set_new(item, "event", json_string("fault"));
-		text = json_dumps(item, JSON_COMPACT);
+		text = json_dumps(item, JSON_COMPACT | JSON_ENSURE_ASCII);
 		puts(text);
 		free(text);
 		json_decref(item);
@@ -268,6 +269,8 @@ viommu_cmd_watch(int argc, char **argv)
 		status = viommu_cmd_usage("watch", "name one stream: a file, a FIFO, unix:PATH or -");
 	if (status < 0 && w.cmd.target.snapshot)
 		status = viommu_cmd_usage("watch", "it takes a live QEMU (-q): a snapshot does not move");
+	if (status < 0 && !w.cmd.target.qmp)
+		status = viommu_cmd_usage("watch", "name the live QEMU: -q unix:SOCKET");
 	if (status < 0 && (w.interval_ms < 1 || w.seconds < 0))
 		status = viommu_cmd_usage("watch", "--interval takes milliseconds, --seconds takes seconds");
 	if (status < 0) {
