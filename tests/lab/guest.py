@@ -15,7 +15,9 @@ from .qmp import Qmp
 RECORD_PORT = '/dev/virtio-ports/org.viommu.record'
 DEFAULT_IOMMU = qemus.IOMMU
 DEFAULT_DEVICES = ('edu,addr=04.0', 'edu,addr=05.0')
-DEFAULT_APPEND = ('console=ttyS0 panic=-1 intel_iommu=on iommu=on '
+# no_timer_check: on a busy host the timer is late, and Linux would panic at boot
+# ("timer doesn't work through Interrupt-remapped IO-APIC").
+DEFAULT_APPEND = ('console=ttyS0 panic=-1 no_timer_check intel_iommu=on iommu=on '
                   'hugepagesz=1G hugepages=1 default_hugepagesz=2M hugepages=16')
 BOOT_SECONDS = 120
 
