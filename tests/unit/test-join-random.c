@@ -84,7 +84,8 @@ fill_table(model *m, GRand *rand)
 		uint64_t bits;
 
 		p->has = p->live && unit_random(rand, 12);
-		p->has_gpa = p->live && p->known ? p->gpa : 0x2000 + unit_random(rand, 4);
+		p->has_gpa =
+			p->live && p->known ? p->gpa : 0x2000 + i; /* in a row: runs over several fates */
 		p->has_read = p->read;
 		p->has_write = p->write;
 		switch (unit_random(rand, 16)) {
@@ -101,11 +102,13 @@ fill_table(model *m, GRand *rand)
 			p->reserved = true;
 			break;
 		case 4:
-			p->has = true; /* whoever asked */
-			p->has_read = p->has_write = true;
-			p->has_gpa = p->gpa;
+			p->has_gpa = p->gpa; /* whether it is gone or not */
+			p->has = p->has_read = p->has_write = true;
 			break;
 		default:
+			if (p->live || (i / 16) % 2)
+				break;
+			p->has = p->has_read = p->has_write = true; /* whoever asked, if anybody did */
 			break;
 		}
 		if (!p->has)

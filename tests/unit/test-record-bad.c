@@ -2,6 +2,7 @@
 /* Records that are not what the format says: rejected with the line, whatever they hold. */
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -260,14 +261,14 @@ test_many_spaces(void)
 {
 	g_autoptr(record_text) t = record_text_new();
 	g_autoptr(viommu_record) record = NULL;
-	gint64 began;
+	clock_t began; /* of our own time: the machine may be busy */
 
-	for (int i = 0; i < 50000; i++)
+	for (int i = 0; i < 150000; i++)
 		record_unmap(t, i, 0, 0x1000);
-	began = g_get_monotonic_time();
+	began = clock();
 	record = record_good(t, NULL);
-	g_assert_cmpuint(record->spaces->len, ==, 50000);
-	g_assert_cmpint(g_get_monotonic_time() - began, <, 10 * G_USEC_PER_SEC);
+	g_assert_cmpuint(record->spaces->len, ==, 150000);
+	g_assert_cmpint(clock() - began, <, 10 * CLOCKS_PER_SEC);
 }
 
 static void
