@@ -5,7 +5,7 @@
 
 enum {
 	CONTEXT = 1, /* 6.5.2.1 */
-	PASID_CACHE = 2 + 5,
+	PASID_CACHE = 7,
 	IOTLB = 2,
 	DEVICE_TLB = 3,
 	PASID_IOTLB = 6,
@@ -63,6 +63,7 @@ trace_qi_decode(const struct trace_qi *qi)
 	if (type < sizeof granularities / sizeof granularities[0])
 		fields.granularity = granularities[type][granularity];
 	fields.is_context = type == CONTEXT;
+	fields.is_entry = type == CONTEXT || type == PASID_CACHE;
 	fields.is_iotlb = type == IOTLB || type == PASID_IOTLB;
 	fields.has_did = type == PASID_IOTLB || ((type == CONTEXT || type == IOTLB) && granularity >= 2) ||
 			 (type == PASID_CACHE && granularity < 2);

@@ -9,7 +9,8 @@ struct trace_qi_fields {
 	const char *type;        /* "iotlb", "context-cache", …; "type 12" has no name here */
 	const char *granularity; /* "global", "domain", "page", …, or NULL */
 	bool is_iotlb;           /* of either kind, with or without a PASID */
-	bool is_context;
+	bool is_context;         /* of the context cache */
+	bool is_entry;           /* of that or of the PASID cache: how a device is translated */
 	bool has_did, has_range, has_pasid, has_sid;
 	bool leaf_only; /* IH: the directories that lead there did not change */
 	uint16_t did, sid;

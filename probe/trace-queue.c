@@ -139,8 +139,12 @@ ends_request(const struct trace_event *event, const struct trace_event *first)
 	case TRACE_CALL:
 	case TRACE_RETURN:
 	case TRACE_ATTACH:
+	case TRACE_TAG:
 	case TRACE_TASK_EXIT:
 		return true;
+	case TRACE_QI:
+		/* A device changes its domain: what is flushed next is about that. */
+		return trace_qi_decode(&event->qi).is_entry;
 	case TRACE_MAP:
 		return first->kind == TRACE_UNMAP ||
 		       ranges_meet(event->map.iova, event->map.iova + (event->map.size - 1), first->map.iova,
