@@ -178,10 +178,11 @@ on_signal(struct rec_loop *loop, const struct signalfd_siginfo *info)
 static void
 read_signals(struct rec_loop *loop)
 {
-	struct signalfd_siginfo info;
+	struct signalfd_siginfo info[8];
+	const ssize_t got = read(loop->signals, info, sizeof info);
 
-	while (read(loop->signals, &info, sizeof info) == (ssize_t) sizeof info)
-		on_signal(loop, &info);
+	for (size_t i = 0; got > 0 && i < (size_t) got / sizeof info[0]; i++)
+		on_signal(loop, &info[i]);
 }
 
 /* ---- the loop ------------------------------------------------------------------------ */

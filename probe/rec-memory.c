@@ -39,12 +39,12 @@ rec_devices_add(struct rec_devices *devices, const char *bdf)
 	return 0;
 }
 
-bool
-rec_bar_address(const char *bdf, unsigned region, uint64_t offset, uint64_t size, uint64_t *ret)
+/* Line number REGION of a device's "resource": its first and last address. */
+static bool
+bar_range(const char *bdf, unsigned region, viommu_gpa_range *ret)
 {
 	char path[96], text[2048];
 	const char *line = text;
-	uint64_t first, last;
 
 	snprintf(path, sizeof path, "/bus/pci/devices/%s/resource", bdf);
 	if (region >= BARS || sysfs_read(path, text, sizeof text) < 0)
@@ -53,35 +53,55 @@ rec_bar_address(const char *bdf, unsigned region, uint64_t offset, uint64_t size
 		line = strchr(line, '\n');
 		line = line != NULL ? line + 1 : NULL;
 	}
-	if (line == NULL || sscanf(line, "%" SCNx64 " %" SCNx64, &first, &last) != 2 || last <= first)
-		return false;
-	if (offset > last - first || size - 1 > last - first - offset)
-		return false;
-	*ret = first + offset;
-	return true;
+	return line != NULL && sscanf(line, "%" SCNx64 " %" SCNx64, &ret->first, &ret->last) == 2 &&
+	       ret->last > ret->first;
 }
 
-/* The device whose BAR this is an area of.  All device files of VFIO share one
- * inode, so what tells them apart is the BAR's number and size; NULL when that
- * fits none of them, or several. */
-static const char *
-bar_device(const struct rec_devices *devices, const struct rec_vma *vma, uint64_t *address)
+/* Up to Linux 6.9, vfio-pci puts the BAR's address where the file's offset would
+ * be (vma->vm_pgoff in vfio_pci_core_mmap()); then it names device and region. */
+static bool
+by_address(struct rec_bar *ret, const struct rec_devices *devices, const struct rec_vma *vma)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		for (unsigned region = 0; region < BARS; region++) {
+			viommu_gpa_range range;
+
+			if (!bar_range(devices->bdf[i], region, &range) || vma->offset < range.first ||
+				vma->offset > range.last)
+				continue;
+			*ret = (struct rec_bar){ devices->bdf[i], region, vma->offset };
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Later it stays the offset, which has the region's number in its high bits.  All
+ * device files share one inode: what tells the devices apart is whether they have
+ * such a BAR at all; false when none has, or several. */
+static bool
+by_offset(struct rec_bar *ret, const struct rec_devices *devices, const struct rec_vma *vma)
 {
 	const unsigned region = (unsigned) (vma->offset >> REGION_SHIFT);
 	const uint64_t offset = vma->offset & (((uint64_t) 1 << REGION_SHIFT) - 1);
-	const char *ret = NULL;
+	size_t found = 0;
 
 	for (size_t i = 0; i < devices->n; i++) {
-		uint64_t found;
+		viommu_gpa_range range;
 
-		if (!rec_bar_address(devices->bdf[i], region, offset, vma->last - vma->first + 1, &found))
+		if (!bar_range(devices->bdf[i], region, &range) || offset > range.last - range.first ||
+			vma->last - vma->first > range.last - range.first - offset)
 			continue;
-		if (ret != NULL)
-			return NULL;
-		ret = devices->bdf[i];
-		*address = found;
+		*ret = (struct rec_bar){ devices->bdf[i], region, range.first + offset };
+		found++;
 	}
-	return ret;
+	return found == 1;
+}
+
+bool
+rec_bar_find(struct rec_bar *ret, const struct rec_devices *devices, const struct rec_vma *vma)
+{
+	return by_address(ret, devices, vma) || by_offset(ret, devices, vma);
 }
 
 static void
@@ -98,8 +118,7 @@ read_device_memory(
 	struct rec_backing *ret, pid_t pid, const struct rec_devices *devices, uint64_t vaddr, uint64_t left)
 {
 	struct rec_vma vma;
-	uint64_t address;
-	const char *bdf;
+	struct rec_bar bar;
 
 	if (!rec_vma_find(pid, vaddr, &vma)) {
 		stop(ret, "the program has no memory at that address (any more)");
@@ -111,19 +130,16 @@ read_device_memory(
 		ret->extents.unknown = ret->why;
 		return 0;
 	}
-	bdf = bar_device(devices, &vma, &address);
-	ret->bar_region = (int) (vma.offset >> REGION_SHIFT);
-	if (bdf == NULL) {
-		snprintf(ret->why, sizeof ret->why, "region %d of a VFIO device, and not sure of which",
-			ret->bar_region);
-		ret->extents.unknown = ret->why;
+	if (!rec_bar_find(&bar, devices, &vma)) {
+		stop(ret, "a region of a VFIO device, and several devices have one like it");
 		return 0;
 	}
-	snprintf(ret->bar, sizeof ret->bar, "%s", bdf);
+	snprintf(ret->bar, sizeof ret->bar, "%s", bar.bdf);
+	ret->bar_region = bar.region;
 	ret->extents.unknown = NULL;
 	if (left > vma.last - vaddr + 1)
 		left = vma.last - vaddr + 1;
-	return extents_add_run(&ret->extents, address + (vaddr - vma.first), left) < 0 ? -1 : 1;
+	return extents_add_run(&ret->extents, bar.address + (vaddr - vma.first), left) < 0 ? -1 : 1;
 }
 
 struct huge_pages {

@@ -10,6 +10,7 @@
 
 #include "extents.h"
 #include "parse.h"
+#include "rec-vma.h"
 
 /* The devices whose registers the program may have mapped. */
 struct rec_devices {
@@ -24,7 +25,7 @@ struct rec_backing {
 	struct extents extents;
 	uint64_t page_size;     /* of all of it, or 0: mixed, or not known */
 	char bar[PCI_BDF_LEN];  /* the device whose BAR some of it is; or "" */
-	int bar_region;
+	unsigned bar_region;
 	char why[256]; /* behind extents.unknown */
 };
 
@@ -35,8 +36,13 @@ int rec_memory_read(struct rec_backing *ret, pid_t pid, int pagemap, const struc
 	uint64_t vaddr, uint64_t size);
 void rec_backing_free(struct rec_backing *backing);
 
-/* The address of OFFSET of BAR number REGION, from the device's "resource";
- * false when the BAR does not reach as far as OFFSET + SIZE. */
-bool rec_bar_address(const char *bdf, unsigned region, uint64_t offset, uint64_t size, uint64_t *ret);
+struct rec_bar {
+	const char *bdf; /* one of the devices */
+	unsigned region;
+	uint64_t address; /* guest-physical, of the area's first byte */
+};
+
+/* Which BAR an area of memory is, that is a mapping of a VFIO device's file. */
+bool rec_bar_find(struct rec_bar *ret, const struct rec_devices *devices, const struct rec_vma *vma);
 
 #endif

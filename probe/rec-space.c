@@ -178,7 +178,7 @@ add_backing(struct json *json, const struct rec_backing *backing)
 	json_open_object(json);
 	add_string(json, "device", backing->bar);
 	json_key(json, "region");
-	json_uint(json, (uint64_t) backing->bar_region);
+	json_uint(json, backing->bar_region);
 	json_close_object(json);
 }
 

@@ -60,8 +60,6 @@ on_leave(struct rec_loop *loop, struct rec_task *task, int64_t result)
 	size_t size = 0;
 
 	task->in_call = false;
-	/* What was closed while the call was under way comes first. */
-	rec_loop_look(loop);
 	if (result >= 0 && call->request->size > 0)
 		size = read_argument(task->tid, call->arg, bytes, call->request->size);
 	recorder_leave(loop->recorder, &task->pending, result, bytes, size);
