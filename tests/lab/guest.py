@@ -17,8 +17,8 @@ DEFAULT_IOMMU = qemus.IOMMU
 DEFAULT_DEVICES = ('edu,addr=04.0', 'edu,addr=05.0')
 # no_timer_check: on a busy host the timer is late, and Linux would panic at boot
 # ("timer doesn't work through Interrupt-remapped IO-APIC").
-DEFAULT_APPEND = ('console=ttyS0 panic=-1 no_timer_check intel_iommu=on iommu=on '
-                  'hugepagesz=1G hugepages=1 default_hugepagesz=2M hugepages=16')
+PLAIN_APPEND = 'console=ttyS0 panic=-1 no_timer_check intel_iommu=on iommu=on'
+DEFAULT_APPEND = PLAIN_APPEND + ' hugepagesz=1G hugepages=1 default_hugepagesz=2M hugepages=16'
 BOOT_SECONDS = 120
 
 

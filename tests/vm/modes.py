@@ -16,11 +16,11 @@ import os
 from common import BDF, Held, boot, faults, rng, runs, scratch, viommu
 
 from lab import vtd
+from lab.guest import PLAIN_APPEND
 
 KERNEL_6_12 = 'linux-image-6.12*-cloud-amd64'
 # Without 1 GiB pages: they take most of the memory, and of the time to get it.
-SMALL = {'memory': '1G', 'cmdline': 'console=ttyS0 panic=-1 intel_iommu=on iommu=on '
-                                    'default_hugepagesz=2M hugepages=16'}
+SMALL = {'memory': '1G', 'cmdline': PLAIN_APPEND + ' default_hugepagesz=2M hugepages=16'}
 WHERE = {'scalable': ('PASID', 'second-stage'), 'first': ('PASID', 'first-stage'), 'legacy': ('second-stage',)}
 
 
