@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
+#include "json-list.h"
 #include "render.h"
 
 static const char help[] =
@@ -162,32 +163,37 @@ print_devices(const viommu_target *target, GError **error)
 	return TRUE;
 }
 
-static gboolean
-devices_json(const viommu_target *target, json_t **ret, GError **error)
+/* What becomes of the DMA of each device: an array of vtd_device, NULL with error. */
+static GArray *
+find_devices(const viommu_target *target, GError **error)
 {
-	*ret = json_array();
-	for (guint i = 0; i < target->machine->pci->len; i++) {
-		const viommu_pci_device *pci = &g_array_index(target->machine->pci, viommu_pci_device, i);
-		viommu_sid requester = viommu_machine_alias(target->machine, pci->sid);
-		vtd_device device;
-		json_t *item;
+	g_autoptr(GArray) ret = g_array_new(FALSE, FALSE, sizeof(vtd_device));
 
-		if (!vtd_find_device(&target->unit, target->memory, requester, &device, error)) {
-			json_decref(*ret);
-			return FALSE;
-		}
-		item = viommu_device_json(&target->unit, &device);
-		json_object_set_new(item, "device", viommu_json_bdf(pci->sid));
-		json_object_set_new(item, "source_id", viommu_json_bdf(requester));
-		json_object_set_new(item, "bypassed", json_boolean(viommu_machine_bypassed(target->machine, pci->sid)));
-		json_object_set_new(item, "root_bus", json_integer(pci->root));
-		json_object_set_new(item, "vendor_id", viommu_json_hex(pci->vendor));
-		json_object_set_new(item, "device_id", viommu_json_hex(pci->device));
-		json_object_set_new(item, "class", json_string(pci->class_text));
-		json_object_set_new(item, "id", json_string(pci->id));
-		json_array_append_new(*ret, item);
+	for (guint i = 0; i < target->machine->pci->len; i++) {
+		viommu_sid sid = g_array_index(target->machine->pci, viommu_pci_device, i).sid;
+		vtd_device device;
+
+		if (!vtd_find_device(&target->unit, target->memory, viommu_machine_alias(target->machine, sid), &device, error))
+			return NULL;
+		g_array_append_val(ret, device);
 	}
-	return TRUE;
+	return g_steal_pointer(&ret);
+}
+
+static json_t *
+device_json(const viommu_target *target, const viommu_pci_device *pci, const vtd_device *device)
+{
+	json_t *ret = viommu_device_json(&target->unit, device);
+
+	json_object_set_new(ret, "device", viommu_json_bdf(pci->sid));
+	json_object_set_new(ret, "source_id", viommu_json_bdf(device->sid));
+	json_object_set_new(ret, "bypassed", json_boolean(viommu_machine_bypassed(target->machine, pci->sid)));
+	json_object_set_new(ret, "root_bus", json_integer(pci->root));
+	json_object_set_new(ret, "vendor_id", viommu_json_hex(pci->vendor));
+	json_object_set_new(ret, "device_id", viommu_json_hex(pci->device));
+	json_object_set_new(ret, "class", json_string(pci->class_text));
+	json_object_set_new(ret, "id", json_string(pci->id));
+	return ret;
 }
 
 static json_t *
@@ -204,13 +210,32 @@ contradictions_json(const viommu_target *target)
 	return ret;
 }
 
+static gboolean
+print_json(const viommu_target *target, GError **error)
+{
+	g_autoptr(GArray) devices = find_devices(target, error);
+	viommu_json_lists lists;
+
+	if (!devices)
+		return FALSE;
+	viommu_json_lists_begin(&lists, stdout, json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "format", "viommu-info", "version", 1,
+		"qemu", viommu_machine_summary_json(target->machine, &target->unit), "registers_base",
+		viommu_json_hex(target->registers->base), "registers", registers_json(target->registers), "contradictions",
+		contradictions_json(target)));
+	viommu_json_lists_next(&lists, "devices");
+	for (guint i = 0; i < devices->len; i++)
+		viommu_json_lists_put(&lists, device_json(target, &g_array_index(target->machine->pci, viommu_pci_device, i),
+			&g_array_index(devices, vtd_device, i)));
+	viommu_json_lists_end(&lists);
+	return TRUE;
+}
+
 int
 viommu_cmd_info(int argc, char **argv)
 {
 	g_auto(viommu_cmd) cmd = VIOMMU_CMD_DEFAULTS;
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(GError) error = NULL;
-	json_t *devices;
 	int status = viommu_cmd_parse(&cmd, argc, argv, NULL, TRUE, help);
 
 	if (status >= 0)
@@ -220,15 +245,8 @@ viommu_cmd_info(int argc, char **argv)
 	target = viommu_target_open(&cmd.target, &error);
 	if (!target)
 		return viommu_cmd_fail("info", error);
-	if (cmd.json) {
-		if (!devices_json(target, &devices, &error))
-			return viommu_cmd_fail("info", error);
-		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "format", "viommu-info", "version", 1, "qemu",
-			viommu_machine_summary_json(target->machine, &target->unit), "registers_base",
-			viommu_json_hex(target->registers->base), "registers", registers_json(target->registers), "contradictions",
-			contradictions_json(target), "devices", devices));
-		return VIOMMU_EXIT_CLEAN;
-	}
+	if (cmd.json)
+		return print_json(target, &error) ? VIOMMU_EXIT_CLEAN : viommu_cmd_fail("info", error);
 	viommu_render_machine(stdout, target->machine, &target->unit,
 		target->snapshot ? viommu_snapshot_info(target->snapshot) : NULL, viommu_memory_name(target->memory));
 	print_properties(target->machine);

@@ -205,7 +205,7 @@ run(verify_options *options)
 	report.snapshot = final->snapshot;
 	report.exit_status = error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
 	if (options->cmd.json)
-		viommu_cmd_print_json(viommu_report_json(&report));
+		viommu_report_json(stdout, &report);
 	else
 		viommu_report_text(stdout, &report);
 	return error ? viommu_cmd_fail("verify", error) : report.exit_status;

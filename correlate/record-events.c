@@ -17,6 +17,7 @@ viommu_space_free(void *data)
 		g_free(g_array_index(space->requests, viommu_request, i).gpa_unknown);
 	g_array_unref(space->requests);
 	g_array_unref(space->devices);
+	g_hash_table_unref(space->known);
 	viommu_pieces_free(space->live);
 	viommu_pieces_free(space->gone);
 	g_free(space->backend);
@@ -34,6 +35,7 @@ find_space(viommu_record_reader *r, int64_t id, bool create)
 	space->id = id;
 	space->backend = g_strdup("");
 	space->devices = g_array_new(FALSE, FALSE, sizeof(viommu_sid));
+	space->known = g_hash_table_new(NULL, NULL);
 	space->requests = g_array_new(FALSE, FALSE, sizeof(viommu_request));
 	space->live = viommu_pieces_new();
 	space->gone = viommu_pieces_new();
@@ -88,12 +90,8 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
-	for (guint i = 0; i < space->devices->len; i++)
-		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
-			return true;
-	if (space->devices->len >= 65536)
-		return viommu_record_reject(r, "more devices than a PCI segment has");
-	g_array_append_val(space->devices, sid);
+	if (g_hash_table_add(space->known, GUINT_TO_POINTER(sid.v)))
+		g_array_append_val(space->devices, sid);
 	return true;
 }
 
@@ -105,6 +103,8 @@ on_detach(viommu_record_reader *r, const json_t *json)
 
 	if (!get_space(r, json, false, &space) || !get_device(r, json, &sid))
 		return false;
+	if (!g_hash_table_remove(space->known, GUINT_TO_POINTER(sid.v)))
+		return true;
 	for (guint i = 0; i < space->devices->len; i++)
 		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
 			g_array_remove_index(space->devices, i--);

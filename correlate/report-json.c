@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The result for programs: viommu-verify(1) describes it. */
+#include "json-list.h"
 #include "render.h"
 #include "report.h"
 #include "text.h"
@@ -15,17 +16,40 @@ counts_json(const viommu_result *result)
 	return ret;
 }
 
-/* The device of a run, and those that share its table. */
-static json_t *
-devices_json(const viommu_result *result, uint32_t target)
+/* How many devices are named for one table: a crafted record can attach 65536. */
+#define NAMED 64
+
+/* The devices that share the table of a target; none for one that is like another. */
+typedef struct {
+	json_t *named;
+	guint more;
+} sharers;
+
+static void
+clear_sharers(gpointer data)
 {
-	json_t *ret = json_array();
+	json_decref(((sharers *) data)->named);
+}
 
+static GArray *
+sharers_by_target(const viommu_result *result)
+{
+	GArray *ret = g_array_new(FALSE, TRUE, sizeof(sharers));
+
+	g_array_set_clear_func(ret, clear_sharers);
+	g_array_set_size(ret, result->targets->len);
 	for (guint i = 0; i < result->targets->len; i++) {
-		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
+		sharers *list = &g_array_index(ret, sharers, target->same_as);
 
-		if (other->same_as == target && !other->any_device)
-			json_array_append_new(ret, viommu_json_bdf(other->sid));
+		if (!list->named)
+			list->named = json_array();
+		if (target->any_device)
+			continue;
+		if (json_array_size(list->named) < NAMED)
+			json_array_append_new(list->named, viommu_json_bdf(target->sid));
+		else
+			list->more++;
 	}
 	return ret;
 }
@@ -47,13 +71,16 @@ set_evidence(json_t *item, const vtd_unit *unit, const vtd_translation *walk)
 }
 
 static json_t *
-run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *unit)
+run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *unit, const GArray *devices)
 {
 	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
-	json_t *item = json_pack("{s:s, s:o, s:o, s:o, s:I}", "verdict", viommu_verdict_name(run->verdict), "first",
+	const sharers *list = &g_array_index(devices, sharers, run->target);
+	json_t *item = json_pack("{s:s, s:o, s:o, s:O, s:I}", "verdict", viommu_verdict_name(run->verdict), "first",
 		viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last), "devices",
-		devices_json(result, run->target), "space", (json_int_t) target->space->id);
+		list->named, "space", (json_int_t) target->space->id);
 
+	if (list->more)
+		json_object_set_new(item, "more_devices", json_integer(list->more));
 	if (run->has_expected) {
 		const viommu_request *request =
 			&g_array_index(target->space->requests, viommu_request, run->expected.request);
@@ -84,36 +111,31 @@ run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *uni
 json_t *
 viommu_report_json_run(const viommu_report *report, const viommu_run *run)
 {
+	g_autoptr(GArray) devices = sharers_by_target(report->result);
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
-	return run_json(report->result, run, &unit);
+	return run_json(report->result, run, &unit, devices);
 }
 
 static json_t *
-targets_json(const viommu_result *result, const vtd_unit *unit)
+target_json(const viommu_target_result *target, const vtd_unit *unit)
 {
-	json_t *ret = json_array();
+	json_t *item = target->any_device ? json_object() : viommu_device_json(unit, &target->device);
 
-	for (guint i = 0; i < result->targets->len; i++) {
-		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
-		json_t *item = target->any_device ? json_object() : viommu_device_json(unit, &target->device);
-
-		if (target->any_device) {
-			json_object_set_new(item, "any_device", json_true());
-		} else {
-			json_object_set_new(item, "device", viommu_json_bdf(target->sid));
-			json_object_set_new(item, "source_id", viommu_json_bdf(target->device.sid));
-			json_object_set_new(item, "bypassed", json_boolean(target->bypassed));
-		}
-		json_object_set_new(item, "space", json_integer(target->space->id));
-		json_object_set_new(item, "backend", json_string(target->space->backend));
-		json_object_set_new(item, "record", viommu_json_path(target->record->path));
-		json_object_set_new(item, "failed_requests", json_integer((json_int_t) target->space->failed));
-		json_object_set_new(item, "not_in_record", json_integer((json_int_t) target->not_in_record));
-		json_array_append_new(ret, item);
+	if (target->any_device) {
+		json_object_set_new(item, "any_device", json_true());
+	} else {
+		json_object_set_new(item, "device", viommu_json_bdf(target->sid));
+		json_object_set_new(item, "source_id", viommu_json_bdf(target->device.sid));
+		json_object_set_new(item, "bypassed", json_boolean(target->bypassed));
 	}
-	return ret;
+	json_object_set_new(item, "space", json_integer(target->space->id));
+	json_object_set_new(item, "backend", json_string(target->space->backend));
+	json_object_set_new(item, "record", viommu_json_path(target->record->path));
+	json_object_set_new(item, "failed_requests", json_integer((json_int_t) target->space->failed));
+	json_object_set_new(item, "not_in_record", json_integer((json_int_t) target->not_in_record));
+	return item;
 }
 
 static json_t *
@@ -136,21 +158,27 @@ records_json(const viommu_result *result)
 	return ret;
 }
 
-json_t *
-viommu_report_json(const viommu_report *report)
+void
+viommu_report_json(FILE *out, const viommu_report *report)
 {
 	const viommu_result *result = report->result;
+	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
 	const viommu_capture_info *info = viommu_snapshot_info(report->snapshot);
-	json_t *runs = json_array();
+	g_autoptr(GArray) devices = sharers_by_target(result);
+	viommu_json_lists lists;
 	vtd_unit unit;
 
-	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
+	viommu_machine_unit(machine, viommu_snapshot_registers(report->snapshot), &unit);
+	viommu_json_lists_begin(&lists, out, json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o}", "format",
+		"viommu-result", "version", 1, "exit_status", report->exit_status, "qemu",
+		viommu_machine_summary_json(machine, &unit), "records", records_json(result), "capture", "time", info->time,
+		"memory_source", info->memory_source, "paused", info->paused, "reads", (int) result->reads, "counts",
+		counts_json(result)));
+	viommu_json_lists_next(&lists, "targets");
+	for (guint i = 0; i < result->targets->len; i++)
+		viommu_json_lists_put(&lists, target_json(&g_array_index(result->targets, viommu_target_result, i), &unit));
+	viommu_json_lists_next(&lists, "runs");
 	for (guint i = 0; i < result->runs->len; i++)
-		json_array_append_new(runs, run_json(result, &g_array_index(result->runs, viommu_run, i), &unit));
-	return json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o, s:o, s:o}", "format", "viommu-result",
-		"version", 1, "exit_status", report->exit_status, "qemu",
-		viommu_machine_summary_json(viommu_snapshot_machine(report->snapshot), &unit), "records",
-		records_json(result), "capture", "time", info->time, "memory_source", info->memory_source, "paused",
-		info->paused, "reads", (int) result->reads, "counts", counts_json(result), "targets",
-		targets_json(result, &unit), "runs", runs);
+		viommu_json_lists_put(&lists, run_json(result, &g_array_index(result->runs, viommu_run, i), &unit, devices));
+	viommu_json_lists_end(&lists);
 }

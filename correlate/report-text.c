@@ -104,17 +104,17 @@ print_mapping(FILE *out, const viommu_request *request, const mapping *m)
 }
 
 static void
-print_mappings(FILE *out, const viommu_report *report, uint32_t target)
+print_mappings(FILE *out, const viommu_report *report, uint32_t target, guint first, guint end)
 {
 	const viommu_space *space = g_array_index(report->result->targets, viommu_target_result, target).space;
 	g_autofree mapping *mappings = g_new0(mapping, space->requests->len + 1);
 	uint64_t shown = 0, hidden = 0, live = 0;
 	bool brief;
 
-	for (guint i = 0; i < report->result->runs->len; i++) {
+	for (guint i = first; i < end; i++) {
 		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
 
-		if (run->target == target && run->has_expected && run->verdict != VIOMMU_STALE)
+		if (run->has_expected && run->verdict != VIOMMU_STALE)
 			add_run(&mappings[run->expected.request], run);
 	}
 	for (guint i = 0; i < space->requests->len; i++)
@@ -141,7 +141,7 @@ print_mappings(FILE *out, const viommu_report *report, uint32_t target)
 }
 
 static void
-print_target(FILE *out, const viommu_report *report, uint32_t index)
+print_target(FILE *out, const viommu_report *report, uint32_t index, guint first, guint end)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
 	g_autofree char *label = target->any_device
@@ -167,13 +167,29 @@ print_target(FILE *out, const viommu_report *report, uint32_t index)
 				.text);
 		return;
 	}
-	print_mappings(out, report, index);
+	print_mappings(out, report, index, first, end);
 	if (target->space->failed)
 		fprintf(out, "  %s map requests failed in L1 and were never mapped\n",
 			viommu_count_text(target->space->failed).text);
 	if (target->not_in_record)
 		fprintf(out, "  %s more pages are in the table; the record does not claim to know all mappings\n",
 			viommu_count_text(target->not_in_record).text);
+}
+
+/* Each with its runs, which stand in the order of the targets. */
+static void
+print_targets(FILE *out, const viommu_report *report)
+{
+	const GArray *runs = report->result->runs;
+	guint end = 0;
+
+	for (guint i = 0; i < report->result->targets->len; i++) {
+		guint first = end;
+
+		while (end < runs->len && g_array_index(runs, viommu_run, end).target == i)
+			end++;
+		print_target(out, report, i, first, end);
+	}
 }
 
 static void
@@ -384,8 +400,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
 	viommu_render_machine(out, machine, &unit, viommu_snapshot_info(report->snapshot), NULL);
 	print_records(out, report->result);
-	for (guint i = 0; i < report->result->targets->len; i++)
-		print_target(out, report, i);
+	print_targets(out, report);
 	print_faults(out, report, &unit);
 	print_remarks(out, report->result);
 	print_summary(out, report);

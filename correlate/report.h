@@ -15,7 +15,7 @@ typedef struct {
 } viommu_report;
 
 void viommu_report_text(FILE *out, const viommu_report *report);
-json_t *viommu_report_json(const viommu_report *report);
+void viommu_report_json(FILE *out, const viommu_report *report);
 
 /* One run alone, with its evidence. */
 void viommu_report_text_run(FILE *out, const viommu_report *report, const viommu_run *run);

@@ -57,17 +57,19 @@ viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot,
 	return TRUE;
 }
 
+/* The target of this space which was first to go through the same tables; index, that of
+ * the target itself, if it is the first. */
 static uint32_t
-same_target(const viommu_result *result, const viommu_target_result *target)
+same_target(GHashTable *known, const viommu_target_result *target, uint32_t index)
 {
-	for (guint i = 0; i + 1 < result->targets->len; i++) {
-		const viommu_target_result *other = &g_array_index(result->targets, viommu_target_result, i);
+	gpointer first;
 
-		if (other->space == target->space && other->bypassed == target->bypassed &&
-			vtd_same_tables(&other->device, &target->device))
-			return i;
-	}
-	return result->targets->len - 1;
+	if (target->device.outcome != VTD_TRANSLATES)
+		return index;
+	if (g_hash_table_lookup_extended(known, &target->device, NULL, &first))
+		return GPOINTER_TO_UINT(first);
+	g_hash_table_insert(known, g_memdup2(&target->device, sizeof(target->device)), GUINT_TO_POINTER(index));
+	return index;
 }
 
 static const char *
@@ -88,6 +90,9 @@ verify_space(viommu_result *result, const viommu_record *record, const viommu_sp
 	const viommu_machine *machine, const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget,
 	GError **error)
 {
+	g_autoptr(GHashTable) known = vtd_tables_new(g_free);
+	g_autoptr(GHashTable) known_bypassed = vtd_tables_new(g_free);
+
 	for (guint i = 0; i < space->devices->len; i++) {
 		viommu_target_result target = { .record = record, .space = space };
 		uint32_t index = result->targets->len;
@@ -98,9 +103,9 @@ verify_space(viommu_result *result, const viommu_record *record, const viommu_sp
 		target.bypassed = viommu_machine_bypassed(machine, target.sid);
 		if (!vtd_find_device(unit, memory, viommu_machine_alias(machine, target.sid), &target.device, error))
 			return FALSE;
+		target.same_as = same_target(target.bypassed ? known_bypassed : known, &target, index);
 		g_array_append_val(result->targets, target);
-		g_array_index(result->targets, viommu_target_result, index).same_as = same_target(result, &target);
-		if (g_array_index(result->targets, viommu_target_result, index).same_as != index)
+		if (target.same_as != index)
 			continue;
 		j.device = &target.device;
 		j.lost = lost_note(result, record);
@@ -150,10 +155,12 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 {
 	g_autoptr(viommu_result) result = viommu_result_new();
 	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
+	g_autoptr(GHashTable) visited = vtd_visited_new();
 	vtd_budget budget = VTD_DEFAULT_BUDGET;
 	const viommu_machine *machine = viommu_snapshot_machine(snapshot);
 	vtd_unit unit;
 
+	budget.visited = visited;
 	viommu_machine_unit(machine, viommu_snapshot_registers(snapshot), &unit);
 	for (guint i = 0; i < records->len; i++) {
 		const viommu_record *record = g_ptr_array_index(records, i);

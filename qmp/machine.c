@@ -16,6 +16,13 @@ viommu_copy_text(char *to, const char *from, size_t size)
 		to[end - to] = '\0';
 }
 
+/* A crafted snapshot can name 65536 devices, and each of them is looked up. */
+struct viommu_pci_index {
+	guint n;                /* devices that are in it */
+	uint32_t at[65536];     /* by source id: place of the first such device, plus 1 */
+	uint32_t bridge_to[256]; /* by secondary bus: the same */
+};
+
 viommu_machine *
 viommu_machine_new(void)
 {
@@ -29,6 +36,7 @@ viommu_machine_new(void)
 	self->ram = g_array_new(FALSE, TRUE, sizeof(viommu_ram_region));
 	self->pci = g_array_new(FALSE, TRUE, sizeof(viommu_pci_device));
 	self->bypass = g_array_new(FALSE, TRUE, sizeof(uint8_t));
+	self->index = g_new0(struct viommu_pci_index, 1);
 	return self;
 }
 
@@ -45,6 +53,7 @@ viommu_machine_free(viommu_machine *self)
 	g_array_unref(self->ram);
 	g_array_unref(self->pci);
 	g_array_unref(self->bypass);
+	g_free(self->index);
 	g_free(self);
 }
 
@@ -69,16 +78,40 @@ viommu_machine_ram_at(const viommu_machine *self, viommu_gpa gpa)
 	return NULL;
 }
 
+static const struct viommu_pci_index *
+up_to_date(const viommu_machine *self)
+{
+	struct viommu_pci_index *index = self->index;
+
+	while (index->n < self->pci->len) {
+		const viommu_pci_device *device = &g_array_index(self->pci, viommu_pci_device, index->n);
+
+		index->n++;
+		if (!index->at[device->sid.v])
+			index->at[device->sid.v] = index->n;
+		/* A bridge has a lower bus number than what is behind it. */
+		if (device->bridge && !index->bridge_to[device->secondary] && viommu_sid_bus(device->sid) < device->secondary)
+			index->bridge_to[device->secondary] = index->n;
+	}
+	return index;
+}
+
+static const viommu_pci_device *
+device_at(const viommu_machine *self, uint32_t place)
+{
+	return place ? &g_array_index(self->pci, viommu_pci_device, place - 1) : NULL;
+}
+
 const viommu_pci_device *
 viommu_machine_pci_at(const viommu_machine *self, viommu_sid sid)
 {
-	for (guint i = 0; i < self->pci->len; i++) {
-		const viommu_pci_device *device = &g_array_index(self->pci, viommu_pci_device, i);
+	return device_at(self, up_to_date(self)->at[sid.v]);
+}
 
-		if (device->sid.v == sid.v)
-			return device;
-	}
-	return NULL;
+const viommu_pci_device *
+viommu_machine_bridge_to(const viommu_machine *self, uint8_t bus)
+{
+	return device_at(self, up_to_date(self)->bridge_to[bus]);
 }
 
 void
@@ -217,7 +250,8 @@ viommu_machine_from_json(const json_t *json, GError **error)
 	}
 	json_array_foreach (json_object_get(json, "bypass"), i, item) {
 		uint8_t bus = (uint8_t) json_integer_value(item);
-		g_array_append_val(self->bypass, bus);
+		if (i < 256) /* there are no more buses */
+			g_array_append_val(self->bypass, bus);
 	}
 	json_object_update(self->iommu_properties, (json_t *) properties);
 	self->kvm = json_is_true(json_object_get(json, "kvm"));

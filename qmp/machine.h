@@ -19,6 +19,9 @@ char *viommu_machine_run_state(viommu_monitor *monitor, GError **error);
 /* Appends one device in the form of the snapshot's JSON; false when it is not one. */
 bool viommu_machine_add_pci(viommu_machine *self, const json_t *item);
 
+/* The bridge that has this bus behind it, NULL if none has. */
+const viommu_pci_device *viommu_machine_bridge_to(const viommu_machine *self, uint8_t bus);
+
 /* Copies text into a field of size bytes; what does not fit, or is not UTF-8, is cut off. */
 void viommu_copy_text(char *to, const char *from, size_t size);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "snapshot.h"
+#include "vtd/memo.h"
 
 viommu_snapshot *
 viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
@@ -12,7 +13,7 @@ viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
 	self->machine = machine;
 	self->registers = *registers;
 	self->pages = g_array_new(FALSE, FALSE, sizeof(viommu_snapshot_page));
-	self->seen = g_hash_table_new(NULL, NULL);
+	self->seen = g_hash_table_new(vtd_key_hash, NULL);
 	self->info.time = g_strdup("");
 	self->info.memory_source = g_strdup("");
 	return self;

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include <viommu/snapshot.h>
+#include "machine.h"
 
 bool
 viommu_machine_bypassed(const viommu_machine *self, viommu_sid sid)
@@ -16,18 +16,6 @@ viommu_machine_bypassed(const viommu_machine *self, viommu_sid sid)
 		if (g_array_index(self->bypass, uint8_t, i) == device->root)
 			return true;
 	return false;
-}
-
-static const viommu_pci_device *
-bridge_to(const viommu_machine *self, unsigned bus)
-{
-	for (guint i = 0; i < self->pci->len; i++) {
-		const viommu_pci_device *device = &g_array_index(self->pci, viommu_pci_device, i);
-
-		if (device->bridge && device->secondary == bus && viommu_sid_bus(device->sid) < bus)
-			return device;
-	}
-	return NULL;
 }
 
 /* QEMU's bridges with a conventional PCI bus behind them.  The first is a PCIe device
@@ -48,8 +36,8 @@ viommu_machine_alias(const viommu_machine *self, viommu_sid sid)
 	const viommu_pci_device *bridge;
 	unsigned bus = viommu_sid_bus(sid);
 
-	/* A bridge has a lower bus number than what is behind it, so this ends. */
-	while (bus && (bridge = bridge_to(self, bus))) {
+	/* The bus of a bridge has a lower number than the one behind it, so this ends. */
+	while (bus && (bridge = viommu_machine_bridge_to(self, (uint8_t) bus))) {
 		for (size_t i = 0; i < G_N_ELEMENTS(conventional); i++)
 			if (bridge->vendor == conventional[i].vendor && bridge->device == conventional[i].device)
 				sid = conventional[i].express ? viommu_sid_make(bus, 0, 0) : bridge->sid;

@@ -44,6 +44,7 @@ typedef struct {
 	int64_t id;
 	char *backend;
 	GArray *devices;  /* of viommu_sid: attached at the chosen moment */
+	GHashTable *known; /* the same, to find them by */
 	bool attached;    /* a device was attached at some moment; if never, any device may be meant */
 	bool complete;    /* every mapping of this space is in the record */
 	GArray *requests; /* of viommu_request, in record order */

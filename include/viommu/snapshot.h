@@ -49,6 +49,7 @@ typedef struct {
 	GArray *ram;               /* of viommu_ram_region, ascending, not overlapping */
 	GArray *pci;               /* of viommu_pci_device */
 	GArray *bypass;            /* of uint8_t: root buses that QEMU keeps away from the vIOMMU */
+	struct viommu_pci_index *index; /* of pci */
 } viommu_machine;
 
 viommu_machine *viommu_machine_new(void);

@@ -182,9 +182,12 @@ typedef struct {
 	/* Not NULL: tables are told once, in all walks that share it. Not owned. */
 	vtd_memo *memo;
 	/* Not NULL, and no memo: what walks of other top tables have visited costs as a
-	 * repeat does; page number + 1 of each table -> that of the top.  Not owned. */
+	 * repeat does.  Of vtd_visited_new(); not owned. */
 	GHashTable *visited;
 } vtd_budget;
+
+/* Page number + 1 of a table -> that of the top table of the walk that was first there. */
+GHashTable *vtd_visited_new(void);
 
 /* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves; four
  * million runs are 16 GiB in which no two pages are neighbours. */

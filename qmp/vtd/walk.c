@@ -400,6 +400,12 @@ walk_top(vtd_walker *w, context *at, GError **error)
 	return TRUE;
 }
 
+GHashTable *
+vtd_visited_new(void)
+{
+	return g_hash_table_new(vtd_key_hash, NULL);
+}
+
 vtd_walker *
 vtd_walker_new(const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget)
 {
@@ -408,7 +414,7 @@ vtd_walker_new(const vtd_unit *unit, viommu_memory *memory, vtd_budget *budget)
 	self->unit = unit;
 	self->memory = memory;
 	self->budget = budget;
-	self->visited = g_hash_table_new(vtd_key_hash, NULL);
+	self->visited = vtd_visited_new();
 	return self;
 }
 
