@@ -78,6 +78,22 @@ get_device(viommu_record_reader *r, const json_t *json, viommu_sid *sid)
 		viommu_record_reject(r, "its \"device\" is not of the form \"0000:00:04.0\"");
 }
 
+/* Without this, a space that no device was attached to is one whose devices were
+ * not seen. */
+static bool
+on_space(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+
+	if (!get_space(r, json, true, &space))
+		return false;
+	g_free(space->backend);
+	space->backend = viommu_json_dup_text(json, "backend");
+	space->attached = true;
+	space->complete = json_is_true(json_object_get(json, "complete"));
+	return true;
+}
+
 static bool
 on_attach(viommu_record_reader *r, const json_t *json)
 {
@@ -245,6 +261,7 @@ static const struct {
 	const char *event;
 	bool (*handle)(viommu_record_reader *r, const json_t *json);
 } handlers[] = {
+	{ VIOMMU_EVENT_SPACE, on_space },
 	{ VIOMMU_EVENT_ATTACH, on_attach },
 	{ VIOMMU_EVENT_DETACH, on_detach },
 	{ VIOMMU_EVENT_MAP, on_map },

@@ -56,6 +56,21 @@ ask_ioas(pid_t pid, int fd, uint32_t id, struct iova_ranges *ret)
 	return found;
 }
 
+/* A file that is not bound gives no access to its device. */
+static bool
+ask_bound(pid_t pid, int fd)
+{
+	struct vfio_device_info info = { .argsz = sizeof info };
+	const int device = rec_fd_borrow(pid, fd);
+	bool ret;
+
+	if (device < 0)
+		return false;
+	ret = ioctl(device, VFIO_DEVICE_GET_INFO, &info) == 0;
+	close(device);
+	return ret;
+}
+
 /* The pages are pinned and so in the page cache: mapping them here brings up the
  * same ones.  MAP_POPULATE and not a touch: the file may have become shorter. */
 static int
@@ -88,6 +103,7 @@ rec_asks_begin(struct rec_asks *ret, struct rec_watch *watch)
 		.file = ask_file,
 		.container = ask_container,
 		.ioas = ask_ioas,
+		.bound = ask_bound,
 		.ending = rec_fd_ending,
 	};
 }

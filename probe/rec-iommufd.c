@@ -52,18 +52,23 @@ find_space(struct recorder *recorder, struct rec_file *iommufd, uint32_t id)
 }
 
 static void
-attach(struct recorder *recorder, struct rec_file *cdev, struct rec_space *space, uint32_t id)
+attach(struct recorder *recorder, struct rec_file *cdev, struct rec_space *space)
 {
 	const struct rec_file *iommufd = cdev->owner;
 	struct iova_ranges ranges = { 0 };
 
-	if (cdev->space == space)
+	if (space == NULL || cdev->space == space)
 		return;
 	if (cdev->space != NULL)
 		rec_space_detach(recorder, cdev->space, cdev->is.bdf, -1, "attached elsewhere");
 	cdev->space = space;
-	for (size_t i = 0; i < iommufd->n_refs && ranges.n == 0; i++)
-		(void) recorder->asks->ioas(iommufd->ref[i].pid, iommufd->ref[i].fd, id, &ranges);
+	for (size_t k = 0; k < iommufd->n_objects && ranges.n == 0; k++) {
+		const struct rec_object *object = &iommufd->object[k];
+
+		for (size_t i = 0; object->ioas && object->space == space && i < iommufd->n_refs; i++)
+			(void) recorder->asks->ioas(
+				iommufd->ref[i].pid, iommufd->ref[i].fd, object->id, &ranges);
+	}
 	rec_space_attach(recorder, space, cdev->is.bdf, -1, &ranges);
 }
 
@@ -169,8 +174,10 @@ on_ioas_alloc(struct recorder *recorder, struct rec_file *iommufd, const struct 
 		if (i <= iommufd->n_objects && iommufd->object[i - 1].id == call->id)
 			remove_object(recorder, iommufd, i - 1, "not seen");
 	}
-	if (object.space != NULL)
-		add_object(recorder, iommufd, &object);
+	if (object.space == NULL)
+		return;
+	add_object(recorder, iommufd, &object);
+	rec_space_begin(recorder, object.space);
 }
 
 static void
@@ -268,19 +275,30 @@ on_map(struct recorder *recorder, struct rec_file *iommufd, const struct rec_pen
 	rec_space_map(recorder, space, pending, err);
 }
 
+/* A file is bound once only: had it an owner, then that was another file. */
+static void
+on_bind(struct recorder *recorder, const struct rec_pending *pending)
+{
+	struct rec_file *iommufd = rec_files_get(&recorder->files, pending->pid, pending->call.other_fd);
+	struct rec_file *cdev = pending->file, *before = cdev->owner;
+
+	detach(recorder, cdev, "not seen");
+	cdev->owner = iommufd != NULL && iommufd->is.kind == REC_IOMMUFD ? iommufd : NULL;
+	if (before != NULL)
+		reap(recorder, before, "not seen");
+	if (rec_devices_add(&recorder->devices, cdev->is.bdf) < 0)
+		record_lost(recorder->record, 0, "out of memory");
+}
+
 static void
 on_cdev(struct recorder *recorder, struct rec_pending *pending)
 {
 	struct rec_file *cdev = pending->file;
 	const struct rec_call *call = &pending->call;
-	struct rec_file *iommufd;
 
 	switch (call->request->op) {
 	case REC_BIND:
-		iommufd = rec_files_get(&recorder->files, pending->pid, call->other_fd);
-		if (iommufd != NULL && iommufd->is.kind == REC_IOMMUFD)
-			cdev->owner = iommufd;
-		(void) rec_devices_add(&recorder->devices, cdev->is.bdf);
+		on_bind(recorder, pending);
 		break;
 	case REC_ATTACH:
 		if (cdev->owner == NULL) {
@@ -288,7 +306,7 @@ on_cdev(struct recorder *recorder, struct rec_pending *pending)
 				cdev->is.bdf);
 			break;
 		}
-		attach(recorder, cdev, find_space(recorder, cdev->owner, call->id), call->id);
+		attach(recorder, cdev, find_space(recorder, cdev->owner, call->id));
 		break;
 	default:
 		detach(recorder, cdev, NULL);

@@ -43,6 +43,21 @@ add_string(struct json *json, const char *key, const char *text)
 	json_string(json, text);
 }
 
+void
+rec_space_begin(struct recorder *recorder, const struct rec_space *space)
+{
+	struct json *json = record_event_begin(recorder->record, VIOMMU_EVENT_SPACE);
+
+	json_key(json, "space");
+	json_uint(json, space->id);
+	add_string(json, "backend", space->backend);
+	if (space->complete) {
+		json_key(json, "complete");
+		json_bool(json, true);
+	}
+	record_event_write(recorder->record);
+}
+
 static struct json *
 begin_device(
 	struct recorder *recorder, const char *event, const struct rec_space *space, const char *bdf, int group)
@@ -70,7 +85,7 @@ rec_space_attach(struct recorder *recorder, const struct rec_space *space, const
 		json_key(json, "complete");
 		json_bool(json, true);
 	}
-	if (ranges != NULL && ranges->from_kernel) {
+	if (ranges != NULL && ranges->from_kernel && ranges->n > 0) {
 		json_key(json, "iova_ranges");
 		json_open_array(json);
 		for (size_t i = 0; i < ranges->n; i++) {
@@ -264,6 +279,17 @@ widen(const struct rec_space *space, viommu_iova_range *range)
 		range->last = space->live.mapping[at].iova.last;
 }
 
+static bool
+whole_pages(viommu_iova_range *range)
+{
+	struct iova_ranges whole = { 0 };
+
+	iova_ranges_add(&whole, range->first, range->last);
+	if (whole.n > 0)
+		*range = whole.range[0];
+	return whole.n > 0;
+}
+
 void
 rec_space_unmap(struct recorder *recorder, struct rec_space *space, const struct rec_call *call, int err)
 {
@@ -281,6 +307,9 @@ rec_space_unmap(struct recorder *recorder, struct rec_space *space, const struct
 	}
 	if (err == 0 && space->v1)
 		widen(space, &range);
+	/* iommufd takes any range, and unmaps what lies in it wholly. */
+	if (err == 0 && !whole_pages(&range))
+		return;
 	write_unmap(recorder, space, range, err, NULL);
 	if (err == 0 && live_cut(&space->live, range) < 0)
 		record_lost(recorder->record, 0, "out of memory");

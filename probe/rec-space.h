@@ -6,6 +6,8 @@
 #include "recorder.h"
 
 struct rec_space *rec_space_new(struct recorder *recorder, const char *backend, bool complete);
+/* Says that it is there, with no device yet. */
+void rec_space_begin(struct recorder *recorder, const struct rec_space *space);
 /* Unmaps what is left, for REASON. */
 void rec_space_clear(struct recorder *recorder, struct rec_space *space, const char *reason);
 void rec_space_free(struct rec_space *space);

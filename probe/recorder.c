@@ -152,11 +152,14 @@ rec_ending_of(struct recorder *recorder, const struct rec_file *file, char *ret,
 		recorder->asks->ending(file->ref[i].pid, ret, size);
 }
 
+/* The number may be that of a newer file, which is not bound yet. */
 static bool
 is_open(struct recorder *recorder, const struct rec_file *file)
 {
 	for (size_t i = 0; i < file->n_refs; i++) {
-		if (leads_to(recorder, file, &file->ref[i]))
+		if (leads_to(recorder, file, &file->ref[i]) &&
+			(file->is.kind != REC_CDEV || file->owner == NULL ||
+				recorder->asks->bound(file->ref[i].pid, file->ref[i].fd)))
 			return true;
 	}
 	return false;

@@ -27,6 +27,8 @@ struct rec_asks {
 	bool (*container)(pid_t pid, int fd, struct iova_ranges *ret);
 	/* The IOVAs of an IOAS; false when the iommufd has no such IOAS. */
 	bool (*ioas)(pid_t pid, int fd, uint32_t id, struct iova_ranges *ret);
+	/* Whether a device's file is bound to an iommufd. */
+	bool (*bound)(pid_t pid, int fd);
 	/* See rec_fd_ending(). */
 	void (*ending)(pid_t pid, char *ret, size_t size);
 };

@@ -45,7 +45,7 @@ typedef struct {
 	char *backend;
 	GArray *devices;  /* of viommu_sid: attached at the chosen moment */
 	GHashTable *known; /* the same, to find them by */
-	bool attached;    /* a device was attached at some moment; if never, any device may be meant */
+	bool attached;    /* its devices are in the record, maybe none yet; if not, any may be meant */
 	bool complete;    /* every mapping of this space is in the record */
 	GArray *requests; /* of viommu_request, in record order */
 	viommu_pieces *live; /* mapped at the chosen moment */

@@ -16,6 +16,7 @@
 
 /* Values of "event". */
 #define VIOMMU_EVENT_HEADER "header"
+#define VIOMMU_EVENT_SPACE "space" /* one was made, and no device uses it yet */
 #define VIOMMU_EVENT_ATTACH "attach" /* a device now uses an address space  */
 #define VIOMMU_EVENT_DETACH "detach"
 #define VIOMMU_EVENT_MAP "map"
