@@ -13,7 +13,7 @@
 
 #include "signals.h"
 
-enum { STATUS_NOT_FOUND = 127, STATUS_NOT_RUN = 126, STATUS_SIGNAL = 128 };
+enum { STATUS_NOT_FOUND = 127, STATUS_NOT_RUN = 126, STATUS_SIGNAL = 128, WAIT_MS = 50 };
 
 static void
 run(char **command)
@@ -79,6 +79,15 @@ trace_command_pass(struct trace_command *command)
 		kill(command->child, SIGTERM);
 	else if (strcmp(first, "SIGHUP") == 0)
 		kill(command->child, SIGHUP);
+}
+
+void
+trace_command_wait(struct trace_command *command)
+{
+	while (command->child > 0 && !trace_command_ended(command) && signals_count() <= 1) {
+		trace_command_pass(command);
+		(void) signals_poll(NULL, 0, WAIT_MS, signals_count());
+	}
 }
 
 void

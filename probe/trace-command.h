@@ -24,6 +24,8 @@ int trace_command_start(struct trace_command *ret, char **command, int pid, stru
 bool trace_command_ended(struct trace_command *command);
 /* Passes on a signal that came to us and not to the whole terminal. */
 void trace_command_pass(struct trace_command *command);
+/* Waits for the child, until it has ended or a second signal comes. */
+void trace_command_wait(struct trace_command *command);
 void trace_command_close(struct trace_command *command);
 
 #endif

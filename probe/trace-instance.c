@@ -185,18 +185,13 @@ trace_instance_free(struct tracefs_instance *instance)
 	tracefs_instance_free(instance);
 }
 
-bool
-trace_instance_has_cpu(struct tracefs_instance *instance, unsigned cpu)
+int
+trace_instance_open_cpu(struct tracefs_instance *instance, unsigned cpu)
 {
 	char file[64];
-	char *path;
-	bool ret;
 
 	snprintf(file, sizeof file, "per_cpu/cpu%u/trace_pipe_raw", cpu);
-	path = tracefs_instance_get_file(instance, file);
-	ret = path != NULL && access(path, F_OK) == 0;
-	tracefs_put_tracing_file(path);
-	return ret;
+	return tracefs_instance_file_open(instance, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 uint64_t

@@ -2,7 +2,6 @@
 #ifndef PROBE_TRACE_INSTANCE_H
 #define PROBE_TRACE_INSTANCE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "report.h"
@@ -16,7 +15,9 @@ struct tracefs_instance *trace_instance_new(uint64_t buffer_kib, struct probe_er
 /* Removes it. */
 void trace_instance_free(struct tracefs_instance *instance);
 
-bool trace_instance_has_cpu(struct tracefs_instance *instance, unsigned cpu);
+/* The raw buffer of a CPU, in pages.  Closed on exec, which libtracefs's own
+ * function does not do: a child with it open would keep the instance alive. */
+int trace_instance_open_cpu(struct tracefs_instance *instance, unsigned cpu);
 /* How many events the kernel dropped for this CPU so far. */
 uint64_t trace_instance_lost(struct tracefs_instance *instance, unsigned cpu);
 

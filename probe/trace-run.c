@@ -225,6 +225,8 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 	}
 	record_end(&writer, reason);
 	say_result(state, reason);
+	if (ret < 0 || writer.failed)
+		trace_command_wait(&state->command);
 	if (writer.failed)
 		ret = -1;
 	trace_engine_free(&state->engine);

@@ -23,7 +23,6 @@ struct trace_cpu {
 	void *page;
 	uint64_t last_ns;
 	uint64_t told_lost;
-	bool first; /* nothing was read yet */
 };
 
 struct trace_source {
@@ -52,7 +51,8 @@ learn(struct trace_source *source, const struct trace_wanted *wanted, struct pro
 	free(text);
 	if (!known && wanted->need == TRACE_NEEDED)
 		return probe_fail(error, ENOENT,
-			"this kernel has no %s:%s tracepoint that we can read; it needs Linux 3.13 or later with "
+			"this kernel has no %s:%s tracepoint that we can read; it needs Linux 3.13 or later "
+			"with "
 			"CONFIG_IOMMU_API and CONFIG_TRACING",
 			wanted->system, wanted->event);
 	if (!known)
@@ -98,10 +98,10 @@ static int
 open_cpu(struct trace_source *source, unsigned number, struct probe_error *error)
 {
 	struct trace_cpu *cpu = &source->cpu[source->n_cpus];
-	const int one = 1;
+	const int one = 1, fd = trace_instance_open_cpu(source->instance, number);
 
-	*cpu = (struct trace_cpu){ .number = number, .first = true };
-	cpu->file = tracefs_cpu_open(source->instance, (int) number, true);
+	*cpu = (struct trace_cpu){ .number = number };
+	cpu->file = fd >= 0 ? tracefs_cpu_alloc_fd(fd, (int) sysconf(_SC_PAGESIZE), true) : NULL;
 	if (cpu->file == NULL)
 		return probe_fail(
 			error, errno, "cannot open the trace buffer of CPU %u: %s", number, strerror(errno));
@@ -121,8 +121,7 @@ open_cpus(struct trace_source *source, struct probe_error *error)
 	if (source->cpu == NULL)
 		return probe_fail(error, ENOMEM, "out of memory");
 	for (long i = 0; i < n; i++)
-		if (trace_instance_has_cpu(source->instance, (unsigned) i) &&
-			open_cpu(source, (unsigned) i, error) < 0)
+		if (open_cpu(source, (unsigned) i, error) < 0 && error->err != ENOENT)
 			return -1;
 	return source->n_cpus > 0 ? 0 : probe_fail(error, 0, "the trace instance has no buffers");
 }

@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""viommu-probe trace in guests with both of Debian's kernels."""
+
+import base64
+import glob
+import json
+import os
+import re
+import time
+import zlib
+
+from common import BDF, Case, Held, boot, scratch, viommu
+
+from lab import record
+from lab.guest import find_probe
+
+import tap
+
+KERNEL_6_12 = 'linux-image-6.12*-cloud-amd64'
+DRIVER_BDF = '00:06.0'          # a device whose mappings a driver of the kernel makes
+DEVICES = ('edu,addr=04.0', 'edu,addr=05.0',
+           f'virtio-serial-pci,addr={DRIVER_BDF.removeprefix("00:")},iommu_platform=on,disable-legacy=on')
+INSTANCES = '/sys/kernel/tracing/instances'
+REBIND = '; '.join(f'echo 0000:{DRIVER_BDF} >/sys/bus/pci/drivers/virtio-pci/{step}' for step in ('unbind', 'bind'))
+PAGE = 4096
+
+
+class Traced:
+    """A traced record: `pages` is {space: {iova: gpa}} at its end."""
+
+    def __init__(self, text):
+        self.text = text
+        self.events = [json.loads(line) for line in text.splitlines()]
+        self.pages, self.devices = {}, {}
+        for event in self.events[1:]:
+            getattr(self, '_' + event['event'], lambda event: None)(event)
+
+    def _attach(self, event):
+        self.devices.setdefault(event['space'], set()).add(event['device'])
+
+    def _detach(self, event):
+        self.devices[event['space']].remove(event['device'])
+
+    def _map(self, event):
+        iova, pages = int(event['iova'], 16), self.pages.setdefault(event['space'], {})
+        for extent in event['extents']:
+            for offset in range(0, int(extent['size'], 16), PAGE):
+                pages[iova] = int(extent['gpa'], 16) + offset
+                iova += PAGE
+
+    def _unmap(self, event):
+        iova, size = int(event['iova'], 16), int(event['size'], 16)
+        pages = self.pages.get(event['space'], {})
+        for page in [page for page in pages if iova <= page < iova + size]:
+            del pages[page]
+
+    def of(self, bdf):
+        """{iova: gpa} of the spaces that the device is in."""
+        return {iova: gpa for space, devices in self.devices.items() if '0000:' + bdf in devices
+                for iova, gpa in self.pages.get(space, {}).items()}
+
+    def kinds(self, kind):
+        return [event for event in self.events if event['event'] == kind]
+
+    def lost(self):
+        return sum(event['count'] for event in self.kinds('lost'))
+
+
+def mapped(state):
+    """{iova: gpa} of a record.State."""
+    return {iova: mapping.gpa(iova) for mapping in state.held for iova in range(mapping.iova, mapping.last, PAGE)}
+
+
+class _Kernel(Case):
+    kernel = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.guest = boot(kernel=cls.kernel, devices=DEVICES)
+        cls.addClassCleanup(cls.guest.close)
+
+    def trace(self, options='', seconds=120):
+        """(exit status, what it said, the record)"""
+        status, text = self.guest.sh(f'viommu-probe trace --force -o /tmp/traced {options}', seconds)
+        return status, text, self.fetch()
+
+    def start(self, options=''):
+        """The trace in the background, and it has begun."""
+        self.guest.must('rm -f /tmp/traced')
+        process = self.guest.spawn(f'viommu-probe trace -o /tmp/traced {options}')
+        self.guest.must('until grep -q "mapped before" /tmp/traced; do usleep 50000; done')
+        return process
+
+    def stop(self, process, name='INT'):
+        process.signal(name)
+        self.assertEqual(process.wait(), 0, process.output())
+        return self.fetch()
+
+    def fetch(self):
+        text = self.guest.must('gzip -c /tmp/traced | base64 -w 0', 120)
+        return Traced(zlib.decompress(base64.b64decode(text), 31).decode())
+
+    def assert_nothing_left(self):
+        self.assertEqual(self.guest.sh('pidof viommu-probe')[1], '')
+        self.assertEqual(self.guest.must(f'ls {INSTANCES}').strip(), '')
+
+    def verify(self, traced):
+        path = os.path.join(scratch(), 'traced.jsonl')
+        with open(path, 'w') as handle:
+            handle.write(traced.text)
+        process, result = viommu.verify('-q', self.guest.target, path)
+        return process, result
+
+    def assert_all_match(self, traced, pages):
+        """viommu finds each of the pages where the trace says, and nothing amiss."""
+        process, result = self.verify(traced)
+        found = set()
+        for run in result['runs']:
+            if run['verdict'] == 'match':
+                found.update(range(int(run['first'], 16), int(run['last'], 16), PAGE))
+            else:
+                self.assertEqual(run['verdict'], 'unrecorded', run)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(found, set(pages))
+
+    def test_agrees_with_map(self):
+        """the traced record and map's own have the same pages, and viommu verifies it"""
+        process = self.start()
+        with Held(self.guest, BDF) as held:
+            traced = self.stop(process)
+            expected = mapped(held.state)
+            self.assertEqual(traced.of(BDF), expected)
+            self.assertEqual(traced.lost(), 0)
+            self.assert_all_match(traced, expected)
+            self.assertEqual(self.guest.must(f'ls {INSTANCES}').strip(), '')
+        self.assertEqual(traced.events[-1]['reason'], 'SIGINT')
+        self.assertEqual([e['seq'] for e in traced.events[1:]], list(range(1, len(traced.events))))
+        self.assertEqual({e['complete'] for e in traced.kinds('attach')}, {False})
+        for event in traced.kinds('map'):
+            if int(event['iova'], 16) in expected:
+                self.assertNotIn('prot', event)
+
+    def test_requests_are_joined(self):
+        """what is one map in map's record is one map in the traced one"""
+        process = self.start()
+        with Held(self.guest, BDF, '--count 3 --size 256k') as held:
+            traced = self.stop(process)
+            sizes = [int(e['size'], 16) for e in traced.kinds('map') if e['iova'] != '0x0']
+            self.assertEqual(sizes, [m.size for m in held.state.held])
+            self.assertTrue(any(len(e['extents']) > 1 for e in traced.kinds('map')))
+
+    def test_until_unmapped(self):
+        """from the first map to the last unmap: nothing is left, the device is gone again"""
+        status, text, traced = self.trace(f'-- viommu-probe map {BDF} --bind --count 8 --unmap-half --hold 1 -o /tmp/map --force')
+        self.assertEqual(status, 0, text)
+        self.assertTrue(traced.kinds('map'))
+        self.assertEqual([pages for pages in traced.pages.values() if pages], [])
+        self.assertEqual(traced.of(BDF), {})
+        self.assertEqual(traced.events[-1]['reason'], 'the command ended')
+
+    def test_each_announced(self):
+        """with caching mode each map is followed by an invalidation that covers it"""
+        status, text, traced = self.trace(f'-- viommu-probe map {BDF} --bind --hold 0 --count 4 -o /tmp/map --force')
+        self.assertEqual(status, 0, text)
+        said = [e for e in traced.kinds('invalidate') if e['tracepoint'] == 'qi_submit' and 'first' in e]
+        for event in traced.kinds('map'):
+            at = int(event['iova'], 16)
+            for extent in event['extents']:
+                size = int(extent['size'], 16)
+                self.assertTrue([i for i in said if i['seq'] > event['seq'] and i['time_ns'] >= event['time_ns']
+                                 and int(i['first'], 16) <= at and int(i['last'], 16) >= at + size - 1], event)
+                at += size
+        tracepoints = {e['tracepoint'] for e in traced.kinds('invalidate')}
+        self.assertEqual('cache_tag_flush_range_np' in tracepoints, self.kernel is not None)
+        self.assertEqual(len(said[0]['descriptor']), 4)
+
+    def test_driver(self):
+        """what a driver of the kernel maps is attributed to its device, and verified"""
+        status, text, traced = self.trace(f"-- sh -c '{REBIND}'")
+        self.assertEqual(status, 0, text)
+        pages = [iova for space in traced.pages.values() for iova in space]
+        self.assertGreater(len(pages), 10)
+        if self.kernel:     # dma tracepoints
+            self.assertEqual(set(traced.of(DRIVER_BDF)), set(pages))
+            self.assertEqual({e['prot'] for e in traced.kinds('map')} - {'r', 'w', 'rw'}, set())
+        self.assertEqual(len({e['domain_id'] for e in traced.kinds('map')}), 1)
+        self.assert_all_match(traced, pages)
+
+    def test_container_from_before(self):
+        """a container that was set up before the trace began: by the files that are open"""
+        status, text = self.guest.sh('mkfifo /tmp/go; (sleep 1000 >/tmp/go & echo $! >/tmp/keeper)')
+        self.assertEqual(status, 0, text)
+        self.addCleanup(self.guest.sh, 'kill $(cat /tmp/keeper); rm /tmp/go')
+        holder = self.guest.spawn(f'viommu-probe map {BDF} --bind --count 20000 --size 4k -o /tmp/map --force')
+        self.guest.must('until grep -q \'"map"\' /tmp/map; do usleep 50000; done')
+        process = self.start()
+        self.guest.must('until grep -q \'"event":"map"\' /tmp/traced; do usleep 50000; done')
+        traced = self.stop(process)
+        holder.signal('INT')
+        holder.wait()
+        attach = traced.kinds('attach')
+        self.assertEqual([e['device'] for e in attach], ['0000:' + BDF])
+        self.assertIn('open files', attach[0]['evidence'])
+
+    def test_one_process(self):
+        """--pid: that process and no other; it ends with it"""
+        status, text, traced = self.trace('--pid 1 --seconds 3 & sleep 1; '
+                                          f'viommu-probe map {BDF} --bind --count 1 --hold 0 -o /tmp/map --force; wait')
+        self.assertEqual(status, 0, text)
+        self.assertEqual(traced.kinds('map') + traced.kinds('attach'), [])
+        status, text = self.guest.sh(
+            f'viommu-probe map {BDF} --bind --count 4 --hold 3 -o /tmp/map --force & '
+            'viommu-probe trace --force -o /tmp/traced --pid $!')
+        self.assertEqual(status, 0, text)
+        self.assertIn('the process ended', text)
+
+    def test_each_way_out(self):
+        """signals, time, a reader that goes away, a full disk: the instance is removed"""
+        for name in ('INT', 'TERM', 'HUP', 'QUIT'):
+            self.assertEqual(self.stop(self.start(), name).events[-1]['reason'], 'SIG' + name)
+            self.assert_nothing_left()
+        status, text, traced = self.trace('--seconds 1')
+        self.assertEqual((status, traced.events[-1]['reason']), (0, 'time over'), text)
+        self.assert_nothing_left()
+        status, text = self.guest.sh('viommu-probe trace | head -n 2 >/dev/null; while pidof viommu-probe; do sleep 1; done', 30)
+        self.assertEqual(status, 0, text)
+        self.assertEqual(self.guest.must(f'ls {INSTANCES}').strip(), '')
+        status, text = self.guest.sh(
+            'mkdir /tmp/full; mount -t tmpfs -o size=64k full /tmp/full; viommu-probe trace -o /tmp/full/r -- '
+            f'viommu-probe map {BDF} --bind --hold 0 -o /tmp/map --force; s=$?; umount /tmp/full; exit $s')
+        self.assertEqual(status, 1, text)
+        self.assertIn('cut off', text)
+        self.assert_nothing_left()
+
+    def test_status_of_the_command(self):
+        for command, expected in (('true', 0), ('sh -c "exit 7"', 7), ("sh -c 'kill -9 $$'", 137), ('/nothing', 127)):
+            self.assertEqual(self.trace('-- ' + command)[0], expected, command)
+        self.assert_nothing_left()
+
+    def test_killed(self):
+        """after SIGKILL the next trace removes what was left, and not what lives"""
+        killed, alive = self.start(), None
+        killed.signal('KILL')
+        killed.wait()
+        left = self.guest.must(f'ls {INSTANCES}').strip()
+        self.assertRegex(left, r'^viommu-\d+$')
+        alive = self.start()
+        self.assertIn(left, alive.output())
+        names = self.guest.must(f'ls {INSTANCES}').split()
+        self.assertEqual(len(names), 1)
+        self.assertNotIn(left, names)
+        self.guest.must('viommu-probe trace --seconds 1 -o /tmp/other --force')
+        self.assertEqual(self.guest.must(f'ls {INSTANCES}').split(), names)
+        self.stop(alive)
+        self.assert_nothing_left()
+
+    def test_lost(self):
+        """a buffer that is too small: what is not in the record is counted as lost"""
+        process = self.start('--buffer 64k')
+        process.signal('STOP')
+        with Held(self.guest, BDF, '--count 2000 --size 4k') as held:
+            process.signal('CONT')
+            traced = self.stop(process)
+            seen = {iova for pages in traced.pages.values() for iova in pages}
+            missing = set(mapped(held.state)) - seen
+            self.assertGreater(len(missing), 0)
+            self.assertGreaterEqual(traced.lost(), len(missing))
+            self.assertIn('lost', process.output())
+            # What is not known is not said to be wrong.
+            verdicts = {run['verdict'] for run in self.verify(traced)[1]['runs']}
+            self.assertLessEqual(verdicts, {'match', 'unrecorded', 'unverified'})
+
+    def test_storm(self):
+        """a hundred thousand maps: each is recorded or counted as lost"""
+        program = os.path.join(os.path.dirname(find_probe()), '..', 'tests', 'vm', 'programs', 'prog-storm')
+        if not os.path.exists(program):
+            self.skipTest('prog-storm is not built: ninja tests/vm/programs/prog-storm')
+        with open(program, 'rb') as handle:
+            self.put('/bin/prog-storm', handle.read())
+        for options in ('', '--no-invalidations', '--buffer 64k'):
+            with self.subTest(options):
+                self.storm(options)
+
+    def put(self, path, data):
+        text = base64.b64encode(zlib.compress(data, 9, 31)).decode()
+        for at in range(0, len(text), 30000):
+            self.guest.must(f'echo {text[at:at + 30000]} >>/tmp/put')
+        self.guest.must(f'base64 -d /tmp/put | gunzip >{path}; chmod +x {path}; rm /tmp/put')
+
+    def storm(self, options):
+        rounds = 50000
+        self.guest.must(f'echo vfio-pci >/sys/bus/pci/devices/0000:{BDF}/driver_override; '
+                        f'echo 0000:{BDF} >/sys/bus/pci/drivers_probe; touch /run/go.1')
+        status, text = self.guest.sh(f'viommu-probe trace --force -o /tmp/traced {options} -- '
+                                     f'prog-storm 0000:{BDF} {rounds}', 300)
+        self.assertEqual(status, 0, text)
+        counts = {}
+        for kind in ('map', 'unmap'):
+            counts[kind] = int(self.guest.must(
+                f'grep \'"event":"{kind}"\' /tmp/traced | grep -c \'"iova":"0x50000000"\'; true'))
+        lost = sum(int(n) for n in re.findall(r'"event":"lost","count":(\d+)',
+                                              self.guest.must('grep \'"lost"\' /tmp/traced; true', 120)))
+        self.assertLessEqual(counts['map'], rounds)
+        self.assertGreaterEqual(counts['map'] + counts['unmap'] + lost, 2 * rounds, f'{counts} {lost}')
+        tap.diag(f'{self.kernel or "6.1"} {options}: {counts} lost {lost}') if hasattr(tap, 'diag') else None
+
+    def test_refusals(self):
+        """what is not there, in a sentence with what to do"""
+        for script, words in (
+                ('umount /sys/kernel/tracing; umount /sys/kernel/debug/tracing; umount /sys/kernel/debug; '
+                 'viommu-probe trace; s=$?; mount -t debugfs debug /sys/kernel/debug; '
+                 'mount -t tracefs trace /sys/kernel/tracing; exit $s', ['mount -t tracefs']),
+                ('mkdir -p /etc; echo nobody:x:65534:65534::/:/bin/sh >/etc/passwd; chmod 755 /tmp; '
+                 'su nobody -c "/bin/viommu-probe trace"', ['root']),
+                ('viommu-probe trace --pid 99999', ['99999']),
+                ('viommu-probe trace -o /tmp', ['directory'])):
+            status, text = self.guest.sh(f'({script}) 2>&1', 30)
+            self.assertEqual(status, 1, text)
+            for word in words:
+                self.assertIn(word, text)
+        for arguments in ('-- true', '--seconds 0', '--pid x', '--buffer 1', 'sleep 1', '--pid 1 -o /tmp/x -- true'):
+            status, text = self.guest.sh(f'viommu-probe trace {arguments} 2>&1', 30)
+            self.assertEqual(status, 2, text)
+
+
+class Linux61(_Kernel):
+    pass
+
+
+class Linux612(_Kernel):
+    kernel = KERNEL_6_12
+
+
+del _Kernel
+
+if __name__ == '__main__':
+    tap.main()
