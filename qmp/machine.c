@@ -207,7 +207,7 @@ viommu_machine_add_pci(viommu_machine *self, const json_t *item)
 	const char *text = json_string_value(json_object_get(item, "class_text"));
 	json_int_t sid, vendor, dev, class_code, secondary, root;
 
-	if (!get_int(item, "sid", 0xffff, &sid) || !get_int(item, "vendor", 0xffff, &vendor) ||
+	if (!json_is_object(item) || !get_int(item, "sid", 0xffff, &sid) || !get_int(item, "vendor", 0xffff, &vendor) ||
 		!get_int(item, "device", 0xffff, &dev) || !get_int(item, "class", 0xffff, &class_code) ||
 		!get_int(item, "secondary", 0xff, &secondary) || !get_int(item, "root", 0xff, &root))
 		return false;
