@@ -144,7 +144,7 @@ outer_bits(const walk *w)
 }
 
 /* Nested: translates an address that the first stage put out. For a table only the
- * permission to read counts. */
+ * permission to read counts, and a request that cannot have it is refused as a read. */
 static gboolean
 through_outer(walk *w, bool table, uint64_t input, bool *found, uint64_t *out, unsigned *shift)
 {
@@ -157,10 +157,8 @@ through_outer(walk *w, bool table, uint64_t input, bool *found, uint64_t *out, u
 	}
 	if (!walk_second(w, w->ret->device.outer_table, w->ret->device.outer_levels, input, found, out, shift))
 		return FALSE;
-	if (table && *found && w->ret->read.allowed)
-		w->ret->write = write;
-	else if (table)
-		refuse(w->ret, w->ret->read.fault);
+	if (table)
+		w->ret->write = write.allowed && !w->ret->read.allowed ? w->ret->read : write;
 	return TRUE;
 }
 
