@@ -222,6 +222,79 @@ tables_entry(const tables *self, uint64_t top, unsigned levels, uint64_t iova, u
 	return slot(table, iova, level);
 }
 
+void
+tables_scalable(tables *self)
+{
+	/* SMTS, SSTS, FSTS, NEST; PASIDs of 20 bits. */
+	self->ecap |= 1ull << 43 | 1ull << 46 | 1ull << 47 | 1ull << 26 | 1ull << 40 | 19ull << 35;
+	self->root = tables_page(self);
+	self->rtaddr = self->root | 1ull << 10;
+}
+
+/* The root entry has a half for each half of a bus. */
+static uint64_t
+root_half(const tables *self, uint16_t sid)
+{
+	return self->root + (sid >> 8) * 16u + (sid & 0x80 ? 8 : 0);
+}
+
+uint64_t
+tables_sm_context_at(const tables *self, uint16_t sid)
+{
+	return (tables_peek(self, root_half(self, sid)) & PTE_ADDRESS) + (sid & 0x7f) * 32u;
+}
+
+/* The page that the entry at leads to, a new one if there is none. */
+static uint64_t
+follow(tables *self, uint64_t at)
+{
+	if (!(tables_peek(self, at) & 1))
+		tables_poke(self, at, tables_page(self) | 1);
+	return tables_peek(self, at) & PTE_ADDRESS;
+}
+
+uint64_t
+tables_pasid(tables *self, uint16_t sid, uint32_t pasid, const uint64_t words[8])
+{
+	uint64_t directory, entry;
+
+	follow(self, root_half(self, sid));
+	directory = follow(self, tables_sm_context_at(self, sid));
+	g_assert_cmpuint(pasid >> 6, <, 128); /* PDTS = 0 */
+	entry = follow(self, directory + (pasid >> 6) * 8) + (pasid & 63) * 64;
+	for (unsigned i = 0; i < 8; i++)
+		tables_poke(self, entry + i * 8, words[i]);
+	return entry;
+}
+
+void
+tables_map_first(tables *self, uint64_t top, unsigned levels, uint64_t iova, uint64_t gpa, unsigned shift,
+	uint64_t bits, uint64_t offset)
+{
+	uint64_t table = top;
+	unsigned level;
+
+	for (level = levels; low_bits(level) > shift; level--) {
+		uint64_t at = slot(table, iova, level);
+
+		if (!tables_peek(self, at))
+			tables_poke(self, at, (tables_page(self) - offset) | FPTE_RW);
+		table = (tables_peek(self, at) & PTE_ADDRESS) + offset;
+	}
+	tables_poke(self, slot(table, iova, level), gpa | bits | (shift == KIB_4 ? 0 : PTE_PS));
+}
+
+uint64_t
+tables_entry_first(
+	const tables *self, uint64_t top, unsigned levels, uint64_t iova, unsigned level, uint64_t offset)
+{
+	uint64_t table = top;
+
+	for (unsigned at = levels; at > level; at--)
+		table = (tables_peek(self, slot(table, iova, at)) & PTE_ADDRESS) + offset;
+	return slot(table, iova, level);
+}
+
 static void
 put(vtd_registers *regs, unsigned offset, uint64_t value, unsigned bytes)
 {

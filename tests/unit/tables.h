@@ -65,6 +65,25 @@ void tables_map_pages(tables *self, uint64_t top, unsigned levels, uint64_t iova
 /* Where the entry of this level stands that an IOVA leads to; 0: no table there. */
 uint64_t tables_entry(const tables *self, uint64_t top, unsigned levels, uint64_t iova, unsigned level);
 
+/* From here on the unit is in scalable mode (QEMU 10's capabilities, and nested translation). */
+void tables_scalable(tables *self);
+/* A PASID entry (9.6) with all that leads to it; RID_PASID is 0. GPA of the entry. */
+uint64_t tables_pasid(tables *self, uint16_t sid, uint32_t pasid, const uint64_t words[8]);
+uint64_t tables_sm_context_at(const tables *self, uint16_t sid); /* GPA of the context entry */
+
+/* First-stage entries (9.7). */
+#define FPTE_P 1ull
+#define FPTE_W 2ull
+#define FPTE_U 4ull
+#define FPTE_RW 7ull
+/* As tables_map, for a first stage.  Its tables' addresses are those of RAM minus offset:
+ * with nested translation a second stage adds it again. */
+void tables_map_first(tables *self, uint64_t top, unsigned levels, uint64_t iova, uint64_t gpa,
+	unsigned shift, uint64_t bits, uint64_t offset);
+/* Where an entry of it stands, in RAM. */
+uint64_t tables_entry_first(
+	const tables *self, uint64_t top, unsigned levels, uint64_t iova, unsigned level, uint64_t offset);
+
 void tables_registers(const tables *self, vtd_registers *ret);
 vtd_unit tables_unit(const tables *self);
 /* All of it as a snapshot. */
