@@ -111,7 +111,7 @@ viommu_guard_main(const char *address)
 		g_autoptr(GError) error = NULL;
 
 		if (resume(address, &error)) {
-			fprintf(stderr, "viommu was killed while the guest was paused; the guest runs again\n");
+			fprintf(stderr, "viommu: the guest was left paused, and was resumed\n");
 			return 0;
 		}
 		if (error)
@@ -123,7 +123,7 @@ viommu_guard_main(const char *address)
 	if (unreachable < TRIES_UNREACHABLE)
 		return 0; /* it runs */
 	fprintf(stderr,
-		"viommu was killed while the guest may have been paused, and %s cannot be reached to resume it; "
-		"send \"cont\" to the monitor\n", address);
+		"viommu: the guest may still be paused, and %s cannot be reached to resume it; send \"cont\" to the "
+		"monitor\n", address);
 	return 1;
 }
