@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ask.h"
 
+#include "check.h"
 #include "source.h"
 
 #include <inttypes.h>
@@ -302,19 +303,59 @@ compare_data(judge *self, uint64_t set, unsigned q, const question *ask, const u
 		disagree(self, set, q, ask, false, "read %#" PRIx64 " where nothing should be read", got);
 }
 
+/* The walker against itself: a walk over all tables, as dumps and proofs use it. */
+static gboolean
+compare_runs(judge *self, uint64_t set, question questions[QUESTIONS], GError **error)
+{
+	for (unsigned d = 0; d < UNIT_DEVICES; d++) {
+		check_runs *runs = check_runs_new(&self->walker_unit, self->memory, unit_sid(d), error);
+
+		if (!runs)
+			return FALSE;
+		for (unsigned q = 0; q < QUESTIONS; q++) {
+			question *ask = &questions[q];
+			vtd_run run;
+
+			if (ask->device != d)
+				continue;
+			if (!walk(self, ask, false, error)) {
+				check_runs_free(runs);
+				return FALSE;
+			}
+			if (!check_runs_agree(runs, &ask->t[0], &run))
+				disagree(self, set, q, ask, false, "the walk over all tables has a run of kind %d, r%d w%d, "
+					"GPA %#" PRIx64 ", IOVA %#" PRIx64 " to %#" PRIx64, (int) run.kind, run.read, run.write,
+					run.gpa.v, run.iova.first, run.iova.last);
+		}
+		check_runs_free(runs);
+	}
+	return TRUE;
+}
+
+static void
+compare_accessed(judge *self, uint64_t set, unsigned q, const question *ask, bool write)
+{
+	const uint8_t *at = write ? goal(self, ask, true) : NULL;
+	int step = check_accessed(&self->tables, &ask->t[write], write, at ? ask->t[1].gpa.v : ~0ull);
+
+	if (step >= 0)
+		disagree(self, set, q, ask, write, "the entry of step %d is %#" PRIx64 " now", step,
+			tables_get(&self->tables, ask->t[write].steps[step].entry.v));
+}
+
 static gboolean
 ask_all(judge *self, uint64_t set, const char *mode, question questions[QUESTIONS], GError **error)
 {
 	for (unsigned q = 0; q < QUESTIONS; q++) {
 		question *ask = &questions[q];
 
-		ask->device = (unsigned) rng_below(self->tables.rng, UNIT_DEVICES);
-		ask->iova = tables_iova(&self->tables, ask->device);
 		for (int write = 0; write < 2; write++) {
 			if (!ask_one(self, q, ask, write, error))
 				return FALSE;
 			if (ask->asked[write] && compare_fault(self, set, q, ask, write)) {
 				counts_add(self->counts, mode, &ask->t[write], write, ask->silent[write]);
+				if (mode == tables_mode_names[MODE_FIRST])
+					compare_accessed(self, set, q, ask, write);
 				if (write && goal(self, ask, true) && ask->arrived != marker(set, q))
 					disagree(self, set, q, ask, true, "the write did not arrive at GPA %#" PRIx64, ask->t[1].gpa.v);
 			}
@@ -326,7 +367,7 @@ ask_all(judge *self, uint64_t set, const char *mode, question questions[QUESTION
 gboolean
 judge_set(judge *self, uint64_t number, const char *wanted, uint64_t *asked, GError **error)
 {
-	rng r = { rng_mix(self->seed) + rng_mix(number) };
+	rng r = { rng_mix(self->seed) + rng_mix(number) + rng_mix(g_str_hash(self->props)) };
 	tables_mode mode = MODE_LEGACY;
 	question questions[QUESTIONS] = { 0 };
 	uint8_t buffers[UNIT_DEVICES][BUFFER];
@@ -347,7 +388,12 @@ judge_set(judge *self, uint64_t number, const char *wanted, uint64_t *asked, GEr
 	if (!unit_root(&self->unit, self->tables.rtaddr, error) || (off && !unit_translation(&self->unit, false, error)))
 		return FALSE;
 	viommu_machine_unit(self->machine, &self->unit.registers, &self->walker_unit);
-	if (!ask_all(self, number, name, questions, error) || (off && !unit_translation(&self->unit, true, error)))
+	for (unsigned q = 0; q < QUESTIONS; q++) {
+		questions[q].device = (unsigned) rng_below(&r, UNIT_DEVICES);
+		questions[q].iova = tables_iova(&self->tables, questions[q].device);
+	}
+	if ((!off && !compare_runs(self, number, questions, error)) ||
+	    !ask_all(self, number, name, questions, error) || (off && !unit_translation(&self->unit, true, error)))
 		return FALSE;
 	guest_ram_touched(self->tables.guest, find_strays, &(stray){ self, questions, number });
 	if (!move_buffers(self, false, number, buffers, error))

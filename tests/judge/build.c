@@ -86,7 +86,7 @@ tables_fill(tables *self, unsigned device, bool first, uint64_t table, unsigned 
 	m->width = MIN(width, 63);
 	for (uint64_t n = 1 + rng_below(r, 6); n && m->n < TABLES_MAPPED; n--) {
 		static const uint8_t leaf_levels[] = { 1, 1, 1, 2, 2, 3 };
-		unsigned leaf = MIN(rng_pick(r, leaf_levels), levels);
+		unsigned pick = rng_pick(r, leaf_levels), leaf = MIN(pick, levels);
 		uint64_t iova;
 
 		switch (rng_below(r, 4)) {
@@ -139,7 +139,7 @@ tables_legacy(tables *self)
 			tables_put(self, at, contexts | PRESENT);
 			tables_note(self, ENTRY_ROOT, 0, at, 2);
 		}
-		tt = tt < 78 ? 0 : tt < 86 ? 1 : tt < 94 ? 2 : 3;
+		tt = tt < 78 ? 0 : tt < 86 ? (self->dt || rng_percent(r, 20) ? 1 : 0) : tt < 97 ? (self->pt || rng_percent(r, 20) ? 2 : 0) : 3;
 		/* Devices of one domain share their tables. */
 		lo = shared && rng_percent(r, 15) ? shared : tables_page(self);
 		tables_fill(self, d, false, lo, levels, aw_width(self, aw));

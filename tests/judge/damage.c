@@ -35,14 +35,31 @@ telling_bit(tables *self, const tables_entry *e, unsigned word)
 	}
 }
 
+/* Any entry, but the few that are not for paging as often as the many that are. */
+static const tables_entry *
+victim(tables *self)
+{
+	bool paging = rng_percent(self->rng, 50);
+	const tables_entry *e = NULL;
+
+	for (unsigned tries = 0; tries < 64; tries++) {
+		e = &g_array_index(self->entries, tables_entry, rng_below(self->rng, self->entries->len));
+		if ((e->kind == ENTRY_SECOND || e->kind == ENTRY_FIRST) == paging)
+			break;
+	}
+	return e;
+}
+
 void
 tables_damage(tables *self)
 {
 	rng *r = self->rng;
-	const tables_entry *e = &g_array_index(self->entries, tables_entry, rng_below(r, self->entries->len));
+	const tables_entry *e = victim(self);
 	unsigned word = (unsigned) rng_below(r, e->words);
 	uint64_t at, value;
 
+	if (e->kind == ENTRY_CONTEXT && rng_percent(r, 50))
+		word = 0;
 	/* The words of a PASID entry that matter are 0 and 2. */
 	if (e->kind == ENTRY_PASID)
 		word = rng_percent(r, 70) ? 0 : rng_percent(r, 70) ? 2 : word;

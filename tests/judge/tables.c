@@ -161,9 +161,9 @@ tables_build(tables *self, rng *r, tables_mode mode)
 	memset(self->mapped, 0, sizeof self->mapped);
 	fill_pool(self);
 	self->rtaddr = mode == MODE_LEGACY ? tables_legacy(self) : tables_scalable(self);
-	for (uint64_t n = rng_percent(r, 45) ? 0 : 1 + rng_below(r, 4); n; n--)
+	for (uint64_t n = rng_percent(r, 35) ? 0 : 1 + rng_below(r, 5); n; n--)
 		tables_damage(self);
-	if (rng_percent(r, 1))
+	if (rng_percent(r, 2))
 		self->rtaddr = tables_bad_address(self, self->rtaddr) | (self->rtaddr & 0xc00);
 	if (rng_percent(r, 2)) /* QEMU takes no bits above the width from RTADDR */
 		self->rtaddr |= 1ull << (self->address_bits + rng_below(r, 64 - self->address_bits));

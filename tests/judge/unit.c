@@ -136,33 +136,29 @@ unit_dma(unit *self, unsigned device, bool write, uint64_t address, unsigned off
 {
 	guest *g = self->guest;
 	uint32_t bar = places[device].bar;
-	const uint64_t *values;
-	uint64_t lo, hi;
+	const uint64_t *values = NULL;
 
-	write_register(self, VTD_REG_CCMD, 5ull << 61);  /* context cache, globally */
-	write_register(self, self->iotlb, 9ull << 60);   /* IOTLB, globally */
+	write_register(self, self->faults + 8, 1ull << 63); /* clears F */
+	write_register(self, VTD_REG_CCMD, 5ull << 61);     /* context cache, globally */
+	write_register(self, self->iotlb, 9ull << 60);      /* IOTLB, globally */
 	guest_queue(g, "writeq 0x%x 0x%llx", bar + (write ? EDU_DST : EDU_SRC), (unsigned long long) address);
 	guest_queue(g, "writeq 0x%x 0x%x", bar + (write ? EDU_SRC : EDU_DST), EDU_BUFFER + offset);
 	guest_queue(g, "writeq 0x%x 0x%x", bar + EDU_COUNT, n);
 	guest_queue(g, "writeq 0x%x 0x%x", bar + EDU_COMMAND, EDU_RUN | (write ? EDU_TO_BUS : 0));
 	if (!guest_run(g, error))
 		return FALSE;
-	do {
+	/* QEMU's threads have to hand over to each other, and asking keeps them from it. */
+	for (unsigned tries = 0; tries == 0 || values[0] & EDU_RUN; tries++) {
+		if (tries)
+			g_usleep(MIN(20u << MIN(tries, 8), 2000));
 		guest_queue(g, "readq 0x%x", bar + EDU_COMMAND);
 		guest_queue(g, "readq 0x%llx", UNIT_BASE + self->faults);
 		guest_queue(g, "readq 0x%llx", UNIT_BASE + self->faults + 8);
 		values = guest_run(g, error);
 		if (!values)
 			return FALSE;
-	} while (values[0] & EDU_RUN);
-	lo = values[1];
-	hi = values[2];
-	if (fault)
-		decode_fault(lo, hi, fault);
-	if (hi >> 63) {
-		write_register(self, self->faults + 8, 1ull << 63);
-		if (!guest_run(g, error))
-			return FALSE;
 	}
+	if (fault)
+		decode_fault(values[1], values[2], fault);
 	return TRUE;
 }
