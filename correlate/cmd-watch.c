@@ -73,7 +73,7 @@ show_summary(const watch *w, bool last)
 		viommu_count_text(w->now_faults).text, viommu_count_text(w->fault_pages).text);
 
 	if (last && w->cmd.json)
-		viommu_cmd_print_json(json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "summary", "format",
+		viommu_cmd_print_json_line(json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "summary", "format",
 			"viommu-watch", "version", 1, "events", (json_int_t) record->events, "mappings",
 			(json_int_t) mappings_made(w), "verified", (json_int_t) g_hash_table_size(w->verified), "looks",
 			(json_int_t) w->looks, "faulty_pages_now", (json_int_t) w->now_faults, "faulty_pages",
@@ -106,13 +106,9 @@ tell_fault(watch *w, const viommu_report *report, const viommu_run *run)
 	w->fault_pages += ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
 	if (w->cmd.json) {
 		json_t *item = viommu_report_json_run(report, run);
-		char *text;
 
 		json_object_set_new(item, "event", json_string("fault"));
-		text = json_dumps(item, JSON_COMPACT | JSON_ENSURE_ASCII);
-		puts(text);
-		free(text);
-		json_decref(item);
+		viommu_cmd_print_json_line(item);
 	} else {
 		clear_summary();
 		viommu_report_text_run(stdout, report, run);

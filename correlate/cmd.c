@@ -110,16 +110,28 @@ viommu_cmd_may_write(const char *path, gboolean force, GError **error)
 }
 
 /* ASCII only: JSON goes to terminals too, and what is above can turn text around. */
-void
-viommu_cmd_print_json(json_t *json)
+static void
+print_json(json_t *json, size_t flags)
 {
 	if (!json) {
 		fputs("viommu: the result cannot be written as JSON\n", stderr);
 		exit(VIOMMU_EXIT_FAILED);
 	}
-	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	json_dumpf(json, stdout, flags | JSON_ENSURE_ASCII);
 	putchar('\n');
 	json_decref(json);
+}
+
+void
+viommu_cmd_print_json(json_t *json)
+{
+	print_json(json, JSON_INDENT(2));
+}
+
+void
+viommu_cmd_print_json_line(json_t *json)
+{
+	print_json(json, JSON_COMPACT);
 }
 
 static struct {

@@ -48,6 +48,8 @@ gboolean viommu_cmd_may_write(const char *path, gboolean force, GError **error);
 
 /* Prints JSON and a newline on stdout; takes the reference. */
 void viommu_cmd_print_json(json_t *json);
+/* The same in one line, for streams of objects. */
+void viommu_cmd_print_json_line(json_t *json);
 
 /* Progress on stderr, once a step has taken a second. Fits viommu_capture_options. */
 void viommu_cmd_progress(size_t pages, void *user);
