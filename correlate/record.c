@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <viommu/json.h>
 #include <viommu/record.h>
 
 #include "record-reader.h"
@@ -77,7 +78,7 @@ static bool
 read_line(viommu_record_reader *r, const char *text, size_t len)
 {
 	json_error_t why;
-	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *json = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, &why);
 	bool ok;
 
 	if (!json_is_object(json)) {

@@ -5,6 +5,20 @@
 #include <viommu/json.h>
 
 json_t *
+viommu_json_load(const char *text, size_t len, size_t flags, json_error_t *why)
+{
+	size_t parts = 0;
+
+	for (size_t i = 0; i < len; i++)
+		parts += text[i] == ',' || text[i] == '{' || text[i] == '[';
+	if (parts <= VIOMMU_JSON_LIMIT)
+		return json_loadb(text, len, flags, why);
+	if (why)
+		g_strlcpy(why->text, "too many values", sizeof(why->text));
+	return NULL;
+}
+
+json_t *
 viommu_json_hex(uint64_t value)
 {
 	char text[18];

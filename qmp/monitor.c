@@ -9,6 +9,7 @@
 
 #include <gio/gio.h>
 #include <gio/gunixsocketaddress.h>
+#include <viommu/json.h>
 #include <viommu/monitor.h>
 
 #include "framer.h"
@@ -198,7 +199,7 @@ receive(viommu_monitor *self, gint64 deadline, const char *wanted, GError **erro
 		if (message) {
 			gsize len;
 			const char *text = g_bytes_get_data(message, &len);
-			json_t *ret = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+			json_t *ret = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, NULL);
 
 			if (!ret)
 				fail_protocol(self, error);

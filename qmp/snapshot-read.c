@@ -98,7 +98,7 @@ find_note(const file *f, const GElf_Phdr *phdr, json_t **json)
 		if (header.n_type == VIOMMU_NOTE_TYPE && header.n_namesz == sizeof(VIOMMU_NOTE_NAME) &&
 			memcmp(f->bytes + at, VIOMMU_NOTE_NAME, sizeof(VIOMMU_NOTE_NAME)) == 0) {
 			if (header.n_descsz <= NOTE_LIMIT)
-				*json = json_loadb((const char *) f->bytes + at + name, header.n_descsz, 0, NULL);
+				*json = viommu_json_load((const char *) f->bytes + at + name, header.n_descsz, 0, NULL);
 			return true;
 		}
 		at += name + desc;

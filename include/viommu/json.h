@@ -11,6 +11,12 @@
 
 #include <jansson.h>
 
+/* json_loadb() for text that others wrote. Text with more than VIOMMU_JSON_LIMIT of the
+ * characters that begin or part values is refused: jansson turns 20 MB of "{},{},…" into
+ * 1.5 GB, and the limit into less than 1 GB. A map of a million extents has 3 million. */
+#define VIOMMU_JSON_LIMIT (1u << 23)
+json_t *viommu_json_load(const char *text, size_t len, size_t flags, json_error_t *why);
+
 /* A new string; the caller owns the reference. */
 json_t *viommu_json_hex(uint64_t value);
 

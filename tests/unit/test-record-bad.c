@@ -255,6 +255,22 @@ test_endless(void)
 	g_assert_cmpuint(unit_peak_memory() - before, <, 800u << 20);
 }
 
+/* A small line of values without number: each costs far more memory than bytes. */
+static void
+test_many_values(void)
+{
+	g_autoptr(record_text) t = record_text_new();
+	guint64 before;
+
+	g_string_append(t->text, "{\"seq\":1,\"event\":\"note\",\"x\":[");
+	for (guint i = 0; i < 5000000; i++)
+		g_string_append(t->text, "{},");
+	g_string_append(t->text, "{}]}\n");
+	before = unit_peak_memory();
+	expect_rejected(t, "line 2: not a JSON object (too many values)");
+	g_assert_cmpuint(unit_peak_memory() - before, <, 200 << 20);
+}
+
 /* Address spaces without number: each is found again in time. */
 static void
 test_many_spaces(void)
@@ -334,6 +350,7 @@ main(int argc, char **argv)
 	g_test_add_func("/record-bad/lines", test_lines);
 	g_test_add_func("/record-bad/deep", test_deep);
 	g_test_add_func("/record-bad/endless", test_endless);
+	g_test_add_func("/record-bad/many-values", test_many_values);
 	g_test_add_func("/record-bad/many-spaces", test_many_spaces);
 	g_test_add_func("/record-bad/not-files", test_not_files);
 	g_test_add_func("/record-bad/flipped", test_flipped);
