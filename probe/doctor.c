@@ -8,8 +8,7 @@
 
 #include "report.h"
 #include "utf8.h"
-
-enum { WIDTH = 80 };
+#include "wrap.h"
 
 static const struct {
 	const char *word;
@@ -32,47 +31,6 @@ doctor_begin(struct doctor *ret, FILE *out)
 		      (term == NULL || strcmp(term, "dumb") != 0);
 }
 
-/* Words of TEXT in lines of at most WIDTH columns; those after the first begin
- * with INDENT blanks.  A line that begins with two blanks is a command and is
- * left whole. */
-static void
-print_wrapped(struct doctor *doctor, const char *text, unsigned indent, unsigned column)
-{
-	while (*text) {
-		const size_t word = strcspn(text, " \n");
-
-		if (*text == '\n') {
-			fprintf(doctor->out, "\n%*s", (int) indent, "");
-			column = indent;
-			text++;
-			if (strncmp(text, "  ", 2) == 0) {
-				const size_t line = strcspn(text, "\n");
-
-				fprintf(doctor->out, "%.*s", (int) line, text);
-				text += line;
-			}
-			continue;
-		}
-		if (*text == ' ') {
-			const size_t next = strcspn(text + 1, " \n");
-
-			if (column + 1 + next > WIDTH && next > 0) {
-				fprintf(doctor->out, "\n%*s", (int) indent, "");
-				column = indent;
-			} else {
-				fputc(' ', doctor->out);
-				column++;
-			}
-			text++;
-			continue;
-		}
-		fprintf(doctor->out, "%.*s", (int) word, text);
-		column += (unsigned) word;
-		text += word;
-	}
-	fputc('\n', doctor->out);
-}
-
 void
 doctor_section(struct doctor *doctor, const char *title)
 {
@@ -93,7 +51,7 @@ doctor_check(struct doctor *doctor, enum verdict verdict, const char *name, cons
 	doctor->count[verdict]++;
 	fprintf(doctor->out, "  %s%-4s%s  %-16s  ", doctor->colour ? verdicts[verdict].colour : "",
 		verdicts[verdict].word, doctor->colour ? "\033[0m" : "", name);
-	print_wrapped(doctor, text, 26, 26);
+	print_wrapped(doctor->out, text, 26, 26);
 }
 
 void
@@ -107,7 +65,7 @@ doctor_more(struct doctor *doctor, const char *format, ...)
 	va_end(ap);
 	text_make_printable(text, 1);
 	fprintf(doctor->out, "%26s", "");
-	print_wrapped(doctor, text, 26, 26);
+	print_wrapped(doctor->out, text, 26, 26);
 }
 
 void
@@ -121,7 +79,7 @@ doctor_fix(struct doctor *doctor, const char *format, ...)
 	va_end(ap);
 	text_make_printable(text, 1);
 	fprintf(doctor->out, "%19s fix:  ", "");
-	print_wrapped(doctor, text, 26, 26);
+	print_wrapped(doctor->out, text, 26, 26);
 }
 
 int

@@ -2,7 +2,11 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
+#include "errno-table.h"
 #include "report.h"
 
 /* strerrorname_np() is glibc's alone; the probe is also built with other
@@ -61,47 +65,31 @@ errno_name(int err)
 	return other;
 }
 
+int
+errno_parse(const char *text)
+{
+	char *end;
+	long number;
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (strcasecmp(names[i].name, text) == 0 || strcasecmp(strerror(names[i].err), text) == 0)
+			return names[i].err;
+	}
+	number = strtol(text, &end, 10);
+	/* As ioctl() and as the kernel's own functions return it. */
+	if (end != text && *end == '\0' && number > -4096 && number < 4096)
+		return (int) labs(number);
+	return 0;
+}
+
 const char *
 errno_map_dma_hint(int err)
 {
-	switch (err) {
-	case ENOMEM:
-		return "the pages could not be pinned; raise the locked-memory limit (ulimit -l unlimited) "
-		       "or free some memory";
-	case ENOSPC:
-		return "the container has no mappings left; the limit is "
-		       "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
-	case EEXIST:
-		return "something is already mapped at this IOVA";
-	case EINVAL:
-		return "the IOVA is outside the ranges this IOMMU allows, or not page aligned";
-	case EFAULT:
-		return "the kernel could not pin the memory behind the mapping";
-	case EPERM:
-		return "the kernel forbids it; run as root";
-	case EBUSY:
-		return "the address space is being changed by someone else; try again";
-	case ENOTTY:
-		return "this backend has no such operation";
-	default:
-		return "see dmesg for what the kernel says";
-	}
+	return errno_hint(ERRNO_MAP_DMA, err);
 }
 
 const char *
 errno_ioas_map_hint(int err)
 {
-	switch (err) {
-	case EINVAL:
-		return "the IOVA is outside the ranges this IOMMU allows (IOMMU_IOAS_IOVA_RANGES), or not page "
-		       "aligned";
-	case EOVERFLOW:
-		return "the mapping would run past the top of the 64-bit address space";
-	case ENOENT:
-		return "there is no such IOAS";
-	case ENOSPC:
-		return "there is no free IOVA of that size";
-	default:
-		return errno_map_dma_hint(err);
-	}
+	return errno_hint(ERRNO_IOAS_MAP, err);
 }

@@ -11,6 +11,7 @@ static const struct {
 	const char *summary;
 } commands[] = {
 	{ "doctor", cmd_doctor, "check whether this guest can map DMA, and say what is wrong" },
+	{ "explain", cmd_explain, "say what an errno of VFIO or iommufd means" },
 	{ "map", cmd_map, "make test mappings, record them, hold them" },
 	{ "record", cmd_record, "record the mappings of any program" },
 	{ "trace", cmd_trace, "record every mapping in the system, from the kernel's tracepoints" },

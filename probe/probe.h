@@ -5,6 +5,7 @@
 #define PROBE_PROBE_H
 
 int cmd_map(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_trace(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_record(int argc, char **argv);

@@ -2,6 +2,7 @@
 #include "proc.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <linux/kcmp.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "sysfs.h"
+#include "vfio-info.h"
 
 static const char *proc_root = "/proc";
 
@@ -73,6 +75,48 @@ proc_vfio(int pid, struct proc_vfio *ret)
 	}
 	closedir(dir);
 	return true;
+}
+
+/* What the kernel says of the container that is file FD of the process. */
+static int64_t
+ask_available(int pidfd, int fd)
+{
+	struct vfio vfio = { .container = (int) syscall(SYS_pidfd_getfd, pidfd, fd, 0), .available = -1 };
+
+	if (vfio.container < 0)
+		return -1;
+	vfio_read_info(&vfio);
+	close(vfio.container);
+	return vfio.available;
+}
+
+int
+proc_containers(int pid, struct proc_container *ret, size_t max)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	struct dirent *entry;
+	int n = 0, pidfd;
+	DIR *dir;
+
+	snprintf(path, sizeof path, "%s/%d/fd", proc_root, pid);
+	dir = opendir(path);
+	if (dir == NULL)
+		return -errno;
+	pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
+	while ((entry = readdir(dir)) != NULL && (size_t) n < max) {
+		const ssize_t len = readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1);
+
+		target[len > 0 ? len : 0] = '\0';
+		if (strcmp(target, "/dev/vfio/vfio") != 0)
+			continue;
+		ret[n].fd = atoi(entry->d_name);
+		ret[n].available = pidfd >= 0 ? ask_available(pidfd, ret[n].fd) : -1;
+		n++;
+	}
+	closedir(dir);
+	if (pidfd >= 0)
+		close(pidfd);
+	return n;
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Tests put a tree of their own in the place of /proc. */
 void proc_set_root(const char *root);
@@ -21,6 +22,16 @@ struct proc_vfio {
 
 /* The VFIO files that a process holds; false when that cannot be seen. */
 bool proc_vfio(int pid, struct proc_vfio *ret);
+
+struct proc_container {
+	int fd;            /* of the process */
+	int64_t available; /* mappings that it still takes, or -1: not told */
+};
+
+/* The VFIO containers that a process holds, asked through a duplicate of its
+ * file (Linux 5.6) that is closed at once.  How many were stored, or a negative
+ * errno. */
+int proc_containers(int pid, struct proc_container *ret, size_t max);
 
 /* "qemu-system-x86" or "" */
 void proc_name(int pid, char *name, size_t size);

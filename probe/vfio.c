@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "errno-table.h"
 #include "vfio-info.h"
 
 struct stranger_list {
@@ -129,17 +130,23 @@ open_group(struct vfio *vfio, const struct pci_facts *facts, struct probe_error 
 		facts->group, strangers[0] ? strangers : "(none found; see dmesg)");
 }
 
+/* "VFIO_SET_IOMMU for group 5: Operation not permitted: why; what to do" */
+static int
+fail_call(enum errno_call call, const char *about, const struct pci_facts *facts, struct probe_error *error)
+{
+	const int err = errno;
+
+	return probe_fail(error, err, "%s%s for group %d: %s: %s", errno_call_name(call), about, facts->group,
+		strerror(err), errno_hint(call, err));
+}
+
 static int
 attach(struct vfio *vfio, const struct pci_facts *facts, struct probe_error *error)
 {
 	if (ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container) < 0)
-		return probe_fail(error, errno, "VFIO_GROUP_SET_CONTAINER for group %d: %s", facts->group,
-			strerror(errno));
+		return fail_call(ERRNO_SET_CONTAINER, "", facts, error);
 	if (ioctl(vfio->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
-		return probe_fail(error, errno, "VFIO_SET_IOMMU(VFIO_TYPE1v2_IOMMU) for group %d: %s%s",
-			facts->group, strerror(errno),
-			errno == EPERM ? "; is interrupt remapping on? Give QEMU intel-iommu,intremap=on"
-				       : "; see dmesg");
+		return fail_call(ERRNO_SET_IOMMU, "(VFIO_TYPE1v2_IOMMU)", facts, error);
 	vfio_read_info(vfio);
 	return 0;
 }
@@ -147,11 +154,13 @@ attach(struct vfio *vfio, const struct pci_facts *facts, struct probe_error *err
 static int
 open_device(struct vfio *vfio, const struct pci_facts *facts, struct probe_error *error)
 {
+	char about[PCI_BDF_LEN + 4];
+
 	vfio->device = ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, facts->bdf);
 	if (vfio->device >= 0)
 		return 0;
-	return probe_fail(error, errno, "cannot open %s in group %d: %s; see dmesg", facts->bdf, facts->group,
-		strerror(errno));
+	snprintf(about, sizeof about, "(%s)", facts->bdf);
+	return fail_call(ERRNO_GET_DEVICE_FD, about, facts, error);
 }
 
 int
