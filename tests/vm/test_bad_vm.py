@@ -8,6 +8,7 @@ import socket
 import time
 
 from common import BDF, Case, Held, boot, faults, rng, scratch, viommu
+from modes import SMALL
 from proxy import Proxy
 
 import tap
@@ -117,7 +118,7 @@ class DiesInTheMiddle(Case):
 class FourLevels(Case):
     def test_48_bits(self):
         """aw-bits=48: four levels, all mappings match, and each fault is found"""
-        with boot(iommu='intremap=on,caching-mode=on,aw-bits=48') as guest, Held(guest, BDF) as held:
+        with boot(mode='legacy', width=48, **SMALL) as guest, Held(guest, BDF) as held:
             tables = held.tables()
             self.assertEqual(tables.levels, 4)
             self.assertGreater(max(m.last for m in held.state.held), 1 << 47)
