@@ -275,7 +275,8 @@ take_paused(viommu_live *self, const viommu_capture_options *options, GError **e
 		ret = take(self, options, TRUE, error);
 	if (!send_plain(self, "cont", &resume_error)) {
 		g_message("the guest could not be resumed (%s); a helper process keeps trying", resume_error->message);
-		return g_steal_pointer(&ret); /* our end closes the pipe, and the guard sets to work */
+		viommu_guard_release(guard);
+		return g_steal_pointer(&ret);
 	}
 	viommu_guard_dismiss(guard);
 	return g_steal_pointer(&ret);

@@ -62,6 +62,14 @@ viommu_guard_dismiss(viommu_guard *self)
 	g_free(self);
 }
 
+void
+viommu_guard_release(viommu_guard *self)
+{
+	close(self->pipe);
+	g_spawn_close_pid(self->pid);
+	g_free(self);
+}
+
 /* Waits for the word, or for the end of the pipe. */
 static gboolean
 wait_dismissed(void)

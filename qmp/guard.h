@@ -14,5 +14,7 @@ typedef struct viommu_guard viommu_guard;
 viommu_guard *viommu_guard_start(const char *address, GError **error);
 /* The guest runs again (or was never stopped): the guard has nothing to do. */
 void viommu_guard_dismiss(viommu_guard *self);
+/* The guest may still be paused: the guard sets to work. */
+void viommu_guard_release(viommu_guard *self);
 
 #endif
