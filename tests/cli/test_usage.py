@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""viommu's command line: help, and what is said to a wrong one."""
+
+import re
+
+from cli import COMMANDS, FAILED, REJECTED, TOP, USAGE, Case, in_parallel, run
+
+import tap
+
+SAVED = ('-s', 'clean.elf')
+RECORD = 'small.jsonl'
+# Of each command: arguments with which it does its work on a snapshot.
+WORKS = {
+    'verify': (*SAVED, RECORD), 'walk': (*SAVED, '00:04.0', '0x40000000'), 'dump': SAVED, 'info': SAVED,
+    'capture': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'), 'watch': ('-q', 'unix:/nowhere', '/nowhere/stream'),
+}
+
+
+def known_options():
+    """Every option that some command has: the names in the sources' tables."""
+    text = ''.join(path.read_text() for path in sorted((TOP / 'correlate').glob('*.c')))
+    found = set(re.findall(r'\{ "([a-z-]+)", (?:0|\'.\'), 0, G_OPTION_ARG', text))
+    return sorted(found)
+
+
+def accepts(command, option):
+    """Whether a command knows an option, found by trying it."""
+    return any(run(command, *words, '--help').status == 0
+               for words in ([f'--{option}=1'], [f'--{option}'], [f'--{option}', 'x']))
+
+
+class Help(Case):
+    def assert_fits(self, text):
+        lines = text.splitlines()
+        longest = max(lines, key=len)
+        self.assertLessEqual(len(longest), 80, longest)
+        self.assertLessEqual(len(lines), 40)
+        self.assertTrue(text.endswith('\n') and not text.endswith('\n\n'))
+        self.assertNotIn('\t', text)
+
+    def test_fits_a_screen(self):
+        for args in (['--help'], ['-h'], ['help'], *([name, flag] for name in COMMANDS for flag in ('--help', '-h'))):
+            with self.subTest(args=args):
+                done = self.assert_clean(run(*args))
+                self.assert_fits(done.out)
+
+    def test_usage_line(self):
+        for name in COMMANDS:
+            self.assertRegex(run(name, '--help').out, rf'\AUsage: viommu {name} ')
+
+    def test_commands_are_listed(self):
+        text = run('--help').out
+        self.assertEqual(sorted(re.findall(r'(?m)^  ([a-z-]+)  +\S', text)), sorted(COMMANDS),
+                         'a new command belongs into COMMANDS, and into these tests')
+        for status in range(5):
+            self.assertIn(f'{status} ', text[text.index('Exit status'):])
+
+    def test_names_every_option(self):
+        """--help of a command names the options that it takes, and no other"""
+        options = known_options()
+        self.assertGreater(len(options), 12)
+        pairs = [(name, option) for name in COMMANDS for option in options]
+        for (name, option), taken in zip(pairs, in_parallel(lambda pair: accepts(*pair), pairs)):
+            with self.subTest(command=name, option=option):
+                named = re.search(rf'--{option}\b', run(name, '--help').out) is not None
+                self.assertEqual(taken, named, f'viommu {name} --{option} is {"taken" if taken else "refused"}')
+
+    def test_help_comes_first(self):
+        """--help helps although the rest is wrong"""
+        for name in COMMANDS:
+            self.assert_clean(run(name, 'too', 'many', 'arguments', 'here', '--help'))
+
+    def test_version(self):
+        done = self.assert_clean(run('--version'))
+        self.assertRegex(done.out, r'\Aviommu \d+\.\d+\.\d+\n\Z')
+        self.assertIn('--version', run('--help').out)
+
+    def test_guard_is_not_for_people(self):
+        for args in (['--help'], *([name, '--help'] for name in COMMANDS)):
+            self.assertNotIn('guard', run(*args).out)
+
+
+class Commands(Case):
+    def test_none(self):
+        done = self.assert_status(run(), USAGE)
+        self.assertEqual(done.out, '')
+        self.assertEqual(done.err, run('--help').out)
+
+    def test_unknown(self):
+        for name in ('fly', '--fly', '-q', 'Verify', 'verify ', 'resume-guard'):
+            with self.subTest(name=name):
+                done = self.assert_status(run(name), USAGE)
+                self.assertEqual(done.out, '')
+                self.assertEqual(done.err.splitlines()[0], f'viommu: there is no command "{name}"')
+                self.assertIn('Usage: viommu COMMAND', done.err)
+
+    def test_hostile_arguments(self):
+        """what is wrong with an argument is said without passing its bytes on"""
+        evil = '\x1b]0;title\x07\x1b[31m\u202e\x9b\n\r\udcff'
+        for args in ([evil], ['info', f'--{evil}'], ['info', *SAVED, evil], ['info', *SAVED, '--format', evil],
+                     ['walk', *SAVED, evil, '0'], ['walk', *SAVED, '00:04.0', evil], ['dump', *SAVED, '-d', evil],
+                     ['info', '-q', evil + 'x' * 200], ['info', *SAVED, '--memory', evil],
+                     ['info', *SAVED, '--timeout', evil], ['info', *SAVED, '--pid', evil]):
+            with self.subTest(args=args):
+                self.assert_status(run(*args), USAGE)   # run() looks for the bytes
+        for args in (['info', '-s', evil], ['info', '-q', f'unix:/{evil}']):
+            with self.subTest(args=args):
+                self.assert_says(run(*args), FAILED)
+        self.assert_says(run('verify', *SAVED, evil), FAILED, 'cannot open the record')
+        self.assert_says(run('verify', *SAVED, RECORD, '--at', evil), REJECTED, '--at takes')
+
+
+class Options(Case):
+    def test_unknown(self):
+        for name in COMMANDS:
+            for option in ('--fly', '-x', '--formats', '--no-format'):
+                with self.subTest(command=name, option=option):
+                    self.assert_says(run(name, *WORKS[name], option), USAGE, option)
+
+    def test_want_a_value(self):
+        for name, options in {'verify': ('--at', '--save', '--format', '-q', '-s', '--memory', '--pid', '--timeout'),
+                              'dump': ('-d', '--device'), 'capture': ('-o', '--output')}.items():
+            for option in options:
+                with self.subTest(command=name, option=option):
+                    self.assert_says(run(name, option), USAGE, option)
+
+    def test_format(self):
+        for name in COMMANDS:
+            for wrong in ('yaml', 'JSON', '', 'text,json'):
+                with self.subTest(command=name, format=wrong):
+                    self.assert_says(run(name, *WORKS[name], '--format', wrong), USAGE,
+                                     f'--format takes text or json, not "{wrong}"')
+
+    def test_numbers(self):
+        for option, values in {'--timeout': ('0', '-1', 'soon', '5s', 'nan', 'inf', '1e9', ''),
+                               '--pid': ('-1', 'qemu', '1.5', '99999999999', '')}.items():
+            for value in values:
+                with self.subTest(option=option, value=value):
+                    self.assert_says(run('info', '-q', 'unix:/nowhere', option, value), USAGE, option.strip('-'))
+
+    def test_memory(self):
+        for value in ('disk', '', 'XP'):
+            self.assert_says(run('info', '-q', 'unix:/nowhere', '--memory', value), USAGE,
+                             '--memory takes auto, process or xp')
+
+    def test_an_option_twice_means_the_last(self):
+        self.assert_clean(run('info', '-s', 'nowhere.elf', *SAVED))
+
+
+class Target(Case):
+    def test_neither(self):
+        for name in ('verify', 'walk', 'dump', 'info'):
+            with self.subTest(command=name):
+                words = [word for word in WORKS[name] if word not in SAVED]
+                self.assert_says(run(name, *words), USAGE, '-q unix:SOCKET', '-s FILE')
+        self.assert_says(run('capture', '-o', '/nowhere/file'), USAGE, '-q')
+        self.assert_says(run('watch', '/nowhere/stream'), USAGE, '-q')
+
+    def test_both(self):
+        for name in ('verify', 'walk', 'dump', 'info'):
+            with self.subTest(command=name):
+                self.assert_says(run(name, *WORKS[name], '-q', 'unix:/nowhere'), USAGE, 'not both')
+
+    def test_live_options_for_a_snapshot(self):
+        for args in (['--memory', 'xp'], ['--pid', '1']):
+            self.assert_says(run('info', *SAVED, *args), USAGE, 'for a live QEMU, not for a snapshot')
+        for args in (['--pause'], ['--save', 'x']):
+            self.assert_says(run('verify', *SAVED, RECORD, *args), USAGE, 'for a live QEMU, not for a snapshot')
+        self.assert_says(run('capture', *SAVED, '-o', '/nowhere/file'), USAGE, 'it takes a live QEMU')
+        self.assert_says(run('watch', *SAVED, RECORD), USAGE, 'it takes a live QEMU')
+
+
+class Arguments(Case):
+    def test_none_wanted(self):
+        for name in ('info', 'dump', 'capture'):
+            self.assert_says(run(name, *WORKS[name], 'more'), USAGE, 'it takes no argument, but got "more"')
+        self.assert_says(run('dump', *SAVED, '00:04.0'), USAGE, '-d')
+
+    def test_verify_wants_a_record(self):
+        self.assert_says(run('verify', *SAVED), USAGE, 'record', 'viommu-probe map')
+
+    def test_watch_wants_one_stream(self):
+        for args in ([], ['a', 'b']):
+            self.assert_says(run('watch', '-q', 'unix:/nowhere', *args), USAGE, 'one stream')
+
+    def test_walk_wants_two(self):
+        for args in ([], ['00:04.0'], ['00:04.0', '0', '1']):
+            self.assert_says(run('walk', *SAVED, *args), USAGE, 'a device and an address', '00:04.0 0x40000000')
+
+    def test_capture_wants_a_file(self):
+        for args in ([], ['-o', '']):
+            self.assert_says(run('capture', '-q', 'unix:/nowhere', *args), USAGE, '-o FILE')
+
+    def test_device(self):
+        for wrong in ('', '4', '00:04', '00:04.8', '00:20.0', '0001:00:04.0', '00:04.0 ', '0:4.0', '00:04.00', '-1',
+                      '../../x', '0000:00:04.0.0', 'edu', '００:04.0'):
+            with self.subTest(device=wrong):
+                said = f'"{wrong}" is not a device of segment 0 like 00:04.0'
+                self.assert_says(run('walk', *SAVED, '--', wrong, '0'), USAGE, said)
+                self.assert_says(run('dump', *SAVED, '-d', wrong), USAGE, said)
+        for good in ('00:04.0', '0000:00:04.0', 'ff:1f.7', 'FF:1F.7'):
+            with self.subTest(device=good):
+                self.assert_clean(run('walk', *SAVED, good, '0'))
+                self.assert_clean(run('dump', *SAVED, '-d', good))
+
+    def test_address(self):
+        for wrong in ('', 'x', '0x', '-1', '+1', ' 1', '1 ', '40000000h', '0x1g', '1e9', '0x10000000000000000',
+                      '18446744073709551616', '0b1', '4k'):
+            with self.subTest(address=wrong):
+                self.assert_says(run('walk', *SAVED, '--', '00:04.0', wrong), USAGE,
+                                 f'"{wrong}" is not an address like 0x40000000')
+        for good in ('0', '1073741824', '0x40000000', '0xffffffffffffffff', '18446744073709551615', '0x40000FFF'):
+            with self.subTest(address=good):
+                self.assert_clean(run('walk', *SAVED, '00:04.0', good))
+
+    def test_an_address_without_0x_is_decimal(self):
+        done = self.assert_clean(run('walk', *SAVED, '00:04.0', '1073741824'))
+        self.assertIn('IOVA 0x40000000', done.out)
+
+
+if __name__ == '__main__':
+    tap.main()
