@@ -12,10 +12,11 @@ static const char help[] = "Usage: viommu-probe doctor [BDF]\n"
 			   "\n"
 			   "Checks, from inside the guest, what DMA mappings through a vIOMMU stand on: the\n"
 			   "kernel command line, the IOMMU and its registers (caching mode first), the\n"
-			   "groups, VFIO, the limits. With BDF (00:04.0) also that device; if it is bound\n"
-			   "to vfio-pci and free, one page is mapped and unmapped, and the answers of the\n"
-			   "ioctls are explained, ENOTTY from VFIO_IOMMU_ENABLE among them. Nothing else\n"
-			   "is changed. What needs root is skipped without it.\n"
+			   "groups, VFIO and its modules, the limits, the kernel's log. With BDF (00:04.0)\n"
+			   "also that device; if it is bound to vfio-pci and free, one page is mapped and\n"
+			   "unmapped, and the answers of the ioctls are explained, ENOTTY from\n"
+			   "VFIO_IOMMU_ENABLE among them. Nothing else is changed. What needs root is\n"
+			   "skipped without it.\n"
 			   "\n"
 			   "Each check says ok, warn (works, or may), FAIL (mappings cannot work) or skip,\n"
 			   "what was seen, and what to do.\n"
@@ -48,6 +49,7 @@ examine(const char *bdf)
 	doctor_device(&doctor);
 	doctor_vfio(&doctor);
 	doctor_trial(&doctor);
+	doctor_log(&doctor);
 	return doctor_end(&doctor);
 }
 

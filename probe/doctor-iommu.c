@@ -55,6 +55,12 @@ check_registers(struct doctor *doctor, const struct iommu_facts *iommu)
 	doctor_more(doctor, "CAP %s: %s", iommu->cap, cap.text);
 	doctor_more(doctor, "ECAP %s: %s", iommu->ecap, ecap.text);
 	check_caching_mode(doctor, iommu);
+	doctor_check(doctor, VERDICT_OK, "address width", "%u bits: IOVAs up to 0x%" PRIx64 "%s",
+		cap_mgaw(iommu->cap_value),
+		cap_mgaw(iommu->cap_value) < 64 ? (UINT64_C(1) << cap_mgaw(iommu->cap_value)) - 1 : UINT64_MAX,
+		cap_mgaw(iommu->cap_value) < 48
+			? "; a mapping beyond fails with EINVAL. For more: QEMU -device intel-iommu,aw-bits=48"
+			: "");
 	if (ecap_ir(iommu->ecap_value)) {
 		doctor_check(doctor, VERDICT_OK, "intr. remapping", "ECAP.IR is 1");
 		return;
@@ -108,6 +114,7 @@ struct group_list {
 	struct doctor *doctor;
 	const char *group;
 	size_t n_groups, n_members;
+	size_t n_identity, n_other; /* default domains */
 };
 
 static const char *
@@ -138,10 +145,15 @@ static void
 list_group(const char *name, void *data)
 {
 	struct group_list *list = data;
-	char path[320];
+	char path[320], type[32];
 
 	list->n_groups++;
 	list->group = name;
+	snprintf(path, sizeof path, "/kernel/iommu_groups/%s/type", name);
+	if (sysfs_read(path, type, sizeof type) > 0) {
+		list->n_identity += strcmp(type, "identity") == 0;
+		list->n_other += strcmp(type, "identity") != 0;
+	}
 	snprintf(path, sizeof path, "/kernel/iommu_groups/%s/devices", name);
 	(void) sysfs_each(path, list_member, list);
 }
@@ -151,6 +163,24 @@ count_entry(const char *name, void *data)
 {
 	(void) name;
 	++*(size_t *) data;
+}
+
+static void
+check_default_domains(struct doctor *doctor, const struct group_list *list)
+{
+	if (list->n_identity + list->n_other == 0) {
+		doctor_check(doctor, VERDICT_SKIP, "default domains", "the kernel does not tell (before 4.19)");
+	} else if (list->n_identity == 0) {
+		doctor_check(doctor, VERDICT_OK, "default domains",
+			"all groups translate: what kernel drivers map is in the tables");
+	} else {
+		doctor_check(doctor, VERDICT_WARN, "default domains",
+			"%zu of %zu groups have an identity domain (pass-through): what kernel drivers map there is "
+			"in no table; with VFIO such a group is translated all the same",
+			list->n_identity, list->n_identity + list->n_other);
+		doctor_fix(doctor, "unbind the device's driver and echo DMA > /sys/kernel/iommu_groups/N/type; or "
+				   "boot without iommu=pt");
+	}
 }
 
 void
@@ -168,4 +198,5 @@ doctor_groups(struct doctor *doctor)
 	(void) sysfs_each("/kernel/iommu_groups", list_group, &list);
 	if (list.n_members > MEMBERS_MAX)
 		doctor_more(doctor, "and %zu devices more", list.n_members - MEMBERS_MAX);
+	check_default_domains(doctor, &list);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Checks of the device and of VFIO, and the trial that shows both at work. */
+/* Checks of the device and of VFIO. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,8 +10,8 @@
 
 #include "backend.h"
 #include "bind.h"
-#include "buffer.h"
 #include "doctor.h"
+#include "errno-table.h"
 
 /* Not in every build host's header: spelled out, with the kernel's numbers. */
 static const struct {
@@ -55,6 +55,34 @@ check_group_type(struct doctor *doctor)
 }
 
 static void
+count_peer(const char *name, void *data)
+{
+	(void) name;
+	++*(size_t *) data;
+}
+
+/* Devices that could reach each other behind the IOMMU's back share a group. */
+static void
+check_isolation(struct doctor *doctor)
+{
+	char path[64];
+	size_t n = 0;
+
+	snprintf(path, sizeof path, "/kernel/iommu_groups/%d/devices", doctor->device.group);
+	(void) sysfs_each(path, count_peer, &n);
+	if (n < 2) {
+		doctor_check(doctor, VERDICT_OK, "isolation", "the device has its IOMMU group for itself");
+		return;
+	}
+	doctor_check(doctor, VERDICT_WARN, "isolation",
+		"%zu devices share the group, since no ACS (PCIe 6.12) keeps them apart: all of them, or none, go to "
+		"VFIO",
+		n);
+	doctor_fix(doctor, "QEMU: give the device a pcie-root-port of its own; not a function beside others, nor "
+			   "behind a PCI bridge");
+}
+
+static void
 check_binding(struct doctor *doctor)
 {
 	const struct pci_facts *device = &doctor->device;
@@ -70,6 +98,7 @@ check_binding(struct doctor *doctor)
 	}
 	if (device->group < 0)
 		return;
+	check_isolation(doctor);
 	vfio_group_strangers(device->group, device->bdf, text, sizeof text);
 	if (text[0]) {
 		doctor_check(doctor, VERDICT_FAIL, "group members",
@@ -117,8 +146,8 @@ check_extensions(struct doctor *doctor, int container)
 		doctor_check(doctor, VERDICT_OK, "extensions", "%s", text);
 		return;
 	}
-	doctor_check(
-		doctor, VERDICT_FAIL, "extensions", "no TYPE1v2 (3); there are: %s", text[0] ? text : "none");
+	doctor_check(doctor, doctor->modules_absent ? VERDICT_SKIP : VERDICT_FAIL, "extensions",
+		"no TYPE1v2 (3); there are: %s", text[0] ? text : "none");
 	doctor_fix(doctor, "modprobe vfio_iommu_type1");
 }
 
@@ -143,9 +172,13 @@ fail_container(struct doctor *doctor, int err)
 			strerror(err));
 		return;
 	}
-	doctor_check(doctor, VERDICT_FAIL, "/dev/vfio/vfio", "%s", strerror(err));
-	doctor_fix(doctor, "modprobe vfio-pci (`map --bind` does it); the kernel needs CONFIG_VFIO, "
-			   "CONFIG_VFIO_IOMMU_TYPE1, CONFIG_VFIO_PCI");
+	if (doctor->modules_absent) {
+		doctor_check(doctor, VERDICT_SKIP, "/dev/vfio/vfio", "%s, for want of the modules above",
+			strerror(err));
+		return;
+	}
+	doctor_check(doctor, VERDICT_FAIL, "/dev/vfio/vfio", "%s: %s", strerror(err),
+		errno_hint(ERRNO_OPEN_CONTAINER, err));
 }
 
 static void
@@ -212,125 +245,7 @@ void
 doctor_vfio(struct doctor *doctor)
 {
 	doctor_section(doctor, "VFIO");
+	doctor_modules(doctor);
 	check_container(doctor);
 	check_iommufd(doctor);
-}
-
-/* VFIO_IOMMU_ENABLE is where many people stop, for no reason. */
-static void
-try_enable(struct doctor *doctor, struct vfio *vfio)
-{
-	if (ioctl(vfio->container, VFIO_IOMMU_ENABLE) == 0) {
-		doctor_check(doctor, VERDICT_WARN, "IOMMU_ENABLE",
-			"succeeded, which a type1 container does not do");
-		return;
-	}
-	if (errno != ENOTTY) {
-		doctor_check(doctor, VERDICT_WARN, "IOMMU_ENABLE", "%s, where type1 answers ENOTTY",
-			errno_name(errno));
-		return;
-	}
-	doctor_check(doctor, VERDICT_OK, "IOMMU_ENABLE",
-		"ENOTTY, and that is right: VFIO_IOMMU_ENABLE belongs to the sPAPR TCE backend (POWER). A "
-		"type1 "
-		"container has no such ioctl, on bare metal neither; it is not a limit of nested "
-		"virtualization. Type1 is enabled by VFIO_SET_IOMMU, and mapping works without it, as shown "
-		"next");
-}
-
-static void
-try_map(struct doctor *doctor, struct backend *backend)
-{
-	const struct backend_kind *kind = backend->kind;
-	const struct pattern_item item = { .size = PAGE_4K, .page_size = PAGE_4K };
-	struct prng prng = { 1 };
-	struct buffer buffer = { 0 };
-	struct probe_error error;
-	uint64_t iova = 0x40000000, gone = 0;
-	int err;
-
-	if (!iova_ranges_hold(backend->ranges, iova, PAGE_4K))
-		iova = backend->ranges->range[0].first;
-	if (buffer_alloc(&buffer, &item, &prng, &error) < 0) {
-		doctor_check(doctor, VERDICT_SKIP, kind->map_call, "%s", error.text);
-		return;
-	}
-	err = kind->map(backend, VIOMMU_IOVA(iova), PAGE_4K, buffer.addr, DMA_PROT_READ | DMA_PROT_WRITE);
-	if (err < 0) {
-		doctor_check(doctor, VERDICT_FAIL, kind->map_call, "one page at IOVA 0x%" PRIx64 ": %s: %s",
-			iova, errno_name(-err), kind->map_hint(-err));
-	} else {
-		doctor_check(
-			doctor, VERDICT_OK, kind->map_call, "one page at IOVA 0x%" PRIx64 " mapped", iova);
-		err = kind->unmap(backend, VIOMMU_IOVA(iova), PAGE_4K, &gone);
-		doctor_check(doctor, err == 0 && gone == PAGE_4K ? VERDICT_OK : VERDICT_FAIL, kind->unmap_call,
-			"%s, 0x%" PRIx64 " bytes unmapped", err == 0 ? "done" : errno_name(-err), gone);
-	}
-	buffer_free(&buffer);
-}
-
-static void
-tell_ranges(struct doctor *doctor, const struct iova_ranges *ranges)
-{
-	if (!ranges->from_kernel)
-		doctor_more(doctor, "the kernel (before 5.4) does not tell which IOVAs it allows");
-	for (size_t i = 0; ranges->from_kernel && i < ranges->n; i++)
-		doctor_more(doctor, "IOVAs allowed: 0x%" PRIx64 " - 0x%" PRIx64, ranges->range[i].first,
-			ranges->range[i].last);
-}
-
-/* Opens the device in an address space of its own.  BAD: the verdict when that
- * fails; NAME: of the check; SEEN: what to say when it worked. */
-static bool
-try_open(struct doctor *doctor, const struct backend_kind *kind, struct backend *ret, enum verdict bad,
-	const char *name, const char *seen)
-{
-	struct probe_error error;
-
-	if (kind->open(ret, &doctor->device, &error) < 0) {
-		const bool cannot_look = error.err == EBUSY || error.err == EACCES;
-
-		doctor_check(doctor, cannot_look ? VERDICT_SKIP : bad, name, "%s", error.text);
-		return false;
-	}
-	doctor_check(doctor, VERDICT_OK, name, "%s, %s is open and attached", seen, doctor->device.bdf);
-	tell_ranges(doctor, ret->ranges);
-	return true;
-}
-
-static void
-try_iommufd(struct doctor *doctor)
-{
-	struct backend backend;
-
-	if (!doctor->has_iommufd)
-		return;
-	/* Most programs do without it, so it is no reason to say FAIL. */
-	if (!try_open(doctor, &backend_iommufd, &backend, VERDICT_WARN, "ATTACH_IOMMUFD",
-		    "bound to an iommufd"))
-		return;
-	try_map(doctor, &backend);
-	backend.kind->close(&backend);
-}
-
-void
-doctor_trial(struct doctor *doctor)
-{
-	struct backend backend;
-
-	doctor_section(doctor, "Trial");
-	if (!doctor->device_found || doctor->device.group < 0 ||
-		strcmp(doctor->device.driver, "vfio-pci") != 0) {
-		doctor_check(doctor, VERDICT_SKIP, "mapping",
-			"needs a device in an IOMMU group that is bound to vfio-pci");
-		return;
-	}
-	if (try_open(doctor, &backend_vfio, &backend, VERDICT_FAIL, "SET_IOMMU", "type1v2 set")) {
-		if (backend.vfio.available >= 0)
-			doctor_more(doctor, "mappings still available: %" PRId64, backend.vfio.available);
-		try_enable(doctor, &backend.vfio);
-		try_map(doctor, &backend);
-		backend.kind->close(&backend);
-	}
-	try_iommufd(doctor);
 }

@@ -28,6 +28,7 @@ struct doctor {
 	const char *bdf; /* or NULL: no device was named */
 	struct pci_facts device;
 	bool device_found;
+	bool modules_absent; /* VFIO's modules are merely not loaded */
 	bool has_iommufd; /* and a character device for it */
 };
 
@@ -48,6 +49,8 @@ void doctor_iommus(struct doctor *doctor);
 void doctor_groups(struct doctor *doctor);
 void doctor_device(struct doctor *doctor);
 void doctor_limits(struct doctor *doctor);
+void doctor_modules(struct doctor *doctor); /* within the section of doctor_vfio() */
+void doctor_log(struct doctor *doctor);
 void doctor_vfio(struct doctor *doctor);
 /* Maps and unmaps one page through VFIO, to show what the ioctls answer. */
 void doctor_trial(struct doctor *doctor);
