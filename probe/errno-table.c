@@ -19,7 +19,7 @@ static const struct {
 	const char *key;  /* what tells it, without the prefixes */
 } calls[] = {
 	[ERRNO_OPEN_CONTAINER] = { "open /dev/vfio/vfio", "/dev/vfio/vfio" },
-	[ERRNO_OPEN_GROUP] = { "open /dev/vfio/N", "/dev/vfio/" },
+	[ERRNO_OPEN_GROUP] = { "open /dev/vfio/N", "/dev/vfio/N" },
 	[ERRNO_SET_CONTAINER] = { "VFIO_GROUP_SET_CONTAINER", "SET_CONTAINER" },
 	[ERRNO_SET_IOMMU] = { "VFIO_SET_IOMMU", "SET_IOMMU" },
 	[ERRNO_ENABLE] = { "VFIO_IOMMU_ENABLE", "ENABLE" },
