@@ -78,33 +78,9 @@ read_records(const verify_options *options, GError **error)
 	return g_steal_pointer(&ret);
 }
 
-/* A live record that has not grown between two looks is all there is for now. */
-static void
-settle(GPtrArray *now, const GPtrArray *before)
-{
-	for (guint i = 0; i < now->len; i++) {
-		viommu_record *record = g_ptr_array_index(now, i);
-		const viommu_record *old = g_ptr_array_index(before, i);
-
-		if (!record->settled && !record->cut && record->events == old->events)
-			record->settled = true;
-	}
-}
-
-static gboolean
-all_settled(const GPtrArray *records)
-{
-	for (guint i = 0; i < records->len; i++)
-		if (!((const viommu_record *) g_ptr_array_index(records, i))->settled)
-			return FALSE;
-	return TRUE;
-}
-
-/* records may be NULL: they are read now. before, which may be NULL, are the same
- * records as they were in an earlier look. */
+/* records may be NULL: they are read now. */
 static look *
-take_look(const verify_options *options, viommu_target *target, GPtrArray *records, const GPtrArray *before,
-	GError **error)
+take_look(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
 {
 	g_autoptr(look) self = g_new0(look, 1);
 
@@ -113,8 +89,6 @@ take_look(const verify_options *options, viommu_target *target, GPtrArray *recor
 		g_free(g_steal_pointer(&self));
 		return NULL;
 	}
-	if (before)
-		settle(self->records, before);
 	self->snapshot = target->snapshot;
 	if (target->live) {
 		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
@@ -139,24 +113,34 @@ can_reread(const verify_options *options)
 	return TRUE;
 }
 
-/* A running guest moves: looks again until a fault stands in two looks, and calls
- * what does not in flux. */
+/* Does every record end where nothing can be missing behind it? */
+static gboolean
+all_settled(const GPtrArray *records)
+{
+	for (guint i = 0; i < records->len; i++)
+		if (!((const viommu_record *) g_ptr_array_index(records, i))->settled)
+			return FALSE;
+	return TRUE;
+}
+
+/* A running guest moves, and a record may come in late, even one of a guest that is
+ * stopped: looks again until a fault stands in two looks, and calls what does not in
+ * flux.  A record that is still being written may come to its mark meanwhile. */
 static look *
 look_until_sure(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
 {
 	gboolean reread = can_reread(options);
-	g_autoptr(look) now = take_look(options, target, records, NULL, error);
+	g_autoptr(look) now = take_look(options, target, records, error);
 
 	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
 		g_autoptr(look) next = NULL;
 		uint64_t doubtful;
 		gboolean unsettled = reread && now->result->pages[VIOMMU_UNVERIFIED] && !all_settled(now->records);
 
-		if (!unsettled &&
-			(viommu_result_faults(now->result) == 0 || viommu_snapshot_info(now->snapshot)->paused))
+		if (!unsettled && viommu_result_faults(now->result) == 0)
 			break;
 		g_usleep(PAUSE_US);
-		next = take_look(options, target, reread ? NULL : now->records, reread ? now->records : NULL, error);
+		next = take_look(options, target, reread ? NULL : now->records, error);
 		if (!next)
 			return NULL;
 		next->result->reads = reads;

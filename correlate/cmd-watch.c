@@ -222,6 +222,14 @@ run(watch *w, GError **error)
 		last_look = g_get_monotonic_time();
 		fresh = w->doubtful != 0;
 	}
+	/* What came last has not been looked at yet, or wants its second look. */
+	for (unsigned looks = 0; !interrupted && fresh && looks < 3; looks++) {
+		if (looks)
+			g_usleep((gulong) w->interval_ms * 1000);
+		if (!look(w, error))
+			return FALSE;
+		fresh = w->doubtful != 0;
+	}
 	return TRUE;
 }
 
@@ -247,6 +255,12 @@ open_and_run(watch *w)
 	show_summary(w, true);
 	if (!ok)
 		return viommu_cmd_fail("watch", error);
+	if (w->looks == 0 && mappings_made(w)) {
+		g_set_error(&error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
+			"the record ended, and its mappings with it, before they could be looked at; nothing is proven (hold them "
+			"longer, or verify a record and a snapshot of one moment)");
+		return viommu_cmd_fail("watch", error);
+	}
 	return w->fault_pages ? VIOMMU_EXIT_FAULT : VIOMMU_EXIT_CLEAN;
 }
 

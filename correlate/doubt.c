@@ -79,11 +79,23 @@ other_entry(const vtd_translation *a, const vtd_translation *b)
 	return a && b && a->n_steps && b->n_steps && a->steps[a->n_steps - 1].raw[0] != b->steps[b->n_steps - 1].raw[0];
 }
 
+/* What L1 asked for is the same: the page at the same place of the same request. */
+static bool
+same_request(const viommu_run *run, const viommu_run *before)
+{
+	if (run->has_expected != before->has_expected)
+		return false;
+	return !run->has_expected ||
+		(run->expected.request == before->expected.request &&
+			run->expected.gpa_known == before->expected.gpa_known &&
+			(!run->expected.gpa_known || run->expected.gpa.v - before->expected.gpa.v == run->iova.first - before->iova.first));
+}
+
 /* What was seen is the same.  Of an entry that maps nothing only the first page's is known. */
 static bool
 agrees(const viommu_run *run, const viommu_run *before)
 {
-	if (run->verdict != before->verdict || run->has_observed != before->has_observed)
+	if (run->verdict != before->verdict || run->has_observed != before->has_observed || !same_request(run, before))
 		return false;
 	if (run->iova.first == before->iova.first && other_entry(run->evidence, before->evidence))
 		return false;

@@ -96,7 +96,8 @@ print_admitted(const vtd_irte *irte, json_t *devices, guint more)
 		return;
 	}
 	if (irte->svt == 2)
-		printf("from buses %02x to %02x", irte->sid >> 8, irte->sid & 0xff);
+		printf("from buses %02x to %02x (as QEMU reads SID; the specification has the first bus in the high half)",
+			irte->sid & 0xff, irte->sid >> 8);
 	else
 		printf("from %s", viommu_bdf_text((viommu_sid){ irte->sid }).text);
 	json_array_foreach (devices, i, device)

@@ -14,11 +14,8 @@ typedef viommu_join join;
 void
 viommu_join_add(join *j, viommu_run *run)
 {
-	bool uncertain = run->verdict == VIOMMU_MISSING || run->verdict == VIOMMU_WRONG_ADDRESS ||
-		run->verdict == VIOMMU_WRONG_PERMISSION || run->verdict == VIOMMU_STALE ||
-		run->verdict == VIOMMU_UNEXPECTED;
-
-	if (uncertain && j->lost) {
+	/* A reserved bit in a present entry is wrong whatever the record has lost. */
+	if (j->lost && viommu_verdict_is_fault(run->verdict) && run->verdict != VIOMMU_RESERVED_BIT) {
 		/* What L1 had there once is nothing that it has mapped, as far as we know. */
 		run->has_expected = run->verdict != VIOMMU_STALE && run->has_expected;
 		run->verdict = VIOMMU_UNVERIFIED;
@@ -56,6 +53,24 @@ viommu_join_add_expected(join *j, uint64_t first, uint64_t last, viommu_verdict 
 	}
 }
 
+/* No DMA to [first, last] reaches the table. */
+static void
+add_unreachable(join *j, uint64_t first, uint64_t last)
+{
+	uint64_t from = MAX(first, VTD_INTERRUPT_FIRST), to = MIN(last, VTD_INTERRUPT_LAST);
+
+	if (from > to) {
+		viommu_join_add_expected(j, first, last, VIOMMU_BEYOND_WIDTH, NULL);
+		return;
+	}
+	if (first < from)
+		viommu_join_add_expected(j, first, from - 1, VIOMMU_BEYOND_WIDTH, NULL);
+	viommu_join_add_expected(j, from, to, VIOMMU_MISSING,
+		"the IOVA lies in the interrupt address range (0xfee00000-0xfeefffff): such requests never reach the tables");
+	if (to < last)
+		viommu_join_add_expected(j, to + 1, last, VIOMMU_BEYOND_WIDTH, NULL);
+}
+
 /* The table has nothing for [first, last]. */
 static void
 add_absent(join *j, uint64_t first, uint64_t last)
@@ -66,13 +81,13 @@ add_absent(join *j, uint64_t first, uint64_t last)
 		if (from > to)
 			continue;
 		if (first < from)
-			viommu_join_add_expected(j, first, from - 1, VIOMMU_BEYOND_WIDTH, NULL);
+			add_unreachable(j, first, from - 1);
 		viommu_join_add_expected(j, from, to, VIOMMU_MISSING, NULL);
 		if (to == last)
 			return;
 		first = to + 1;
 	}
-	viommu_join_add_expected(j, first, last, VIOMMU_BEYOND_WIDTH, NULL);
+	add_unreachable(j, first, last);
 }
 
 static bool
@@ -182,6 +197,25 @@ is_still_there(const viommu_run *run)
 	return run->expected.gpa_known && run->gpa.v == run->expected.gpa.v;
 }
 
+/* Pages that the record has not asked for, up to *end at most: unless it does so behind
+ * the chosen moment, so that the table is merely younger than that. */
+static viommu_run
+unknown_run(const join *j, uint64_t first, uint64_t *end)
+{
+	const viommu_piece *later = viommu_pieces_from(j->space->later, first);
+	viommu_run ret = { .verdict = VIOMMU_UNEXPECTED };
+
+	if (later && later->iova.first <= first) {
+		*end = MIN(*end, later->iova.last);
+		ret.verdict = VIOMMU_UNVERIFIED;
+		ret.note = "the record asks for it behind the moment of --at: the tables seem to be of a later moment";
+	} else if (later && later->iova.first <= *end) {
+		*end = later->iova.first - 1;
+	}
+	ret.iova = (viommu_iova_range){ first, *end };
+	return ret;
+}
+
 /* [first, last] of what the table has is nothing that L1 has mapped now.  What the
  * vIOMMU refuses is no translation, and so neither stale nor unexpected. */
 static void
@@ -202,7 +236,7 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 		if (gone)
 			run = viommu_expected_run(VIOMMU_STALE, piece, first, end);
 		else
-			run = (viommu_run){ .verdict = VIOMMU_UNEXPECTED, .iova = { first, end } };
+			run = unknown_run(j, first, &end);
 		viommu_observe(&run, seen);
 		if (j->space->complete || (gone && is_still_there(&run)))
 			viommu_join_add(j, &run);
@@ -259,17 +293,36 @@ on_run(const vtd_run *seen, void *user)
 }
 
 static void
+add_reach(join *j, uint64_t first, uint64_t last)
+{
+	j->reach[j->n_reach++] = (viommu_iova_range){ first, last };
+}
+
+/* The same without the interrupt range, whose requests are no DMA. */
+static void
+add_dma_reach(join *j, uint64_t first, uint64_t last)
+{
+	if (last < VTD_INTERRUPT_FIRST || first > VTD_INTERRUPT_LAST) {
+		add_reach(j, first, last);
+		return;
+	}
+	if (first < VTD_INTERRUPT_FIRST)
+		add_reach(j, first, VTD_INTERRUPT_FIRST - 1);
+	if (last > VTD_INTERRUPT_LAST)
+		add_reach(j, VTD_INTERRUPT_LAST + 1, last);
+}
+
+static void
 set_reach(join *j)
 {
 	unsigned bits = j->device->input_bits;
 
+	j->n_reach = 0;
 	if (j->device->stage == VTD_STAGE_SECOND) {
-		j->n_reach = 1;
-		j->reach[0] = (viommu_iova_range){ 0, (1ull << bits) - 1 };
+		add_dma_reach(j, 0, (1ull << bits) - 1);
 	} else {
-		j->n_reach = 2;
-		j->reach[0] = (viommu_iova_range){ 0, (1ull << (bits - 1)) - 1 };
-		j->reach[1] = (viommu_iova_range){ ~0ull << (bits - 1), UINT64_MAX };
+		add_dma_reach(j, 0, (1ull << (bits - 1)) - 1);
+		add_dma_reach(j, ~0ull << (bits - 1), UINT64_MAX);
 	}
 }
 

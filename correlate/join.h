@@ -14,8 +14,8 @@ typedef struct viommu_join {
 	uint64_t next; /* everything below was judged */
 	bool finished; /* next ran over the top of the 64-bit space */
 	/* The IOVAs that the table can translate, ascending: one range, or with a first
-	 * stage the two canonical halves. */
-	viommu_iova_range reach[2];
+	 * stage the two canonical halves; without the interrupt address range. */
+	viommu_iova_range reach[4];
 	unsigned n_reach;
 	const char *lost; /* why absence proves nothing, NULL if it does */
 	vtd_budget *budget; /* of the whole verification */

@@ -20,6 +20,7 @@ viommu_space_free(void *data)
 	g_hash_table_unref(space->known);
 	viommu_pieces_free(space->live);
 	viommu_pieces_free(space->gone);
+	viommu_pieces_free(space->later);
 	g_free(space->backend);
 	g_free(space);
 }
@@ -39,6 +40,7 @@ find_space(viommu_record_reader *r, int64_t id, bool create)
 	space->requests = g_array_new(FALSE, FALSE, sizeof(viommu_request));
 	space->live = viommu_pieces_new();
 	space->gone = viommu_pieces_new();
+	space->later = viommu_pieces_new();
 	g_ptr_array_add(r->record->spaces, space);
 	g_hash_table_insert(r->spaces, &space->id, space);
 	return space;
@@ -94,14 +96,29 @@ on_space(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
+static void
+take_device(viommu_space *space, viommu_sid sid)
+{
+	if (!g_hash_table_remove(space->known, GUINT_TO_POINTER(sid.v)))
+		return;
+	for (guint i = 0; i < space->devices->len; i++)
+		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
+			g_array_remove_index(space->devices, i--);
+}
+
 static bool
 on_attach(viommu_record_reader *r, const json_t *json)
 {
-	viommu_space *space;
+	viommu_space *space, *before;
 	viommu_sid sid;
 
 	if (!get_space(r, json, true, &space) || !get_device(r, json, &sid))
 		return false;
+	/* A device uses one space at a time, whether the record has its detach or not. */
+	before = g_hash_table_lookup(r->space_of, GUINT_TO_POINTER(sid.v));
+	if (before && before != space)
+		take_device(before, sid);
+	g_hash_table_insert(r->space_of, GUINT_TO_POINTER(sid.v), space);
 	g_free(space->backend);
 	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
@@ -119,11 +136,7 @@ on_detach(viommu_record_reader *r, const json_t *json)
 
 	if (!get_space(r, json, false, &space) || !get_device(r, json, &sid))
 		return false;
-	if (!g_hash_table_remove(space->known, GUINT_TO_POINTER(sid.v)))
-		return true;
-	for (guint i = 0; i < space->devices->len; i++)
-		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
-			g_array_remove_index(space->devices, i--);
+	take_device(space, sid);
 	return true;
 }
 
@@ -289,6 +302,25 @@ check_seq(viommu_record_reader *r, const json_t *json, uint64_t *ret)
 		return viommu_record_reject(r, "its \"seq\" does not rise");
 	*ret = (uint64_t) json_integer_value(seq);
 	return true;
+}
+
+void
+viommu_record_after(viommu_record_reader *r, const json_t *json)
+{
+	const json_t *id = json_object_get(json, "space");
+	viommu_piece piece = { .request = 0 };
+	viommu_space *space;
+	uint64_t first, size;
+
+	if (g_strcmp0(json_string_value(json_object_get(json, "event")), VIOMMU_EVENT_MAP) != 0 ||
+		!json_is_integer(id) || json_object_get(json, "errno"))
+		return;
+	space = find_space(r, json_integer_value(id), false);
+	if (!space || !viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size) ||
+		!viommu_range_ok(first, size))
+		return;
+	piece.iova = (viommu_iova_range){ first, first + (size - 1) };
+	viommu_pieces_put(space->later, &piece);
 }
 
 bool

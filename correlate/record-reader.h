@@ -11,6 +11,7 @@ typedef struct {
 	const char *at;
 	uint64_t line;
 	bool reached; /* the moment that at names */
+	GHashTable *space_of; /* source id -> the viommu_space that it uses */
 	bool at_rest; /* the last event was a mark or the end */
 	GError **error;
 } viommu_record_reader;
@@ -20,6 +21,10 @@ bool viommu_record_reject(viommu_record_reader *r, const char *format, ...) G_GN
 
 /* Plays one event line. False: rejected. */
 bool viommu_record_event(viommu_record_reader *r, const json_t *json);
+
+/* An event behind the chosen moment: only what it maps is kept, and what is wrong
+ * with it is not said. */
+void viommu_record_after(viommu_record_reader *r, const json_t *json);
 
 void viommu_space_free(void *space);
 

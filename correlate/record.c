@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <viommu/json.h>
@@ -79,8 +80,13 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 {
 	json_error_t why;
 	json_t *json = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, &why);
-	bool ok;
+	bool ok = true;
 
+	if (r->reached) {
+		viommu_record_after(r, json);
+		json_decref(json);
+		return true;
+	}
 	if (!json_is_object(json)) {
 		g_autofree char *safe = viommu_escape(json ? "not an object" : why.text);
 
@@ -102,6 +108,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
 	self->r.spaces = g_hash_table_new(g_int64_hash, g_int64_equal);
 	self->r.at = at;
+	self->r.space_of = g_hash_table_new(NULL, NULL);
 	self->partial = g_byte_array_new();
 	return self;
 }
@@ -113,6 +120,7 @@ viommu_record_player_free(viommu_record_player *self)
 		return;
 	g_hash_table_unref(self->r.spaces);
 	viommu_record_free(self->r.record);
+	g_hash_table_unref(self->r.space_of);
 	g_byte_array_unref(self->partial);
 	g_free(self);
 }
@@ -141,19 +149,28 @@ keep(viommu_record_player *self, const char *bytes, size_t len)
 	return true;
 }
 
+static gboolean
+forgive(const viommu_record_reader *r, GError **error)
+{
+	if (r->reached)
+		g_clear_error(error);
+	return r->reached;
+}
+
 gboolean
 viommu_record_player_feed(viommu_record_player *self, const char *bytes, size_t len, GError **error)
 {
 	self->r.error = error;
-	while (len && !self->r.reached) {
+	while (len) {
 		const char *end = memchr(bytes, '\n', len);
 		size_t part = end ? (size_t) (end - bytes) : len;
 		bool ok;
 
+		/* Behind the chosen moment nothing can make the record a bad one. */
 		if (!end)
-			return keep(self, bytes, len);
+			return keep(self, bytes, len) || forgive(&self->r, error);
 		if (self->partial->len && !keep(self, bytes, part))
-			return FALSE;
+			return forgive(&self->r, error);
 		self->r.line++;
 		ok = self->partial->len ? read_line(&self->r, (const char *) self->partial->data, self->partial->len)
 					: read_line(&self->r, bytes, part);
@@ -192,8 +209,11 @@ static gboolean
 read_all(viommu_record_player *player, int fd, const char *path, GError **error)
 {
 	g_autofree char *bytes = g_malloc(CHUNK);
+	struct stat st;
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 
-	while (!player->r.reached) {
+	/* What stands behind the moment in a file is looked at as well; a pipe may never end. */
+	while (!player->r.reached || is_file) {
 		ssize_t n = read(fd, bytes, CHUNK);
 
 		if (n < 0 && errno == EINTR)

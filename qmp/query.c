@@ -235,7 +235,7 @@ add_bypass(viommu_machine *self, viommu_monitor *monitor, const char *path, cons
 }
 
 /* Root buses that are kept away from the vIOMMU: the machine's own, and those of
- * pxb-pcie. */
+ * the expander bridges (pxb, pxb-pcie, pxb-cxl). */
 static gboolean
 query_bypass(viommu_machine *self, viommu_monitor *monitor, GError **error)
 {
@@ -253,7 +253,9 @@ query_bypass(viommu_machine *self, viommu_monitor *monitor, GError **error)
 			const char *name = json_string_value(json_object_get(item, "name"));
 			g_autofree char *path = g_strdup_printf("%s/%s", containers[c], name ? name : "");
 
-			if (g_strcmp0(json_string_value(json_object_get(item, "type")), "child<pxb-pcie>") == 0)
+			const char *type = json_string_value(json_object_get(item, "type"));
+
+			if (type && g_str_has_prefix(type, "child<pxb"))
 				add_bypass(self, monitor, path, "bypass_iommu", "bus_nr");
 		}
 		json_decref(list);

@@ -26,6 +26,7 @@ static const struct {
 } conventional[] = {
 	{ 0x1b36, 0x000e, true },  /* pcie-pci-bridge */
 	{ 0x1b36, 0x0001, false }, /* pci-bridge */
+	{ 0x1b36, 0x000a, false }, /* pci-bridge-seat */
 	{ 0x8086, 0x244e, false }, /* i82801b11-bridge */
 	{ 0x1011, 0x0026, false }, /* dec-21154 */
 };

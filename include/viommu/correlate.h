@@ -50,6 +50,7 @@ typedef struct {
 	GArray *requests; /* of viommu_request, in record order */
 	viommu_pieces *live; /* mapped at the chosen moment */
 	viommu_pieces *gone; /* was mapped earlier, and is not any more */
+	viommu_pieces *later; /* mapped by events behind the chosen moment: IOVAs only */
 	uint64_t failed;     /* requests that L1's kernel refused */
 } viommu_space;
 

@@ -51,8 +51,8 @@ vtd_irte_admits(const vtd_irte *irte, viommu_sid sid)
 		return true; /* not verified */
 	case 1:
 		return ((irte->sid ^ sid.v) & ~ignored[irte->sq] & 0xffff) == 0;
-	case 2: /* the bus lies between the two halves of SID */
-		return viommu_sid_bus(sid) >= irte->sid >> 8 && viommu_sid_bus(sid) <= (irte->sid & 0xff);
+	case 2: /* QEMU takes the high half for the last bus; the specification, for the first */
+		return viommu_sid_bus(sid) <= irte->sid >> 8 && viommu_sid_bus(sid) >= (irte->sid & 0xff);
 	default:
 		return false; /* reserved */
 	}
