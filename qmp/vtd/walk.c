@@ -484,7 +484,7 @@ vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 	case VTD_STAGE_SECOND:
 		return vtd_walk(unit, memory, device->table, device->levels, budget, visit, user, error);
 	case VTD_STAGE_FIRST:
-		return vtd_walk_range(unit, memory, &request, budget, error);
+		return vtd_walk_canonical(unit, memory, &request, device->input_bits, budget, error);
 	case VTD_STAGE_NESTED:
 		break;
 	}

@@ -35,6 +35,11 @@ gboolean vtd_walker_run(vtd_walker *self, const vtd_walk_request *request, GErro
 gboolean vtd_walk_range(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_request *request,
 	vtd_budget *budget, GError **error);
 
+/* The same for a first stage whose inputs have to be canonical in so many bits.  Without
+ * visit_entry. */
+gboolean vtd_walk_canonical(const vtd_unit *unit, viommu_memory *memory, const vtd_walk_request *request,
+	unsigned bits, vtd_budget *budget, GError **error);
+
 /* First stage over second: what request's first-stage table maps, taken through the
  * second stage of device, to request's visitor. */
 gboolean vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
