@@ -57,7 +57,8 @@ check_accessed(tables *self, const vtd_translation *t, bool write, uint64_t data
 
 /* ---- one IOVA against a walk over all ----------------------------------------------- */
 
-#define BUDGET 20000
+/* What a walk may cost here: tables that lead to each other end it soon. */
+#define BUDGET ((vtd_budget){ .tables = 40000, .runs = 100000 })
 
 struct check_runs {
 	GArray *runs; /* of vtd_run */
@@ -74,7 +75,7 @@ check_runs *
 check_runs_new(const vtd_unit *walker, viommu_memory *memory, viommu_sid sid, GError **error)
 {
 	check_runs *self = g_new0(check_runs, 1);
-	vtd_budget budget = { .tables = BUDGET };
+	vtd_budget budget = BUDGET;
 
 	self->runs = g_array_new(FALSE, FALSE, sizeof(vtd_run));
 	if (!vtd_find_device(walker, memory, sid, &self->device, error) ||
@@ -112,7 +113,13 @@ run_of(const check_runs *self, uint64_t iova)
 	return NULL;
 }
 
-bool
+static check_verdict
+verdict(bool agree)
+{
+	return agree ? CHECK_AGREES : CHECK_DISAGREES;
+}
+
+check_verdict
 check_runs_agree(const check_runs *self, const vtd_translation *t, vtd_run *found)
 {
 	const vtd_run *run = run_of(self, t->iova.v);
@@ -122,22 +129,22 @@ check_runs_agree(const check_runs *self, const vtd_translation *t, vtd_run *foun
 	if (run)
 		*found = *run;
 	if (t->device.outcome != VTD_TRANSLATES || t->outcome == VTD_INTERRUPT)
-		return true; /* nothing of a walk */
+		return CHECK_NO_WALK;
 	if (!run)
-		return !t->read.allowed && !t->write.allowed;
+		return verdict(!t->read.allowed && !t->write.allowed);
 	switch (run->kind) {
 	case VTD_RUN_MAPPED:
-		return t->read.allowed == run->read && t->write.allowed == run->write &&
-			t->gpa.v == run->gpa.v + (t->iova.v - run->iova.first);
+		return verdict(t->read.allowed == run->read && t->write.allowed == run->write &&
+			t->gpa.v == run->gpa.v + (t->iova.v - run->iova.first));
 	case VTD_RUN_RESERVED:
 	case VTD_RUN_UNREADABLE:
 	case VTD_RUN_INTERRUPT:
 	case VTD_RUN_PRIVILEGE:
-		return !t->read.allowed && !t->write.allowed;
+		return verdict(!t->read.allowed && !t->write.allowed);
 	case VTD_RUN_LOOP:
 	case VTD_RUN_UNVISITED:
 	case VTD_RUN_REPEATED:
-		break; /* the walk says that it does not know */
+		break;
 	}
-	return true;
+	return CHECK_UNKNOWN;
 }

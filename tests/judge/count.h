@@ -17,8 +17,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(counts, counts_free)
 
 /* mode: "legacy", …; silent: FPD kept the fault from being recorded. */
 void counts_add(counts *self, const char *mode, const vtd_translation *t, bool write, bool silent);
-/* One that could not be compared. */
-void counts_skip(counts *self, const char *why);
+/* Something else that is worth counting. */
+void counts_fact(counts *self, const char *what);
 void counts_print(counts *self, FILE *to);
 
 #endif

@@ -21,13 +21,15 @@ telling_bit(tables *self, const tables_entry *e, unsigned word)
 	case ENTRY_DIRECTORY:
 		return rng_percent(r, 50) ? 1ull << rng_below(r, 12) : beyond;
 	case ENTRY_PASID:
-		return 1ull << rng_below(r, 12);
+		return 1ull << (word == 0 && rng_percent(r, 40) ? 2 + rng_below(r, 3) : rng_below(r, 12));
 	case ENTRY_SECOND:
 	case ENTRY_FIRST:
 		break;
 	}
-	switch (rng_below(r, 5)) {
+	switch (rng_below(r, 7)) {
 	case 0: return beyond;
+	case 5: return 1ull << 62; /* TM */
+	case 6: return 1ull << (self->address_bits + rng_below(r, 52 - self->address_bits));
 	case 1: return 1ull << 7;
 	case 2: return 1ull << 11;
 	case 3: return 1ull << (12 + rng_below(r, e->level > 1 && e->level < 4 ? 9 * (e->level - 1) : 4));
@@ -85,8 +87,8 @@ tables_damage(tables *self)
 	case 8:
 		value = (value & ~ADDRESS) | tables_bad_address(self, at);
 		break;
-	case 9:
-		value &= ~(1ull << rng_below(r, 3));
+	case 9: /* not present, not readable, … */
+		value &= ~(1ull << rng_below(r, e->kind == ENTRY_SECOND || e->kind == ENTRY_FIRST ? 3 : 1));
 		break;
 	case 10:
 		value |= telling_bit(self, e, word) | telling_bit(self, e, word);
@@ -96,4 +98,16 @@ tables_damage(tables *self)
 		break;
 	}
 	tables_put(self, at, value);
+}
+
+void
+tables_touch(tables *self)
+{
+	for (unsigned i = 0; i < self->entries->len; i++) {
+		const tables_entry *e = &g_array_index(self->entries, tables_entry, i);
+		unsigned word = rng_percent(self->rng, 60) ? 0 : (unsigned) rng_below(self->rng, e->words);
+
+		if (rng_percent(self->rng, e->kind == ENTRY_ROOT ? 4 : 12))
+			tables_put(self, e->gpa + 8 * word, tables_get(self, e->gpa + 8 * word) ^ telling_bit(self, e, word));
+	}
 }

@@ -203,7 +203,18 @@ guest_ram_touched(guest *self, guest_ram_visitor visit, void *user)
 bool
 guest_is_device(uint64_t gpa)
 {
-	return (gpa >= 0xa0000 && gpa < 0x100000) || (gpa >= 0xfe000000u && gpa < 0x100000000u);
+	static const struct { uint64_t first, last; } devices[] = {
+		{ 0xa0000, 0xfffff },       /* VGA, expansion ROMs, the firmware below 1 MiB */
+		{ 0xfe000000, 0xfe4fffff }, /* where unit.c puts the edu devices             */
+		{ 0xfec00000, 0xfec00fff }, /* the I/O interrupt controller                  */
+		{ 0xfed00000, 0xfedfffff }, /* the VT-d unit and the chipset                 */
+		{ 0xfff00000, 0xffffffff }, /* the firmware                                  */
+	};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS(devices); i++)
+		if (gpa >= devices[i].first && gpa <= devices[i].last)
+			return true;
+	return false;
 }
 
 /* ---- qtest ------------------------------------------------------------------ */

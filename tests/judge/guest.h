@@ -31,8 +31,8 @@ void guest_ram_clear(guest *self);
 /* Calls visit for each stretch of RAM that was ever touched since it was cleared. */
 typedef void (*guest_ram_visitor)(uint64_t gpa, const uint8_t *bytes, uint64_t size, void *user);
 void guest_ram_touched(guest *self, guest_ram_visitor visit, void *user);
-/* An address where something other than RAM, or nothing in particular, might
- * answer: devices, ROM, and what the chipset can map either way. */
+/* An address where something other than RAM might answer: devices, ROM, and what the
+ * chipset can map either way.  The interrupt range is not among them. */
 bool guest_is_device(uint64_t gpa);
 
 /* Puts a command into the queue: "writeq 0x10 0x20". */

@@ -18,7 +18,7 @@ read_pages(viommu_memory *base, viommu_page_read *reads, size_t n, GError **erro
 	for (size_t i = 0; i < n; i++) {
 		reads[i].data = guest_ram(self->guest, reads[i].gpa.v, VIOMMU_PAGE_SIZE);
 		reads[i].status = reads[i].data ? VIOMMU_PAGE_OK : VIOMMU_PAGE_NOT_RAM;
-		self->device |= guest_is_device(reads[i].gpa.v);
+		self->device |= guest_is_device(reads[i].gpa.v) || reads[i].gpa.v >> 20 == 0xfee;
 	}
 	return TRUE;
 }

@@ -123,12 +123,12 @@ tables_target(tables *self, unsigned level)
 	uint64_t size = PAGE << 9 * (level - 1), address;
 	unsigned roll = (unsigned) rng_below(r, 100);
 
-	if (roll < 78)
+	if (roll < 76)
 		address = random_ram(r);
-	else if (roll < 84)
+	else if (roll < 81)
 		address = hole(self);
 	else if (roll < 90) /* what would be an interrupt, and beside it */
-		address = level == 1 ? 0xfee00000u - 2 * PAGE + rng_below(r, 0x104) * PAGE : 0xfea00000u + rng_below(r, 5) * 0x200000u;
+		address = level == 1 ? 0xfee00000u - 2 * PAGE + rng_below(r, 0x104) * PAGE : 0xfec00000u + rng_below(r, 3) * 0x200000u;
 	else if (roll < 95)
 		address = tables_any_page(self);
 	else
@@ -161,7 +161,9 @@ tables_build(tables *self, rng *r, tables_mode mode)
 	memset(self->mapped, 0, sizeof self->mapped);
 	fill_pool(self);
 	self->rtaddr = mode == MODE_LEGACY ? tables_legacy(self) : tables_scalable(self);
-	for (uint64_t n = rng_percent(r, 35) ? 0 : 1 + rng_below(r, 5); n; n--)
+	if (rng_percent(r, 50))
+		tables_touch(self);
+	for (uint64_t n = rng_percent(r, 50) ? 0 : 1 + rng_below(r, 5); n; n--)
 		tables_damage(self);
 	if (rng_percent(r, 2))
 		self->rtaddr = tables_bad_address(self, self->rtaddr) | (self->rtaddr & 0xc00);

@@ -82,6 +82,7 @@ uint64_t tables_bad_address(tables *self, uint64_t self_gpa);
 void tables_fill(tables *self, unsigned device, bool first, uint64_t table, unsigned levels, unsigned width);
 uint64_t tables_legacy(tables *self);
 uint64_t tables_scalable(tables *self);
-void tables_damage(tables *self);
+void tables_damage(tables *self); /* one entry */
+void tables_touch(tables *self);  /* one bit here and there */
 
 #endif
