@@ -16,6 +16,10 @@ typedef struct {
 	GPtrArray *domains;  /* of vtd_device, each with tables of its own */
 	GHashTable *known;   /* the same */
 	const char *note;    /* where the walk is */
+	GArray *near;        /* of viommu_run: the right page, but refused or with other permissions */
+	const vtd_unit *unit;
+	viommu_memory *memory;
+	GError *error;
 	bool incomplete;     /* something could not be read, so absence proves nothing */
 } search;
 
@@ -34,6 +38,18 @@ add_domain(const vtd_device *device, void *user)
 	g_hash_table_add(s->known, g_ptr_array_index(s->domains, s->domains->len - 1));
 }
 
+/* A device, and in scalable mode its other PASIDs. */
+static void
+add_device(const vtd_device *device, void *user)
+{
+	search *s = user;
+
+	add_domain(device, user);
+	if (!s->error)
+		vtd_for_each_pasid(s->unit, s->memory, device, s->join->budget, add_domain, NULL, user,
+			&s->error);
+}
+
 static void
 on_run(const vtd_run *seen, void *user)
 {
@@ -43,7 +59,7 @@ on_run(const vtd_run *seen, void *user)
 
 	s->incomplete |= seen->kind == VTD_RUN_LOOP || seen->kind == VTD_RUN_UNVISITED ||
 		(seen->kind == VTD_RUN_UNREADABLE && seen->status != VIOMMU_PAGE_NOT_RAM);
-	while (seen->kind == VTD_RUN_MAPPED && (piece = viommu_pieces_from(s->open, at)) &&
+	while ((seen->kind == VTD_RUN_MAPPED || seen->kind == VTD_RUN_RESERVED) && (piece = viommu_pieces_from(s->open, at)) &&
 		piece->iova.first <= seen->iova.last) {
 		viommu_run run = viommu_expected_run(VIOMMU_MATCH, piece, MAX(at, piece->iova.first),
 			MIN(seen->iova.last, piece->iova.last));
@@ -56,6 +72,9 @@ on_run(const vtd_run *seen, void *user)
 				run.note = s->note;
 			viommu_join_add(s->join, &run);
 			g_array_append_val(s->found, run.iova);
+		} else if (run.has_observed && run.expected.gpa_known && run.gpa.v == run.expected.gpa.v) {
+			run.note = s->note;
+			g_array_append_val(s->near, run);
 		}
 		if (run.iova.last == seen->iova.last)
 			break;
@@ -76,6 +95,22 @@ search_domain(search *s, const vtd_device *device, const vtd_unit *unit, viommu_
 	for (guint i = 0; i < s->found->len; i++)
 		viommu_pieces_cut(s->open, g_array_index(s->found, viommu_iova_range, i), NULL, NULL);
 	return ok;
+}
+
+/* What no table has as L1 asked, but one has for the right page. */
+static void
+add_near(search *s)
+{
+	for (guint i = 0; i < s->near->len; i++) {
+		const viommu_run *run = &g_array_index(s->near, viommu_run, i);
+		const viommu_piece *piece = viommu_pieces_from(s->open, run->iova.first);
+		viommu_run part = *run;
+
+		if (!piece || piece->iova.first > run->iova.first || piece->iova.last < run->iova.last)
+			continue; /* found elsewhere, whole or in part: the rest is told as missing */
+		viommu_join_add(s->join, &part);
+		viommu_pieces_cut(s->open, run->iova, NULL, NULL);
+	}
 }
 
 /* What no table has. */
@@ -114,19 +149,28 @@ viommu_join_any(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GEr
 	g_autoptr(GPtrArray) domains = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GHashTable) known = vtd_tables_new(NULL);
 	g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(viommu_iova_range));
-	search s = { .join = j, .domains = domains, .known = known, .found = found };
+	g_autoptr(GArray) near = g_array_new(FALSE, FALSE, sizeof(viommu_run));
+	search s = { .join = j, .domains = domains, .known = known, .found = found, .near = near, .unit = unit,
+		.memory = memory };
 	gboolean ok;
 
 	if (!vtd_gsts_tes(unit->gsts)) {
 		viommu_join_add_expected(j, 0, UINT64_MAX, VIOMMU_TRANSLATION_OFF, NULL);
 		return TRUE;
 	}
-	ok = vtd_for_each_device(unit, memory, add_domain, &s, error);
+	ok = vtd_for_each_device(unit, memory, add_device, &s, error);
+	if (ok && s.error) {
+		g_propagate_error(error, s.error);
+		return FALSE;
+	}
+	g_clear_error(&s.error);
 	s.open = copy_pieces(j->space->live);
 	for (guint i = 0; ok && i < domains->len; i++)
 		ok = search_domain(&s, g_ptr_array_index(domains, i), unit, memory, error);
-	if (ok)
+	if (ok) {
+		add_near(&s);
 		add_rest(&s);
+	}
 	viommu_pieces_free(s.open);
 	return ok;
 }

@@ -153,7 +153,8 @@ print_target(FILE *out, const viommu_report *report, uint32_t index, guint first
 		viommu_tone_off(VIOMMU_STRONG), target->space->id, backend);
 	if (target->any_device)
 		fprintf(out, target->space->attached ? "no device is attached at this moment"
-						     : "the record does not say which device: looked for in the tables of every one");
+						     : "the record does not say which device: looked for in the tables of every one; "
+						       "pages left behind (stale) are not looked for");
 	else if (target->bypassed)
 		fprintf(out, "not behind the vIOMMU (bypass_iommu)");
 	else

@@ -252,7 +252,6 @@ query_bypass(viommu_machine *self, viommu_monitor *monitor, GError **error)
 		json_array_foreach (list, i, item) {
 			const char *name = json_string_value(json_object_get(item, "name"));
 			g_autofree char *path = g_strdup_printf("%s/%s", containers[c], name ? name : "");
-
 			const char *type = json_string_value(json_object_get(item, "type"));
 
 			if (type && g_str_has_prefix(type, "child<pxb"))
