@@ -256,6 +256,21 @@ test_program(struct scene *scene, gconstpointer data)
 		      "\"unmap\",\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x4000\"}\n");
 }
 
+/* Two buffers of one request with a hole between them are two maps. */
+static void
+test_hole(struct scene *scene, gconstpointer data)
+{
+	(void) data;
+	add_call(scene, 200, 3, MAP_DMA);
+	add_map(scene, TRACE_MAP, 200, 0x1000, 0x1000, 0xa000);
+	add_map(scene, TRACE_MAP, 200, 0x3000, 0x1000, 0xb000);
+	add_return(scene, 200, 0);
+	expect(scene, "\"map\",\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x1000\","
+		      "\"extents\":[{\"gpa\":\"0xa000\",\"size\":\"0x1000\"}]}\n"
+		      "\"map\",\"space\":1,\"iova\":\"0x3000\",\"size\":\"0x1000\","
+		      "\"extents\":[{\"gpa\":\"0xb000\",\"size\":\"0x1000\"}]}\n");
+}
+
 static void
 test_refused(struct scene *scene, gconstpointer data)
 {
@@ -534,6 +549,7 @@ main(int argc, char **argv)
 		void (*run)(struct scene *scene, gconstpointer data);
 	} tests[] = {
 		{ "program", test_program },
+		{ "hole", test_hole },
 		{ "refused", test_refused },
 		{ "two-programs", test_two_programs },
 		{ "ambiguous", test_ambiguous },

@@ -319,9 +319,10 @@ test_order(void)
 			trace_queue_pop(&queue);
 		}
 	}
-	while (trace_queue_first(&queue, UINT64_MAX) != NULL) {
+	for (const struct trace_event *first; (first = trace_queue_first(&queue, UINT64_MAX)) != NULL; n++) {
+		g_assert_cmpuint(first->ns, >=, before);
+		before = first->ns;
 		trace_queue_pop(&queue);
-		n++;
 	}
 	g_assert_cmpuint(n, ==, 50 * 4 * 20);
 	g_rand_free(random);
