@@ -8,11 +8,11 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import time
-import unittest
 
-from cli import CLEAN, FAILED, FAULT, REJECTED, SANITIZED, UNSAFE, USAGE, Case, in_parallel, run
+from cli import CLEAN, FAILED, FAULT, PATIENCE, SANITIZED, UNSAFE, USAGE, Case, in_parallel, run
 from corefile import Snapshot
 from fake_qmp import DATA, FakeQemu, Raw, RawServer, Refuse, recorded
 
@@ -71,8 +71,7 @@ class NobodyThere(Case):
                 self.assert_says(info(wrong), USAGE, f'"{wrong}" is not a monitor address', 'tcp:HOST:PORT')
 
     def test_no_permission(self):
-        if os.geteuid() != 0:
-            self.skipTest('only root can become somebody else')
+        self.need_somebody_else()
         with FakeQemu() as qemu:
             os.chmod(qemu.target.removeprefix('unix:'), 0o600)
             done = info(qemu.target, user=65534, group=65534, extra_groups=[])
@@ -391,6 +390,24 @@ class StrangeQemu(Case):
             self.assertEqual(done.json['capture']['memory_source'], 'process memory')
             read = [line for line in qemu.log if line.startswith('hmp: xp /512')]
             self.assertLess(len(read), 20, 'a page or so is compared, the rest is not asked for')
+
+    def test_another_process_of_the_same_kind(self):
+        """--pid of a process that is like this QEMU in all but a page: found out"""
+        with FakeQemu(process=True) as qemu:
+            child = os.fork()
+            if child == 0:
+                qemu.hold_other_memory()
+                time.sleep(PATIENCE)
+                os._exit(0)
+            try:
+                time.sleep(0.2)
+                args = ['verify', '-q', qemu.target, 'small.jsonl', '--pid', str(child)]
+                self.assert_says(run(*args, '--memory', 'process'), FAILED, f'process {child} does not hold the memory',
+                                 'it is not this QEMU')
+                self.assertIn('HMP xp', self.assert_clean(run(*args)).out)
+            finally:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
 
     def test_another_process(self):
         """--pid of a process that is not this QEMU: not believed"""
