@@ -257,6 +257,10 @@ class FakeQemu(_Server):
         self._memory_at = ctypes.addressof(self._anchor)
         return memory
 
+    def hold_other_memory(self):
+        """In a child of this process: what it holds is not what the monitor shows."""
+        self._memory[0x100000:0x100008] = b'not this'
+
     def __exit__(self, *args):
         super().__exit__(*args)
         if self._memory is not None:

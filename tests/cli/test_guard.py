@@ -86,7 +86,9 @@ class Guard(Case):
                 else:
                     # The same code; ten looks of it are a second each.
                     process = start('resume-guard', qemu.target)
-                    self.assertTrue(wait_until(lambda: len(qemu.log) >= 4 or '\0' in state and qemu.connections > 1))
+                    wait_until(lambda: len(qemu.log) >= 4 or '\0' in state and qemu.connections > 1
+                               or process.poll() is not None)
+                    self.assertIsNone(process.poll(), 'it looks more than once')
                     process.kill()
                     process.communicate()
                 self.assertNotIn('cont', qemu.log)
