@@ -58,10 +58,11 @@ int
 live_cut(struct live *live, viommu_iova_range range)
 {
 	size_t at = live_find(live, range.first), end;
-	struct live_mapping *first = &live->mapping[at];
+	struct live_mapping *first;
 
-	if (at == live->n || first->iova.first > range.last)
+	if (at == live->n || live->mapping[at].iova.first > range.last)
 		return 0;
+	first = &live->mapping[at];
 	if (first->iova.first < range.first) {
 		struct live_mapping rest = *first;
 

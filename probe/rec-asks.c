@@ -98,7 +98,10 @@ void
 rec_asks_begin(struct rec_asks *ret, struct rec_watch *watch)
 {
 	*ret = (struct rec_asks){
-		.world = { .look = rec_fd_look, .same = rec_fd_same, .watch = watch_file, .watch_data = watch },
+		.world = { .look = rec_fd_look,
+			.same = rec_fd_same,
+			.watch = watch_file,
+			.watch_data = watch },
 		.memory = rec_memory_read,
 		.file = ask_file,
 		.container = ask_container,

@@ -52,7 +52,8 @@ const struct rec_request rec_requests[] = {
 	{ UAPI_IOMMU_DESTROY, REC_DESTROY, REC_IOMMUFD, sizeof(struct uapi_iommu_destroy), "IOMMU_DESTROY" },
 	{ UAPI_IOMMU_IOAS_ALLOC, REC_IOAS_ALLOC, REC_IOMMUFD, sizeof(struct uapi_ioas_alloc),
 		"IOMMU_IOAS_ALLOC" },
-	{ UAPI_IOMMU_IOAS_COPY, REC_IOAS_COPY, REC_IOMMUFD, sizeof(struct uapi_ioas_copy), "IOMMU_IOAS_COPY" },
+	{ UAPI_IOMMU_IOAS_COPY, REC_IOAS_COPY, REC_IOMMUFD, sizeof(struct uapi_ioas_copy),
+		"IOMMU_IOAS_COPY" },
 	{ UAPI_IOMMU_IOAS_MAP, REC_IOAS_MAP, REC_IOMMUFD, sizeof(struct uapi_ioas_map), "IOMMU_IOAS_MAP" },
 	{ UAPI_IOMMU_IOAS_UNMAP, REC_IOAS_UNMAP, REC_IOMMUFD, sizeof(struct uapi_ioas_unmap),
 		"IOMMU_IOAS_UNMAP" },
@@ -194,7 +195,8 @@ rec_decode(struct rec_call *ret, const struct rec_request *request, int fd, uint
 	/* A name ends where it ends; the rest has to be there. */
 	if (request->op == REC_GET_DEVICE ? size == 0 : size < request->size)
 		return false;
-	memcpy(&argument, bytes, size < sizeof argument ? size : sizeof argument);
+	if (size > 0)
+		memcpy(&argument, bytes, size < sizeof argument ? size : sizeof argument);
 	ret->readable = true;
 	take_vfio(ret, &argument);
 	take_ioas(ret, &argument);
@@ -206,7 +208,7 @@ rec_decode_answer(struct rec_call *call, const void *bytes, size_t size)
 {
 	union argument argument = { 0 };
 
-	if (size < call->request->size)
+	if (size == 0 || size < call->request->size)
 		return;
 	memcpy(&argument, bytes, size < sizeof argument ? size : sizeof argument);
 	switch (call->request->op) {

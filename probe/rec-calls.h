@@ -63,22 +63,22 @@ struct rec_call {
 	const struct rec_request *request;
 	int fd;
 	uint64_t arg;
-	bool readable; /* the argument could be read; if not, only the above counts */
-	bool all;      /* unmap: everything */
+	bool readable;   /* the argument could be read; if not, only the above counts */
+	bool all;        /* unmap: everything */
 	bool vaddr_only; /* the mapping stays as it is, its vaddr is renewed or given up */
 	uint64_t iova, size, vaddr;
-	unsigned prot;     /* enum dma_prot */
-	int other_fd;      /* of the container, the iommufd, the mapped file */
-	uint32_t id;       /* IOAS; destroyed or new object; type of IOMMU */
-	uint32_t source;   /* copy: IOAS; HWPT: what it is made from */
-	uint64_t from;     /* copy: IOVA there */
+	unsigned prot;   /* enum dma_prot */
+	int other_fd;    /* of the container, the iommufd, the mapped file */
+	uint32_t id;     /* IOAS; destroyed or new object; type of IOMMU */
+	uint32_t source; /* copy: IOAS; HWPT: what it is made from */
+	uint64_t from;   /* copy: IOVA there */
 	char device[REC_DEVICE_NAME];
 };
 
 /* Takes apart the SIZE bytes at BYTES, the argument of REQUEST before the call.
  * Returns false when they are too few. */
-bool rec_decode(struct rec_call *ret, const struct rec_request *request, int fd, uint64_t arg, const void *bytes,
-	size_t size);
+bool rec_decode(struct rec_call *ret, const struct rec_request *request, int fd, uint64_t arg,
+	const void *bytes, size_t size);
 /* Adds what the kernel put into the argument when the call succeeded. */
 void rec_decode_answer(struct rec_call *call, const void *bytes, size_t size);
 

@@ -17,7 +17,7 @@
 #include "sysfs.h"
 
 enum {
-	PF_EXITING = 0x4,    /* linux/sched.h, as /proc/PID/stat shows it */
+	PF_EXITING = 0x4, /* linux/sched.h, as /proc/PID/stat shows it */
 	PF_SIGNALED = 0x400,
 };
 

@@ -47,7 +47,8 @@ rec_files_known(const struct rec_files *files, pid_t pid, int fd)
 /* Only one file of a group can be open at a time (the kernel says EBUSY to a
  * second), so the group's number tells; the others have to be compared. */
 static bool
-is_behind(const struct rec_files *files, const struct rec_file *file, const struct rec_fd *seen, pid_t pid, int fd)
+is_behind(const struct rec_files *files, const struct rec_file *file, const struct rec_fd *seen, pid_t pid,
+	int fd)
 {
 	if (file->is.kind != seen->kind || file->is.device != seen->device)
 		return false;

@@ -43,8 +43,8 @@ struct rec_file {
 	struct rec_fd is;
 	struct rec_ref *ref;
 	size_t n_refs;
-	struct rec_file *owner;  /* group: the container; cdev: the iommufd; or NULL */
-	struct rec_space *space; /* container: its IOMMU is set; cdev: attached; or NULL */
+	struct rec_file *owner;    /* group: the container; cdev: the iommufd; or NULL */
+	struct rec_space *space;   /* container: its IOMMU is set; cdev: attached; or NULL */
 	struct rec_object *object; /* iommufd */
 	size_t n_objects;
 };

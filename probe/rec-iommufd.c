@@ -166,8 +166,9 @@ rec_iommufd_check(struct recorder *recorder, struct rec_file *iommufd)
 static void
 on_ioas_alloc(struct recorder *recorder, struct rec_file *iommufd, const struct rec_call *call)
 {
-	const struct rec_object object = { .id = call->id, .ioas = true,
-		.space = rec_space_new(recorder, backend, true) };
+	const struct rec_object object = {
+		.id = call->id, .ioas = true, .space = rec_space_new(recorder, backend, true)
+	};
 
 	/* A number that is in use: we missed its end. */
 	for (size_t i = iommufd->n_objects; i > 0; i--) {
@@ -245,7 +246,8 @@ copy(struct recorder *recorder, struct rec_file *iommufd, struct rec_space *spac
 			const uint64_t rest = from->iova.last - (call->from + done) + 1;
 
 			part.call.size = rest < part.call.size ? rest : part.call.size;
-			part.call.vaddr = from->vaddr != 0 ? from->vaddr + (call->from + done - from->iova.first) : 0;
+			part.call.vaddr =
+				from->vaddr != 0 ? from->vaddr + (call->from + done - from->iova.first) : 0;
 			part.pid = from->pid;
 			process = from->vaddr != 0 ? find_process(recorder, from->pid) : NULL;
 		}
@@ -270,7 +272,8 @@ on_map(struct recorder *recorder, struct rec_file *iommufd, const struct rec_pen
 		return;
 	}
 	if (call->request->op == REC_IOAS_MAP_FILE && err == 0 &&
-		recorder->asks->file(&recorder->backing, pending->pid, call->other_fd, call->from, call->size) < 0)
+		recorder->asks->file(
+			&recorder->backing, pending->pid, call->other_fd, call->from, call->size) < 0)
 		unknown(recorder, "the file that is mapped could not be looked at");
 	rec_space_map(recorder, space, pending, err);
 }
@@ -302,7 +305,8 @@ on_cdev(struct recorder *recorder, struct rec_pending *pending)
 		break;
 	case REC_ATTACH:
 		if (cdev->owner == NULL) {
-			record_note(recorder->record, "%s was bound to an iommufd before the recording: unknown to which",
+			record_note(recorder->record,
+				"%s was bound to an iommufd before the recording: unknown to which",
 				cdev->is.bdf);
 			break;
 		}

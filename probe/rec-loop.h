@@ -27,16 +27,16 @@ struct rec_loop {
 	struct rec_watch *watch;
 	struct queue *queue;
 	struct rec_task **task;
-	size_t n, last;  /* `last`: where the last search ended */
-	bool all_calls;  /* no filter: every system call stops */
-	bool attached;   /* to a program that is not our child: it outlives us */
-	pid_t child;     /* the program that was started, or 0 */
-	int status;      /* its wait status, once it has one */
+	size_t n, last; /* `last`: where the last search ended */
+	bool all_calls; /* no filter: every system call stops */
+	bool attached;  /* to a program that is not our child: it outlives us */
+	pid_t child;    /* the program that was started, or 0 */
+	int status;     /* its wait status, once it has one */
 	bool child_ended, child_ran;
-	bool told_rest;  /* that its children run on was said */
+	bool told_rest; /* that its children run on was said */
 	bool detaching;
 	const char *reason; /* why the recording ended; NULL: nobody is left */
-	int signals;     /* signalfd */
+	int signals;        /* signalfd */
 };
 
 /* Blocks the signals that the loop deals with. */

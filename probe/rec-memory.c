@@ -218,7 +218,8 @@ rec_memory_read(struct rec_backing *ret, pid_t pid, int pagemap, const struct re
 			break;
 		if (ret->extents.unknown != extents_not_present)
 			return 0;
-		more = read_device_memory(ret, pid, devices, vaddr + ret->extents.size, size - ret->extents.size);
+		more = read_device_memory(
+			ret, pid, devices, vaddr + ret->extents.size, size - ret->extents.size);
 		if (more <= 0)
 			return more;
 	}

@@ -23,8 +23,8 @@ int rec_devices_add(struct rec_devices *devices, const char *bdf);
 
 struct rec_backing {
 	struct extents extents;
-	uint64_t page_size;     /* of all of it, or 0: mixed, or not known */
-	char bar[PCI_BDF_LEN];  /* the device whose BAR some of it is; or "" */
+	uint64_t page_size;    /* of all of it, or 0: mixed, or not known */
+	char bar[PCI_BDF_LEN]; /* the device whose BAR some of it is; or "" */
 	unsigned bar_region;
 	char why[256]; /* behind extents.unknown */
 };

@@ -59,8 +59,8 @@ rec_space_begin(struct recorder *recorder, const struct rec_space *space)
 }
 
 static struct json *
-begin_device(
-	struct recorder *recorder, const char *event, const struct rec_space *space, const char *bdf, int group)
+begin_device(struct recorder *recorder, const char *event, const struct rec_space *space, const char *bdf,
+	int group)
 {
 	struct json *json = record_event_begin(recorder->record, event);
 
@@ -102,8 +102,8 @@ rec_space_attach(struct recorder *recorder, const struct rec_space *space, const
 }
 
 void
-rec_space_detach(
-	struct recorder *recorder, const struct rec_space *space, const char *bdf, int group, const char *reason)
+rec_space_detach(struct recorder *recorder, const struct rec_space *space, const char *bdf, int group,
+	const char *reason)
 {
 	struct json *json = begin_device(recorder, VIOMMU_EVENT_DETACH, space, bdf, group);
 
@@ -148,7 +148,8 @@ settle(struct recorder *recorder, struct rec_space *space, viommu_iova_range ran
 		struct rec_pending *other = recorder->pending[i];
 		const enum rec_op op = other->call.request->op;
 
-		if ((op != REC_UNMAP && op != REC_IOAS_UNMAP) || other->told || rec_call_space(other) != space)
+		if ((op != REC_UNMAP && op != REC_IOAS_UNMAP) || other->told ||
+			rec_call_space(other) != space)
 			continue;
 		if (!other->call.all &&
 			(other->call.iova > range.last || range.first - other->call.iova >= other->call.size))
@@ -165,8 +166,8 @@ settle(struct recorder *recorder, struct rec_space *space, viommu_iova_range ran
 }
 
 static struct json *
-begin_map(struct recorder *recorder, const struct rec_space *space, const struct rec_call *call, uint64_t done,
-	uint64_t size)
+begin_map(struct recorder *recorder, const struct rec_space *space, const struct rec_call *call,
+	uint64_t done, uint64_t size)
 {
 	struct json *json = record_event_begin(recorder->record, VIOMMU_EVENT_MAP);
 

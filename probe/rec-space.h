@@ -16,14 +16,16 @@ void rec_space_free(struct rec_space *space);
 void rec_space_attach(struct recorder *recorder, const struct rec_space *space, const char *bdf, int group,
 	const struct iova_ranges *ranges);
 /* REASON: NULL when the program asked for it. */
-void rec_space_detach(
-	struct recorder *recorder, const struct rec_space *space, const char *bdf, int group, const char *reason);
+void rec_space_detach(struct recorder *recorder, const struct rec_space *space, const char *bdf, int group,
+	const char *reason);
 
 /* A mapping was made (ERR 0) or refused.  What is behind it is in
  * recorder->backing. */
-void rec_space_map(struct recorder *recorder, struct rec_space *space, const struct rec_pending *pending, int err);
+void rec_space_map(
+	struct recorder *recorder, struct rec_space *space, const struct rec_pending *pending, int err);
 /* CALL unmapped what it asked for, or was refused. */
-void rec_space_unmap(struct recorder *recorder, struct rec_space *space, const struct rec_call *call, int err);
+void rec_space_unmap(
+	struct recorder *recorder, struct rec_space *space, const struct rec_call *call, int err);
 
 /* The text after which a failed call is recorded that is neither. */
 void rec_note_failure(struct recorder *recorder, const struct rec_call *call, int err);

@@ -94,7 +94,8 @@ fail_seize(pid_t pid, const char *what, int err, struct probe_error *error)
 		return probe_fail(error, err, "there is no process %d; ps shows those there are", (int) pid);
 	if (tracer_of(pid, tracer, sizeof tracer))
 		return probe_fail(error, err,
-			"%s is traced by %s already, and a program has one tracer at a time; end that one first",
+			"%s is traced by %s already, and a program has one tracer at a time; end that one "
+			"first",
 			what, tracer);
 	if (err == EPERM || err == EACCES)
 		return probe_fail(error, err,
@@ -128,7 +129,8 @@ rec_child_failure(struct rec_child *child, const char *name, struct probe_error 
 		return 0;
 	if (failure.filter != 0) {
 		probe_fail(error, failure.filter,
-			"the kernel took no seccomp filter (%s; it needs CONFIG_SECCOMP_FILTER): start the program "
+			"the kernel took no seccomp filter (%s; it needs CONFIG_SECCOMP_FILTER): start the "
+			"program "
 			"without viommu-probe, and then give its --pid, which does without",
 			strerror(failure.filter));
 		return PROBE_EXIT_FAILED;
@@ -192,8 +194,8 @@ stop_threads(struct rec_loop *loop)
 		siginfo_t info = { 0 };
 
 		/* Left waiting: the loop takes the stop up. */
-		(void) waitid(P_PID, (id_t) loop->task[i - 1]->tid, &info,
-			WSTOPPED | WEXITED | WNOWAIT | __WALL);
+		(void) waitid(
+			P_PID, (id_t) loop->task[i - 1]->tid, &info, WSTOPPED | WEXITED | WNOWAIT | __WALL);
 	}
 }
 

@@ -55,7 +55,8 @@ each_of_group(const struct group_walk *walk)
 
 	snprintf(path, sizeof path, "/kernel/iommu_groups/%d/devices", walk->group);
 	if (sysfs_each(path, each_device, (void *) walk) < 0)
-		record_note(walk->recorder->record, "the devices of IOMMU group %d are not known", walk->group);
+		record_note(
+			walk->recorder->record, "the devices of IOMMU group %d are not known", walk->group);
 }
 
 static void
@@ -109,7 +110,8 @@ static bool
 has_groups(const struct recorder *recorder, const struct rec_file *container)
 {
 	for (size_t i = 0; i < recorder->files.n; i++) {
-		if (recorder->files.file[i]->is.kind == REC_GROUP && recorder->files.file[i]->owner == container)
+		if (recorder->files.file[i]->is.kind == REC_GROUP &&
+			recorder->files.file[i]->owner == container)
 			return true;
 	}
 	return false;
@@ -163,8 +165,8 @@ rec_vfio_container_check(struct recorder *recorder, struct rec_file *container)
 		const struct rec_fd seen = recorder->asks->world.look(ref->pid, ref->fd);
 		struct iova_ranges ranges = { 0 };
 
-		if (seen.kind != REC_CONTAINER || (container->space != NULL &&
-							  !recorder->asks->container(ref->pid, ref->fd, &ranges)))
+		if (seen.kind != REC_CONTAINER ||
+			(container->space != NULL && !recorder->asks->container(ref->pid, ref->fd, &ranges)))
 			rec_file_drop_ref(container, i - 1);
 	}
 	reap(recorder, container);
@@ -174,7 +176,8 @@ static void
 on_set_iommu(struct recorder *recorder, struct rec_file *container, const struct rec_call *call)
 {
 	if (call->id == VFIO_NOIOMMU_IOMMU) {
-		record_note(recorder->record, "a container in no-IOMMU mode: nothing translates for its devices");
+		record_note(
+			recorder->record, "a container in no-IOMMU mode: nothing translates for its devices");
 		return;
 	}
 	if (container->space != NULL) /* the kernel sets it once only: we missed an end */
@@ -191,7 +194,8 @@ on_set_container(struct recorder *recorder, struct rec_pending *pending)
 
 	if (container == NULL || container->is.kind != REC_CONTAINER) {
 		record_note(recorder->record,
-			"group %d joined a container of another kind (an iommufd); its mappings are not followed",
+			"group %d joined a container of another kind (an iommufd); its mappings are not "
+			"followed",
 			group->is.group);
 		return;
 	}
@@ -230,8 +234,8 @@ rec_vfio_adopt(struct recorder *recorder, struct rec_file *container, pid_t pid,
 			group->owner = container;
 	}
 	if (containers > 1)
-		record_note(recorder->record,
-			"several containers were open before the recording: which groups are in which is not known");
+		record_note(recorder->record, "several containers were open before the recording: which "
+					      "groups are in which is not known");
 	begin_space(recorder, container, VFIO_TYPE1v2_IOMMU, false);
 }
 

@@ -254,8 +254,7 @@ recorder_adopt(struct recorder *recorder, pid_t pid)
 static bool
 add_pending(struct recorder *recorder, struct rec_pending *pending)
 {
-	struct rec_pending **grown =
-		reallocarray(recorder->pending, recorder->n_pending + 1, sizeof *grown);
+	struct rec_pending **grown = reallocarray(recorder->pending, recorder->n_pending + 1, sizeof *grown);
 
 	if (grown == NULL)
 		return false;
@@ -328,7 +327,8 @@ recorder_leave(struct recorder *recorder, struct rec_pending *pending, int64_t r
 		return;
 	if (pending->file == NULL || (!pending->call.readable && pending->call.request->size != 0)) {
 		if (result >= 0)
-			record_lost(recorder->record, 1, "an ioctl's argument, or its file, could not be looked at");
+			record_lost(recorder->record, 1,
+				"an ioctl's argument, or its file, could not be looked at");
 		else
 			rec_note_failure(recorder, &pending->call, (int) -result);
 		return;

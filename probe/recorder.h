@@ -78,8 +78,8 @@ void recorder_adopt(struct recorder *recorder, pid_t pid);
 
 /* An ioctl begins.  False when it is none of ours, and not looked at further.
  * BYTES of its argument are read by the caller: at most REC_ARG_MAX. */
-bool recorder_enter(struct recorder *recorder, struct rec_pending *pending, pid_t pid, int fd, uint32_t number,
-	uint64_t arg, const void *bytes, size_t size);
+bool recorder_enter(struct recorder *recorder, struct rec_pending *pending, pid_t pid, int fd,
+	uint32_t number, uint64_t arg, const void *bytes, size_t size);
 /* It returned RESULT, negative for an errno; BYTES are its argument now. */
 void recorder_leave(struct recorder *recorder, struct rec_pending *pending, int64_t result, const void *bytes,
 	size_t size);

@@ -11,14 +11,37 @@
 
 /* Those of include/uapi/linux/iommufd.h (Linux 6.6 and later), which build hosts
  * need not have. */
-struct ioas_alloc { uint32_t size, flags, id; };
-struct ioas_map { uint32_t size, flags, ioas, reserved; uint64_t vaddr, length, iova; };
-struct ioas_unmap { uint32_t size, ioas; uint64_t iova, length; };
-struct ioas_copy { uint32_t size, flags, dst, src; uint64_t length, dst_iova, src_iova; };
-struct hwpt_alloc { uint32_t size, flags, device, pt, id, reserved, type, length; uint64_t data; uint32_t fault, reserved2; };
-struct bind { uint32_t size, flags; int32_t iommufd; uint32_t device; };
-struct attach { uint32_t size, flags, pt; };
-struct destroy { uint32_t size, id; };
+struct ioas_alloc {
+	uint32_t size, flags, id;
+};
+struct ioas_map {
+	uint32_t size, flags, ioas, reserved;
+	uint64_t vaddr, length, iova;
+};
+struct ioas_unmap {
+	uint32_t size, ioas;
+	uint64_t iova, length;
+};
+struct ioas_copy {
+	uint32_t size, flags, dst, src;
+	uint64_t length, dst_iova, src_iova;
+};
+struct hwpt_alloc {
+	uint32_t size, flags, device, pt, id, reserved, type, length;
+	uint64_t data;
+	uint32_t fault, reserved2;
+};
+struct bind {
+	uint32_t size, flags;
+	int32_t iommufd;
+	uint32_t device;
+};
+struct attach {
+	uint32_t size, flags, pt;
+};
+struct destroy {
+	uint32_t size, id;
+};
 
 enum { FIXED_RW = 1 | 2 | 4, RW = 2 | 4 };
 

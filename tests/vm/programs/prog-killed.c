@@ -15,7 +15,8 @@ main(int argc, char **argv)
 	expect(argc, 2, "arguments");
 	vfio_open(&vfio, argv[1]);
 	for (unsigned i = 0; i < 4; i++)
-		expect(vfio_map(&vfio, 0x40000000 + 0x10000 * i, memory(4 * PAGE, 0), 4 * PAGE, RW), 0, "map");
+		expect(vfio_map(&vfio, 0x40000000 + 0x10000 * i, memory(4 * PAGE, 0), 4 * PAGE, RW), 0,
+			"map");
 	step(1);
 	raise(SIGKILL);
 	return 0;

@@ -17,8 +17,10 @@ static void *
 bar(struct vfio *vfio)
 {
 
-	expect((int) do_ioctl(vfio->device, VFIO_DEVICE_GET_REGION_INFO, &info), 0, "VFIO_DEVICE_GET_REGION_INFO");
-	registers = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, vfio->device, (off_t) info.offset);
+	expect((int) do_ioctl(vfio->device, VFIO_DEVICE_GET_REGION_INFO, &info), 0,
+		"VFIO_DEVICE_GET_REGION_INFO");
+	registers =
+		mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, vfio->device, (off_t) info.offset);
 	expect(registers == MAP_FAILED, 0, "mmap of a BAR");
 	return registers;
 }

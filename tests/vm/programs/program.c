@@ -52,7 +52,8 @@ vfio_open(struct vfio *ret, const char *bdf)
 	ret->group = checked(open(path, O_RDWR), path);
 	checked(do_ioctl(ret->group, VFIO_GROUP_SET_CONTAINER, &ret->container), "VFIO_GROUP_SET_CONTAINER");
 	checked(do_ioctl(ret->container, VFIO_SET_IOMMU, (void *) VFIO_TYPE1v2_IOMMU), "VFIO_SET_IOMMU");
-	ret->device = checked(do_ioctl(ret->group, VFIO_GROUP_GET_DEVICE_FD, ret->bdf), "VFIO_GROUP_GET_DEVICE_FD");
+	ret->device =
+		checked(do_ioctl(ret->group, VFIO_GROUP_GET_DEVICE_FD, ret->bdf), "VFIO_GROUP_GET_DEVICE_FD");
 }
 
 void
@@ -86,7 +87,8 @@ vfio_unmap(struct vfio *vfio, uint64_t iova, size_t size, unsigned flags)
 void *
 memory(size_t size, int flags)
 {
-	void *ret = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | flags, -1, 0);
+	void *ret = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | flags, -1, 0);
 
 	if (ret == MAP_FAILED) {
 		perror("mmap");
