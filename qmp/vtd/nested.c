@@ -52,7 +52,12 @@ static const viommu_memory_ops ops = { .name = "through the second stage", .read
 typedef struct {
 	const vtd_device *device;
 	const vtd_walk_request *request;
+	const outer_memory *through;
 	vtd_walker *outer;    /* one for all runs: they keep to a few second-stage tables */
+	struct {
+		viommu_gpa from, to;
+		bool valid;
+	} page; /* the last first-stage table, before and behind the second stage */
 	const vtd_run *first; /* the first-stage run that is taken through the second */
 	GError *error;
 } composer;
@@ -78,6 +83,45 @@ on_second(const vtd_run *second, void *user)
 		c->request->visit(&run, c->request->user);
 }
 
+/* Where an entry of a first-stage table stands in L1's memory. */
+static viommu_gpa
+behind_second(composer *c, viommu_gpa entry)
+{
+	viommu_gpa page = { entry.v & VIOMMU_PAGE_MASK };
+	vtd_translation to;
+
+	if (!entry.v || c->error)
+		return entry;
+	if (!c->page.valid || c->page.from.v != page.v) {
+		if (!vtd_translate_in(c->through->unit, c->through->inner, &c->through->outer, VIOMMU_IOVA(page.v), &to, &c->error) ||
+			!to.read.allowed)
+			return entry;
+		c->page.from = page;
+		c->page.to = to.gpa;
+		c->page.valid = true;
+	}
+	return VIOMMU_GPA(c->page.to.v + (entry.v - page.v));
+}
+
+static void
+on_entry(const vtd_table_entry *entry, void *user)
+{
+	composer *c = user;
+	vtd_table_entry there = *entry;
+
+	there.entry = behind_second(c, entry->entry);
+	c->request->visit_entry(&there, c->request->user);
+}
+
+static void
+on_finding(const vtd_run *run, composer *c)
+{
+	vtd_run there = *run;
+
+	there.entry = behind_second(c, run->entry);
+	c->request->visit(&there, c->request->user);
+}
+
 static void
 on_first(const vtd_run *first, void *user)
 {
@@ -89,7 +133,7 @@ on_first(const vtd_run *first, void *user)
 	if (c->error)
 		return;
 	if (first->kind != VTD_RUN_MAPPED) {
-		c->request->visit(first, c->request->user);
+		on_finding(first, c);
 		return;
 	}
 	c->first = first;
@@ -102,7 +146,7 @@ vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 {
 	outer_memory through = { .base = { &ops }, .unit = unit, .inner = memory, .outer = *device };
 	g_autoptr(vtd_walker) outer = vtd_walker_new(unit, memory, budget);
-	composer c = { .device = device, .request = request, .outer = outer };
+	composer c = { .device = device, .request = request, .through = &through, .outer = outer };
 	/* Addresses of the first stage's tables mean something else for each second stage. */
 	g_autoptr(vtd_memo) memo = request->memo ? vtd_memo_new() : NULL;
 	vtd_walk_request first = *request;
@@ -117,9 +161,10 @@ vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 		vtd_memo_begin(memo, device);
 	first.memo = memo;
 	first.visited = NULL;
-	if (request->visit_entry || !request->visit)
-		return vtd_walk_range(unit, &through.base, &first, budget, error);
-	first.visit = on_first;
+	if (request->visit)
+		first.visit = on_first; /* with visit_entry, only what is not mapped comes there */
+	if (request->visit_entry)
+		first.visit_entry = on_entry;
 	first.user = &c;
 	ok = vtd_walk_range(unit, &through.base, &first, budget, error);
 	if (ok && c.error) {
