@@ -12,7 +12,7 @@
 #include "peer.h"
 
 /* For tests that wait until it has passed, and for those that do not. */
-#define SHORT 300u
+#define SHORT 2000u
 #define PATIENT 20000u
 
 /* Opening has to fail so, and not long after the deadline. */
@@ -24,7 +24,7 @@ expect_no_monitor(const char *address, unsigned timeout_ms, enum viommu_error_co
 
 	g_assert_null(viommu_monitor_open(address, timeout_ms, &error));
 	unit_error(&error, code, part);
-	g_assert_cmpint(g_get_monotonic_time() - began, <, (timeout_ms + 5000) * 1000);
+	g_assert_cmpint(g_get_monotonic_time() - began, <, (timeout_ms + 60000) * 1000);
 }
 
 static void
@@ -150,7 +150,7 @@ test_endless(void)
 		g_assert_nonnull(monitor);
 		g_assert_null(viommu_monitor_execute(monitor, "query-status", NULL, &error));
 		unit_error(&error, VIOMMU_ERROR_TIMEOUT, "query-status");
-		g_assert_cmpint(g_get_monotonic_time() - began, <, 5 * G_USEC_PER_SEC);
+		g_assert_cmpint(g_get_monotonic_time() - began, <, 60 * G_USEC_PER_SEC);
 	}
 }
 
