@@ -47,7 +47,7 @@ first_stage_leaf(rng *r, uint64_t target, unsigned level)
 {
 	return target | (rng_percent(r, 96) ? PRESENT : 0) | (rng_percent(r, 80) ? WRITE : 0) |
 		(rng_percent(r, 95) ? 4 : 0) | noise(r, 60, 0x60) | noise(r, 20, 0xf18) | noise(r, 20, 0xfff0000000000000ull) |
-		(level > 1 ? LARGE | noise(r, 20, 0x1000) : noise(r, 20, LARGE));
+		(level > 1 ? LARGE | noise(r, 60, 0x1000) : noise(r, 20, LARGE));
 }
 
 /* Maps one IOVA, with the directories that are not there yet. */
@@ -110,7 +110,7 @@ tables_fill(tables *self, unsigned device, bool first, uint64_t table, unsigned 
 static unsigned
 random_aw(tables *self)
 {
-	if (rng_percent(self->rng, 5))
+	if (rng_percent(self->rng, 8))
 		return (unsigned) rng_below(self->rng, 8);
 	return self->address_bits >= 48 ? 1 + (unsigned) rng_below(self->rng, 2) : 1;
 }
@@ -139,7 +139,7 @@ tables_legacy(tables *self)
 			tables_put(self, at, contexts | PRESENT);
 			tables_note(self, ENTRY_ROOT, 0, at, 2);
 		}
-		tt = tt < 78 ? 0 : tt < 86 ? (self->dt || rng_percent(r, 20) ? 1 : 0) : tt < 97 ? (self->pt || rng_percent(r, 20) ? 2 : 0) : 3;
+		tt = tt < 76 ? 0 : tt < 84 ? (self->dt || rng_percent(r, 20) ? 1 : 0) : tt < 97 ? (self->pt || rng_percent(r, 20) ? 2 : 0) : 3;
 		/* Devices of one domain share their tables. */
 		lo = shared && rng_percent(r, 15) ? shared : tables_page(self);
 		tables_fill(self, d, false, lo, levels, aw_width(self, aw));

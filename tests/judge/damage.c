@@ -16,8 +16,10 @@ telling_bit(tables *self, const tables_entry *e, unsigned word)
 		return rng_percent(r, 50) ? beyond : 1ull << rng_below(r, 12);
 	case ENTRY_CONTEXT:
 		if (word == 0)
-			return rng_percent(r, 30) ? beyond : 1ull << rng_below(r, 12);
-		return 1ull << rng_below(r, word == 1 ? 28 : 64);
+			return rng_percent(r, 25) ? beyond : 1ull << (rng_percent(r, 50) ? 4 + rng_below(r, 8) : rng_below(r, 12));
+		if (word == 1) /* AW and DID, or RID_PASID; and beyond */
+			return 1ull << (rng_percent(r, 40) ? rng_below(r, 3) : 6 + rng_below(r, 22));
+		return 1ull << rng_below(r, 64);
 	case ENTRY_DIRECTORY:
 		return rng_percent(r, 50) ? 1ull << rng_below(r, 12) : beyond;
 	case ENTRY_PASID:

@@ -44,6 +44,7 @@ static const struct { const char *props, *needs; } sweep[] = {
 	{ "aw-bits=48,@scalable=on,device-iotlb=on", "@scalable" },
 	{ "aw-bits=48,@scalable=on,pt=off,caching-mode=on", "@scalable" },
 	{ "aw-bits=48,@scalable=on,@first=on", "@scalable @first" },
+	{ "aw-bits=48,@scalable=on,@first=on,device-iotlb=on,caching-mode=on", "@scalable @first" },
 	{ "aw-bits=48,@scalable=on,@first=on,pt=off,fs1gp=off", "@scalable @first fs1gp" },
 };
 

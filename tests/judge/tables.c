@@ -128,7 +128,7 @@ tables_target(tables *self, unsigned level)
 	else if (roll < 81)
 		address = hole(self);
 	else if (roll < 90) /* what would be an interrupt, and beside it */
-		address = level == 1 ? 0xfee00000u - 2 * PAGE + rng_below(r, 0x104) * PAGE : 0xfec00000u + rng_below(r, 3) * 0x200000u;
+		address = level == 1 ? 0xfee00000u - 2 * PAGE + rng_below(r, 0x104) * PAGE : 0xfec00000u + rng_below(r, 6) / 3 * 0x200000u;
 	else if (roll < 95)
 		address = tables_any_page(self);
 	else
