@@ -40,7 +40,10 @@ begin(struct recording *recording)
 	recorder_begin(&recording->recorder, &recording->asks, &recording->record);
 	recording->recorder.watching = recording->watch.fd >= 0;
 	recording->loop = (struct rec_loop){
-		.recorder = &recording->recorder, .watch = &recording->watch, .queue = &recording->queue
+		.recorder = &recording->recorder,
+		.watch = &recording->watch,
+		.queue = &recording->queue,
+		.attached = recording->options->pid != 0,
 	};
 	rec_loop_begin(&recording->loop);
 	record_header(&recording->record, VIOMMU_SOURCE_RECORD);
@@ -68,8 +71,8 @@ ending(const struct rec_loop *loop, char *text, size_t size)
 static void
 finish(struct recording *recording, const char *reason)
 {
-	rec_loop_end(&recording->loop);
 	signals_install();
+	rec_loop_end(&recording->loop); /* lets the signals through */
 	record_drain(&recording->record);
 	record_end(&recording->record, reason);
 	record_drain(&recording->record);
@@ -134,6 +137,8 @@ record(struct recording *recording, struct probe_error *error)
 	}
 	begin(recording);
 	status = options->pid == 0 ? run_program(recording, &child, error) : follow_process(recording, error);
+	if (error->text[0])
+		output_remove(&recording->output);
 	(void) output_close(&recording->output);
 	return status;
 }

@@ -203,6 +203,15 @@ output_try(struct output *output, const char *bytes, size_t len)
 	return -1;
 }
 
+void
+output_remove(struct output *output)
+{
+	struct stat st;
+
+	if (output->close_fd && fstat(output->fd, &st) == 0 && S_ISREG(st.st_mode))
+		(void) unlink(output->name);
+}
+
 int
 output_close(struct output *output)
 {

@@ -34,6 +34,8 @@ void output_unblock(struct output *output);
 /* Writes what goes without waiting, maybe nothing: how many bytes.  -1 once the
  * output has failed. */
 ssize_t output_try(struct output *output, const char *bytes, size_t len);
+/* Takes a file away again: nothing has come of what it was made for. */
+void output_remove(struct output *output);
 /* Says so on stderr if the last bytes do not reach the disk. */
 int output_close(struct output *output);
 

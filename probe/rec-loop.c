@@ -17,7 +17,10 @@
 
 enum { RETRY_MS = 100 }; /* how often a reader who took nothing is tried again */
 
-static const int asked[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+/* What others send us is meant for the program.  The first four ask to end. */
+static const int handed_on[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP,
+	SIGTTIN, SIGTTOU };
+enum { ASKS = 4 };
 
 void
 rec_loop_begin(struct rec_loop *loop)
@@ -26,12 +29,8 @@ rec_loop_begin(struct rec_loop *loop)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
-	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
-		sigaddset(&set, asked[i]);
-	/* What stops a job stops the program; we follow it (rec-stops.c). */
-	sigaddset(&set, SIGTSTP);
-	sigaddset(&set, SIGTTIN);
-	sigaddset(&set, SIGTTOU);
+	for (size_t i = 0; i < (loop->attached ? ASKS : sizeof handed_on / sizeof handed_on[0]); i++)
+		sigaddset(&set, handed_on[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	loop->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -50,8 +49,8 @@ rec_loop_end(struct rec_loop *loop)
 		close(loop->signals);
 	loop->signals = -1;
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
-		sigaddset(&set, asked[i]);
+	for (size_t i = 0; i < sizeof handed_on / sizeof handed_on[0]; i++)
+		sigaddset(&set, handed_on[i]);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -160,14 +159,14 @@ begin_detaching(struct rec_loop *loop, int signal)
 		(void) ptrace(PTRACE_INTERRUPT, loop->task[i]->tid, NULL, NULL);
 }
 
-/* The program is what the user sees: a signal to us is meant for it.  The
- * terminal's own (SI_KERNEL) have gone to it already. */
+/* The terminal's own (SI_KERNEL) have gone to the program already.  One that
+ * stops it stops us as well (rec-stops.c). */
 static void
 on_signal(struct rec_loop *loop, const struct signalfd_siginfo *info)
 {
 	const int signal = (int) info->ssi_signo;
 
-	if (signal == SIGCHLD || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
+	if (signal == SIGCHLD)
 		return;
 	if (loop->attached)
 		begin_detaching(loop, signal);

@@ -109,7 +109,7 @@ int
 rec_child_go(struct rec_child *child, struct rec_loop *loop, struct probe_error *error)
 {
 	if (ptrace(PTRACE_SEIZE, child->pid, NULL, (void *) rec_loop_options()) < 0)
-		return fail_seize(child->pid, "a program that it starts itself", errno, error);
+		return fail_seize(child->pid, "the program that was just started", errno, error);
 	if (rec_loop_add(loop, child->pid, child->pid) == NULL)
 		return probe_fail(error, ENOMEM, "out of memory");
 	loop->child = child->pid;
@@ -205,7 +205,7 @@ rec_attach(struct rec_loop *loop, pid_t pid, struct probe_error *error)
 	const pid_t tgid = rec_tgid(pid);
 	int more;
 
-	loop->attached = loop->all_calls = true;
+	loop->all_calls = true;
 	if (tgid == getpid())
 		return probe_fail(error, 0, "process %d is this recorder", (int) pid);
 	do {
