@@ -18,7 +18,7 @@ import tap
 LINES = (DATA / 'small.jsonl').read_bytes().splitlines(keepends=True)
 FINISHED = (DATA / 'finished.jsonl').read_bytes().splitlines(keepends=True)
 PAGES = 16
-PATIENCE = 6 if SANITIZED else 3
+PATIENCE = 20
 
 
 def watch(target, stream, *more, **options):
@@ -66,18 +66,19 @@ class Streams(Case):
 class Looks(Case):
     """Streams that stay open."""
 
-    def watching(self, qemu, data, *more, until=None, then=b'', number=None):
+    def watching(self, qemu, data, *more, until=0, then=b'', number=None):
         """Feeds data, waits until `until` lines came out, feeds the rest, ends the stream or sends a signal."""
         args = ['watch', '-q', qemu.target, '-', '--interval', '50', *more]
         process = start(*args, stdin=subprocess.PIPE, bufsize=0)
         process.stdin.write(data)
         end, said = time.monotonic() + PATIENCE, b''
         os.set_blocking(process.stdout.fileno(), False)
-        while time.monotonic() < end and (until is None or said.count(b'\n') < until):
+        while time.monotonic() < end and said.count(b'\n') < until:
             said += process.stdout.read() or b''
             time.sleep(0.02)
-            if until is None and qemu.log.count('query-status') > 3:
-                break
+        looks = qemu.log.count('query-status')
+        while time.monotonic() < end and qemu.log.count('query-status') < looks + 2:
+            time.sleep(0.02)
         os.set_blocking(process.stdout.fileno(), True)
         if number:
             process.send_signal(number)
@@ -157,6 +158,7 @@ class Looks(Case):
                 time.sleep(0.02)
             qemu._client.shutdown(socket.SHUT_RDWR)
             process.stdin.write(FINISHED[len(LINES)])
+            process.wait(PATIENCE)      # stdin stays open until then
             done = self.assert_status(finish(process, args), FAILED)
         self.assertIn('QEMU closed the monitor', done.err)
         self.assertIn('4 mappings made', done.out)
