@@ -49,7 +49,10 @@ space_for_map(struct trace_engine *engine, const struct trace_event *event, cons
 {
 	struct trace_space *space = NULL;
 
-	if (task != NULL && task->in_call)
+	/* Of a thread that was gone before it was looked at, the domain knows better. */
+	if (task != NULL && task->in_call && !task->tgid_known && sequel->has_did)
+		space = trace_spaces_domain(&engine->spaces, sequel->iommu, sequel->did);
+	if (task != NULL && task->in_call && space == NULL)
 		space = trace_engine_container(engine, task, event->ns);
 	if (space == NULL && sequel->dma != NULL && is_pci(sequel->dma->name))
 		space = trace_engine_device(engine, sequel->dma->name, event->ns);
@@ -263,6 +266,10 @@ trace_engine_event(
 		break;
 	case TRACE_RETURN:
 		on_return(engine, event);
+		break;
+	case TRACE_TASK_NEW:
+		trace_tasks_born(&engine->tasks, event->pid,
+			(int) (event->result < 0 ? -event->result : event->result), event->result < 0);
 		break;
 	case TRACE_TASK_EXIT:
 		trace_tasks_drop(&engine->tasks, event->pid);

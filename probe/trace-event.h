@@ -24,6 +24,7 @@ enum trace_kind {
 	TRACE_QI,           /* a descriptor for the invalidation queue */
 	TRACE_CALL,         /* an ioctl of VFIO or iommufd begins */
 	TRACE_RETURN,       /* any ioctl ends */
+	TRACE_TASK_NEW,     /* by a process or thread; result is it, and is negative for a thread */
 	TRACE_TASK_EXIT,
 	TRACE_LOST, /* the kernel dropped events of this CPU before this one */
 };

@@ -10,6 +10,7 @@
 enum {
 	FIELDS_MAX = 9,
 	EVENTS_MAX = 40,
+	THREAD_FLAG = 0x00010000,       /* CLONE_THREAD */
 	IRQ_FLAGS = 0x08 | 0x10 | 0x40, /* common_flags: hard interrupt, soft interrupt, NMI */
 };
 
@@ -22,6 +23,7 @@ const struct trace_wanted trace_wanted[] = {
 	{ "iommu", "remove_device_from_group", TRACE_GROUP_REMOVE, TRACE_OPTIONAL },
 	{ "syscalls", "sys_enter_ioctl", TRACE_CALL, TRACE_OPTIONAL },
 	{ "syscalls", "sys_exit_ioctl", TRACE_RETURN, TRACE_OPTIONAL },
+	{ "task", "task_newtask", TRACE_TASK_NEW, TRACE_OPTIONAL },
 	{ "sched", "sched_process_exit", TRACE_TASK_EXIT, TRACE_OPTIONAL },
 	{ "dma", "dma_map_page", TRACE_DMA, TRACE_OPTIONAL }, /* the dma events: 6.12 */
 	{ "dma", "dma_map_phys", TRACE_DMA, TRACE_OPTIONAL },
@@ -53,6 +55,7 @@ static const char *const field_names[][FIELDS_MAX + 1] = {
 	[TRACE_QI] = { "iommu", "qw0", "qw1", "qw2", "qw3" },
 	[TRACE_CALL] = { "fd", "cmd" },
 	[TRACE_RETURN] = { "ret" },
+	[TRACE_TASK_NEW] = { "pid", "clone_flags" },
 	[TRACE_TASK_EXIT] = { NULL },
 	[TRACE_LOST] = { NULL },
 };
@@ -279,6 +282,9 @@ decode_numbers(const struct source *source, struct trace_event *event)
 		break;
 	case TRACE_RETURN:
 		event->result = (int64_t) value[0];
+		break;
+	case TRACE_TASK_NEW:
+		event->result = value[1] & THREAD_FLAG ? -(int64_t) (int) value[0] : (int64_t) (int) value[0];
 		break;
 	case TRACE_QI:
 		memcpy(event->qi.qw, value + 1, sizeof event->qi.qw);

@@ -131,6 +131,9 @@ set_up(struct tracefs_instance *instance, uint64_t buffer_kib, struct probe_erro
 {
 	char text[32];
 
+	/* One event after the other is switched on; they shall begin together. */
+	if (tracefs_instance_file_write(instance, "tracing_on", "0") < 0)
+		return fail(error, errno, "cannot switch tracing off");
 	/* Linux 4.2's clock of the record; "mono" cannot run backwards but in NMIs. */
 	if (tracefs_instance_file_write(instance, "trace_clock", "mono") < 0)
 		return fail(error, errno, "cannot give the trace the clock \"mono\"");

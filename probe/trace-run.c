@@ -211,7 +211,10 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 	if (lacks[0])
 		record_note(&writer, "%s", lacks);
 	record_note(&writer, "what was mapped before this line is not in the record");
-	ret = trace_command_start(&state->command, state->options->command, state->options->pid, error);
+	ret = trace_source_start(state->source, error);
+	if (ret == 0)
+		ret = trace_command_start(
+			&state->command, state->options->command, state->options->pid, error);
 	if (ret == 0) {
 		if (state->options->seconds_given)
 			state->end_ns = now_ns() + state->options->seconds * 1000000000u;

@@ -202,6 +202,14 @@ trace_source_read(struct trace_source *source, trace_event_fn *fn, void *data, u
 	return n;
 }
 
+int
+trace_source_start(struct trace_source *source, struct probe_error *error)
+{
+	if (tracefs_instance_file_write(source->instance, "tracing_on", "1") >= 0)
+		return 0;
+	return probe_fail(error, errno, "cannot switch tracing on: %s", strerror(errno));
+}
+
 void
 trace_source_stop(struct trace_source *source)
 {

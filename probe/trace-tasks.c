@@ -40,7 +40,21 @@ trace_tasks_get(struct trace_tasks *tasks, int tid)
 	/* A thread that is gone stands for its process: the two are the same in
 	 * a program with one thread. */
 	(*at)->tgid = tgid > 0 ? tgid : tid;
+	(*at)->tgid_known = tgid > 0;
 	return *at;
+}
+
+void
+trace_tasks_born(struct trace_tasks *tasks, int parent, int child, bool thread)
+{
+	const struct trace_task *maker = trace_tasks_get(tasks, parent);
+	struct trace_task *task = trace_tasks_get(tasks, child);
+
+	if (maker == NULL || task == NULL)
+		return;
+	task->in_call = task->cleared = task->joined = false;
+	task->tgid = thread ? maker->tgid : child;
+	task->tgid_known = !thread || maker->tgid_known;
 }
 
 void

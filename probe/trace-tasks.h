@@ -14,6 +14,7 @@ enum {
 struct trace_task {
 	struct trace_task *next;
 	int tid, tgid;
+	bool tgid_known; /* it was seen, and not concluded from there being no such thread any more */
 
 	bool in_call;
 	unsigned fd, cmd;
@@ -39,6 +40,8 @@ struct trace_tasks {
 struct trace_task *trace_tasks_find(struct trace_tasks *tasks, int tid);
 /* The thread's entry, made if there is none; NULL when memory runs out. */
 struct trace_task *trace_tasks_get(struct trace_tasks *tasks, int tid);
+/* CHILD was made by PARENT, as a thread of the same process or a process. */
+void trace_tasks_born(struct trace_tasks *tasks, int parent, int child, bool thread);
 void trace_tasks_drop(struct trace_tasks *tasks, int tid);
 /* Events are missing: forget what every thread was in. */
 void trace_tasks_forget(struct trace_tasks *tasks);

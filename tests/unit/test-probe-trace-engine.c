@@ -298,6 +298,46 @@ test_two_programs(struct scene *scene, gconstpointer data)
 		      "\"unmap\",\"space\":2,\"iova\":\"0x1000\",\"size\":\"0x1000\"}\n");
 }
 
+/* Threads that are gone before /proc is asked: whose they were, the trace tells. */
+static void
+test_gone_threads(struct scene *scene, gconstpointer data)
+{
+	g_autofree char *got = NULL;
+
+	(void) data;
+	add_program(scene, 100, 3, "0000:00:04.0", 0x1000, 0xa000);
+	add(scene, TRACE_TASK_NEW, 100)->result = -300;
+	add(scene, TRACE_TASK_NEW, 300)->result = -301;
+	add_call(scene, 301, 3, MAP_DMA);
+	add_map(scene, TRACE_MAP, 301, 0x2000, 0x1000, 0xb000);
+	add_return(scene, 301, 0);
+	add(scene, TRACE_TASK_EXIT, 301);
+	add(scene, TRACE_TASK_NEW, 100)->result = 400; /* a process: its files are its own */
+	add_call(scene, 400, 3, MAP_DMA);
+	add_map(scene, TRACE_MAP, 400, 0x3000, 0x1000, 0xc000);
+	add_return(scene, 400, 0);
+	got = play(scene);
+	g_assert_nonnull(strstr(got, "\"map\",\"space\":1,\"iova\":\"0x2000\""));
+	g_assert_nonnull(strstr(got, "\"map\",\"space\":2,\"iova\":\"0x3000\""));
+}
+
+/* … or, of threads from before the trace, the domain that they map into. */
+static void
+test_gone_by_domain(struct scene *scene, gconstpointer data)
+{
+	g_autofree char *got = NULL;
+
+	(void) data;
+	add_call(scene, 100, 3, MAP_DMA);
+	add_page(scene, 100, 0x1000, 0xa000, 4);
+	add_return(scene, 100, 0);
+	add_call(scene, 301, 3, MAP_DMA);
+	add_page(scene, 301, 0x2000, 0xb000, 4);
+	add_return(scene, 301, 0);
+	got = play(scene);
+	g_assert_nonnull(strstr(got, "\"map\",\"space\":1,\"iova\":\"0x2000\""));
+}
+
 /* A kernel thread closes one of them: which, nothing tells. */
 static void
 test_ambiguous(struct scene *scene, gconstpointer data)
@@ -552,6 +592,8 @@ main(int argc, char **argv)
 		{ "hole", test_hole },
 		{ "refused", test_refused },
 		{ "two-programs", test_two_programs },
+		{ "gone-threads", test_gone_threads },
+		{ "gone-by-domain", test_gone_by_domain },
 		{ "ambiguous", test_ambiguous },
 		{ "two-domains", test_container_with_two_domains },
 		{ "open-files-do-not-tell", test_open_files_do_not_tell },

@@ -125,7 +125,7 @@ test_all_known(void)
 	const struct {
 		const char *kernel;
 		guint n;
-	} kernels[] = { { "6.1", 10 }, { "6.12", 15 } };
+	} kernels[] = { { "6.1", 11 }, { "6.12", 16 } };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(kernels); i++) {
 		struct trace_format *format = trace_format_new();
@@ -218,6 +218,29 @@ test_flush(void)
 	g_assert_cmphex(got.event[0].flush.end, ==, body.end);
 	g_assert_cmphex(got.event[0].flush.addr, ==, body.addr);
 	g_assert_cmpuint(got.event[0].flush.pages, ==, 8);
+	trace_format_free(format);
+}
+
+static void
+test_new_thread(void)
+{
+	struct trace_format *format = trace_format_new();
+	g_autofree char *text = read_format("6.1", "task", "task_newtask");
+	struct {
+		gint32 pid;
+		char comm[16], hole[4];
+		guint64 flags;
+		gint16 oom;
+	} body = { 77, "qemu", "", 0x10900, 0 };
+	guint8 record[64];
+	struct got got;
+
+	g_assert_cmpint(trace_format_add(format, "task", "task_newtask", text), ==, 0);
+	got = decode(format, record, make_record(record, id_of(text), 0, 7, &body, sizeof body));
+	g_assert_cmpint(got.event[0].result, ==, -77);
+	body.flags = 0x900;
+	got = decode(format, record, make_record(record, id_of(text), 0, 7, &body, sizeof body));
+	g_assert_cmpint(got.event[0].result, ==, 77);
 	trace_format_free(format);
 }
 
@@ -450,6 +473,7 @@ main(int argc, char **argv)
 	g_test_add_func("/probe/trace/not-known", test_not_known);
 	g_test_add_func("/probe/trace/device-name", test_device_name);
 	g_test_add_func("/probe/trace/flush", test_flush);
+	g_test_add_func("/probe/trace/new-thread", test_new_thread);
 	g_test_add_func("/probe/trace/scatter-gather", test_sg);
 	g_test_add_func("/probe/trace/descriptors", test_descriptors);
 	g_test_add_func("/probe/trace/order", test_order);

@@ -1,128 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """viommu-probe trace in guests with both of Debian's kernels."""
 
-import base64
-import json
-import os
 import re
-import time
-import zlib
 
-from common import BDF, Case, Held, boot, scratch, viommu
-
-from lab.guest import find_probe
+from common import BDF, Held
 
 import tap
+import traced as helpers
+from traced import DRIVER_BDF, INSTANCES, KERNEL_6_12, mapped
 
-KERNEL_6_12 = 'linux-image-6.12*-cloud-amd64'
-DRIVER_BDF = '00:06.0'          # a device whose mappings a driver of the kernel makes
-DEVICES = ('edu,addr=04.0', 'edu,addr=05.0',
-           f'virtio-serial-pci,addr={DRIVER_BDF.removeprefix("00:")},iommu_platform=on,disable-legacy=on')
-INSTANCES = '/sys/kernel/tracing/instances'
 REBIND = '; '.join(f'echo 0000:{DRIVER_BDF} >/sys/bus/pci/drivers/virtio-pci/{step}' for step in ('unbind', 'bind'))
-STORM = os.path.join(os.environ.get('VIOMMU_GUEST_PROGRAMS', ''), 'prog-storm')
-PAGE = 4096
 
 
-class Traced:
-    """A traced record: `pages` is {space: {iova: gpa}} at its end."""
-
-    def __init__(self, text):
-        self.text = text
-        self.events = [json.loads(line) for line in text.splitlines()]
-        self.pages, self.devices = {}, {}
-        for event in self.events[1:]:
-            getattr(self, '_' + event['event'], lambda event: None)(event)
-
-    def _attach(self, event):
-        self.devices.setdefault(event['space'], set()).add(event['device'])
-
-    def _detach(self, event):
-        self.devices[event['space']].remove(event['device'])
-
-    def _map(self, event):
-        iova, pages = int(event['iova'], 16), self.pages.setdefault(event['space'], {})
-        for extent in event['extents']:
-            for offset in range(0, int(extent['size'], 16), PAGE):
-                pages[iova] = int(extent['gpa'], 16) + offset
-                iova += PAGE
-
-    def _unmap(self, event):
-        iova, size = int(event['iova'], 16), int(event['size'], 16)
-        pages = self.pages.get(event['space'], {})
-        for page in [page for page in pages if iova <= page < iova + size]:
-            del pages[page]
-
-    def of(self, bdf):
-        """{iova: gpa} of the spaces that the device is in."""
-        return {iova: gpa for space, devices in self.devices.items() if '0000:' + bdf in devices
-                for iova, gpa in self.pages.get(space, {}).items()}
-
-    def kinds(self, kind):
-        return [event for event in self.events if event['event'] == kind]
-
-    def lost(self):
-        return sum(event['count'] for event in self.kinds('lost'))
-
-
-def mapped(state):
-    """{iova: gpa} of a record.State."""
-    return {iova: mapping.gpa(iova) for mapping in state.held for iova in range(mapping.iova, mapping.last, PAGE)}
-
-
-class _Kernel(Case):
-    kernel = None
-
-    @classmethod
-    def setUpClass(cls):
-        programs = [path for path in (find_probe(), STORM) if path and os.path.exists(path)]
-        cls.guest = boot(kernel=cls.kernel, devices=DEVICES, programs=programs)
-        cls.addClassCleanup(cls.guest.close)
-
-    def trace(self, options='', seconds=120):
-        """(exit status, what it said, the record)"""
-        status, text = self.guest.sh(f'viommu-probe trace --force -o /tmp/traced {options}', seconds)
-        return status, text, self.fetch()
-
-    def start(self, options=''):
-        """The trace in the background, and it has begun."""
-        self.guest.must('rm -f /tmp/traced')
-        process = self.guest.spawn(f'viommu-probe trace -o /tmp/traced {options}')
-        self.guest.must('until grep -q "mapped before" /tmp/traced; do usleep 50000; done')
-        return process
-
-    def stop(self, process, name='INT'):
-        process.signal(name)
-        self.assertEqual(process.wait(), 0, process.output())
-        return self.fetch()
-
-    def fetch(self):
-        text = self.guest.must('gzip -c /tmp/traced | base64 -w 0', 120)
-        return Traced(zlib.decompress(base64.b64decode(text), 31).decode())
-
-    def assert_nothing_left(self):
-        self.assertEqual(self.guest.sh('pidof viommu-probe')[1], '')
-        self.assertEqual(self.guest.must(f'ls {INSTANCES}').strip(), '')
-
-    def verify(self, traced):
-        path = os.path.join(scratch(), 'traced.jsonl')
-        with open(path, 'w') as handle:
-            handle.write(traced.text)
-        process, result = viommu.verify('-q', self.guest.target, path)
-        return process, result
-
-    def assert_all_match(self, traced, pages):
-        """viommu finds each of the pages where the trace says, and nothing amiss."""
-        process, result = self.verify(traced)
-        found = set()
-        for run in result['runs']:
-            if run['verdict'] == 'match':
-                found.update(range(int(run['first'], 16), int(run['last'], 16), PAGE))
-            else:
-                self.assertEqual(run['verdict'], 'unrecorded', run)
-        self.assertEqual(process.returncode, 0, process.stderr)
-        self.assertEqual(found, set(pages))
-
+class _Kernel(helpers.TraceCase):
     def test_agrees_with_map(self):
         """the traced record and map's own have the same pages, and viommu verifies it"""
         process = self.start()
@@ -272,15 +162,14 @@ class _Kernel(Case):
 
     def test_storm(self):
         """a hundred thousand maps: each is recorded or counted as lost"""
-        if not os.path.exists(STORM):
-            self.skipTest('prog-storm is not built (tests/vm/programs), or $VIOMMU_GUEST_PROGRAMS does not name its place')
+        self.need('storm')
         for options, rounds in (('', 50000), ('--no-invalidations', 10000), ('--buffer 64k', 10000)):
             with self.subTest(options):
                 self.storm(options, rounds)
 
     def storm(self, options, rounds):
-        self.guest.must(f'echo vfio-pci >/sys/bus/pci/devices/0000:{BDF}/driver_override; '
-                        f'echo 0000:{BDF} >/sys/bus/pci/drivers_probe; touch /run/go.1')
+        self.bind()
+        self.guest.must('touch /run/go.1')
         status, text = self.guest.sh(f'viommu-probe trace --force -o /tmp/traced {options} -- '
                                      f'prog-storm 0000:{BDF} {rounds}', 300)
         self.assertEqual(status, 0, text)
@@ -312,6 +201,41 @@ class _Kernel(Case):
             self.assertEqual(status, 2, text)
 
 
+class _Programs(helpers.TraceCase):
+    """Programs that are not ours, on two CPUs."""
+    smp = 2
+
+    def program(self, name):
+        self.need(name)
+        self.bind()
+        process = self.start()
+        program = self.guest.spawn(f'prog-{name} 0000:{BDF}')
+        try:
+            self.guest.must('until [ -e /run/at.1 ]; do usleep 50000; done')
+            traced = self.stop(process)
+            pages = traced.of(BDF)
+            self.assertTrue(pages)
+            self.assertEqual(sum(len(space) for space in traced.pages.values()), len(pages), 'in one space')
+            self.assertEqual(traced.lost(), 0)
+            self.assert_all_match(traced, pages)
+        finally:
+            self.guest.must('for i in 1 2 3 4 5 6 7 8 9; do touch /run/go.$i; done')
+            program.wait()      # and then for its children
+            self.guest.must(f'while pidof prog-{name} >/dev/null; do usleep 20000; done')
+
+    def test_plain(self):
+        """huge pages, a device's memory, and requests that fail"""
+        self.program('plain')
+
+    def test_threads(self):
+        """threads that are gone before anybody looks"""
+        self.program('threads')
+
+    def test_forks(self):
+        """a container that is used by several processes is one space"""
+        self.program('forks')
+
+
 class Linux61(_Kernel):
     pass
 
@@ -320,7 +244,15 @@ class Linux612(_Kernel):
     kernel = KERNEL_6_12
 
 
-del _Kernel
+class Programs61(_Programs):
+    pass
+
+
+class Programs612(_Programs):
+    kernel = KERNEL_6_12
+
+
+del _Kernel, _Programs
 
 if __name__ == '__main__':
     tap.main()

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of viommu-probe trace share: a guest to trace in, and what a
+traced record says."""
+
+import base64
+import json
+import os
+import zlib
+
+from common import BDF, Case, boot, scratch, viommu
+
+from lab.guest import find_probe
+
+KERNEL_6_12 = 'linux-image-6.12*-cloud-amd64'
+DRIVER_BDF = '00:06.0'          # a device whose mappings a driver of the kernel makes
+DEVICES = ('edu,addr=04.0', 'edu,addr=05.0',
+           f'virtio-serial-pci,addr={DRIVER_BDF.removeprefix("00:")},iommu_platform=on,disable-legacy=on')
+INSTANCES = '/sys/kernel/tracing/instances'
+PROGRAMS = {name: os.path.join(os.environ.get('VIOMMU_GUEST_PROGRAMS', ''), 'prog-' + name)
+            for name in ('plain', 'threads', 'forks', 'storm')}
+PAGE = 4096
+
+
+class Traced:
+    """A traced record: `pages` is {space: {iova: gpa}} at its end."""
+
+    def __init__(self, text):
+        self.text = text
+        self.events = [json.loads(line) for line in text.splitlines()]
+        self.pages, self.devices = {}, {}
+        for event in self.events[1:]:
+            getattr(self, '_' + event['event'], lambda event: None)(event)
+
+    def _attach(self, event):
+        self.devices.setdefault(event['space'], set()).add(event['device'])
+
+    def _detach(self, event):
+        self.devices[event['space']].remove(event['device'])
+
+    def _map(self, event):
+        iova, pages = int(event['iova'], 16), self.pages.setdefault(event['space'], {})
+        for extent in event['extents']:
+            for offset in range(0, int(extent['size'], 16), PAGE):
+                pages[iova] = int(extent['gpa'], 16) + offset
+                iova += PAGE
+
+    def _unmap(self, event):
+        iova, size = int(event['iova'], 16), int(event['size'], 16)
+        pages = self.pages.get(event['space'], {})
+        for page in [page for page in pages if iova <= page < iova + size]:
+            del pages[page]
+
+    def of(self, bdf):
+        """{iova: gpa} of the spaces that the device is in."""
+        return {iova: gpa for space, devices in self.devices.items() if '0000:' + bdf in devices
+                for iova, gpa in self.pages.get(space, {}).items()}
+
+    def kinds(self, kind):
+        return [event for event in self.events if event['event'] == kind]
+
+    def lost(self):
+        return sum(event['count'] for event in self.kinds('lost'))
+
+
+def mapped(state):
+    """{iova: gpa} of a record.State."""
+    return {iova: mapping.gpa(iova) for mapping in state.held for iova in range(mapping.iova, mapping.last, PAGE)}
+
+
+class TraceCase(Case):
+    kernel, smp = None, 1
+
+    @classmethod
+    def setUpClass(cls):
+        programs = [path for path in (find_probe(), *PROGRAMS.values()) if path and os.path.exists(path)]
+        cls.guest = boot(kernel=cls.kernel, devices=DEVICES, programs=programs, smp=cls.smp)
+        cls.addClassCleanup(cls.guest.close)
+
+    def trace(self, options='', seconds=120):
+        """(exit status, what it said, the record)"""
+        status, text = self.guest.sh(f'viommu-probe trace --force -o /tmp/traced {options}', seconds)
+        return status, text, self.fetch()
+
+    def start(self, options=''):
+        """The trace in the background, and it has begun."""
+        self.guest.must('rm -f /tmp/traced')
+        process = self.guest.spawn(f'viommu-probe trace -o /tmp/traced {options}')
+        self.guest.must('until grep -q "mapped before" /tmp/traced; do usleep 50000; done')
+        return process
+
+    def stop(self, process, name='INT'):
+        process.signal(name)
+        self.assertEqual(process.wait(), 0, process.output())
+        return self.fetch()
+
+    def fetch(self):
+        text = self.guest.must('gzip -c /tmp/traced | base64 -w 0', 120)
+        return Traced(zlib.decompress(base64.b64decode(text), 31).decode())
+
+    def assert_nothing_left(self):
+        self.assertEqual(self.guest.sh('pidof viommu-probe')[1], '')
+        self.assertEqual(self.guest.must(f'ls {INSTANCES}').strip(), '')
+
+    def verify(self, traced):
+        path = os.path.join(scratch(), 'traced.jsonl')
+        with open(path, 'w') as handle:
+            handle.write(traced.text)
+        process, result = viommu.verify('-q', self.guest.target, path)
+        return process, result
+
+    def assert_all_match(self, traced, pages):
+        """viommu finds each of the pages where the trace says, and nothing amiss."""
+        process, result = self.verify(traced)
+        found = set()
+        for run in result['runs']:
+            if run['verdict'] == 'match':
+                found.update(range(int(run['first'], 16), int(run['last'], 16), PAGE))
+            else:
+                self.assertEqual(run['verdict'], 'unrecorded', run)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(found, set(pages))
+
+    def need(self, name):
+        if not os.path.exists(PROGRAMS[name]):
+            self.skipTest(f'no prog-{name}: $VIOMMU_GUEST_PROGRAMS does not name tests/vm/programs of a build')
+
+    def bind(self):
+        self.guest.must(f'echo vfio-pci >/sys/bus/pci/devices/0000:{BDF}/driver_override; '
+                        f'echo 0000:{BDF} >/sys/bus/pci/drivers_probe; rm -f /run/at.* /run/go.*')
