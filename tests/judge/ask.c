@@ -118,7 +118,7 @@ disagree(judge *self, uint64_t set, unsigned q, const question *ask, bool write,
 	fprintf(self->out, "#   %02x:%02x.%x %s of IOVA %#" PRIx64 "\n", viommu_sid_bus(unit_sid(ask->device)),
 		viommu_sid_device(unit_sid(ask->device)), viommu_sid_function(unit_sid(ask->device)),
 		directions[write], ask->iova);
-	fprintf(self->out, "#   walker: outcome %d, %s, fault %#x%s, GPA %#" PRIx64 ", page shift %u\n", (int) t->outcome,
+	fprintf(self->out, "#   walker: %s: %s, fault %#x%s, GPA %#" PRIx64 ", page shift %u\n", vtd_outcome_text(t->outcome),
 		ours->allowed ? "allowed" : "refused", (unsigned) ours->fault, ask->silent[write] ? " (FPD)" : "",
 		t->gpa.v, t->page_shift);
 	for (unsigned i = 0; i < t->n_steps; i++) {
