@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "json-list.h"
+#include "json-text.h"
 #include "render.h"
 
 static const char help[] =
@@ -180,20 +181,22 @@ find_devices(const viommu_target *target, GError **error)
 	return g_steal_pointer(&ret);
 }
 
-static json_t *
-device_json(const viommu_target *target, const viommu_pci_device *pci, const vtd_device *device)
+static void
+put_device(GString *out, const viommu_target *target, const viommu_pci_device *pci, const vtd_device *device)
 {
-	json_t *ret = viommu_device_json(&target->unit, device);
+	vtd_device shown = *device;
 
-	json_object_set_new(ret, "device", viommu_json_bdf(pci->sid));
-	json_object_set_new(ret, "source_id", viommu_json_bdf(device->sid));
-	json_object_set_new(ret, "bypassed", json_boolean(viommu_machine_bypassed(target->machine, pci->sid)));
-	json_object_set_new(ret, "root_bus", json_integer(pci->root));
-	json_object_set_new(ret, "vendor_id", viommu_json_hex(pci->vendor));
-	json_object_set_new(ret, "device_id", viommu_json_hex(pci->device));
-	json_object_set_new(ret, "class", json_string(pci->class_text));
-	json_object_set_new(ret, "id", json_string(pci->id));
-	return ret;
+	shown.sid = pci->sid;
+	viommu_jt_begin(out, NULL, '{');
+	viommu_put_device(out, &target->unit, &shown);
+	viommu_jt_bdf(out, "source_id", device->sid);
+	viommu_jt_bool(out, "bypassed", viommu_machine_bypassed(target->machine, pci->sid));
+	viommu_jt_int(out, "root_bus", pci->root);
+	viommu_jt_hex(out, "vendor_id", pci->vendor);
+	viommu_jt_hex(out, "device_id", pci->device);
+	viommu_jt_text(out, "class", pci->class_text);
+	viommu_jt_text(out, "id", pci->id);
+	viommu_jt_end(out, '}');
 }
 
 static json_t *
@@ -214,6 +217,7 @@ static gboolean
 print_json(const viommu_target *target, GError **error)
 {
 	g_autoptr(GArray) devices = find_devices(target, error);
+	g_autoptr(GString) text = g_string_new(NULL);
 	viommu_json_lists lists;
 
 	if (!devices)
@@ -223,9 +227,12 @@ print_json(const viommu_target *target, GError **error)
 		viommu_json_hex(target->registers->base), "registers", registers_json(target->registers), "contradictions",
 		contradictions_json(target)));
 	viommu_json_lists_next(&lists, "devices");
-	for (guint i = 0; i < devices->len; i++)
-		viommu_json_lists_put(&lists, device_json(target, &g_array_index(target->machine->pci, viommu_pci_device, i),
-			&g_array_index(devices, vtd_device, i)));
+	for (guint i = 0; i < devices->len; i++) {
+		g_string_truncate(text, 0);
+		put_device(text, target, &g_array_index(target->machine->pci, viommu_pci_device, i),
+			&g_array_index(devices, vtd_device, i));
+		viommu_json_lists_put_text(&lists, text->str);
+	}
 	viommu_json_lists_end(&lists);
 	return TRUE;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dump.h"
+#include "json-text.h"
 #include "render.h"
 #include "text.h"
 
@@ -22,16 +23,17 @@ typedef struct {
 	bool comma; /* JSON: the list that is being written has something in it */
 	vtd_table_entry entry; /* --entries: not yet shown, with those behind it that are the same */
 	unsigned times;
+	GString *text; /* JSON that is being made */
 	GError *error;
 } dump;
 
-/* Writes one element of the list that is open. Takes item. */
+/* Writes one element of the list that is open: what stands in d->text. */
 static void
-put_json(dump *d, json_t *item)
+put_text(dump *d)
 {
 	fputs(d->comma ? ",\n" : "\n", stdout);
-	json_dumpf(item, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-	json_decref(item);
+	fwrite(d->text->str, 1, d->text->len, stdout);
+	g_string_truncate(d->text, 0);
 	d->comma = true;
 }
 
@@ -67,28 +69,33 @@ owner_text(viommu_sid sid, bool scalable, uint32_t pasid)
 			: g_strdup(viommu_bdf_text(sid).text);
 }
 
-static json_t *
-place_json(const dump *d, const vtd_place *place)
+static void
+put_run(dump *d, const vtd_run *run)
 {
-	json_t *ret = json_pack("{s:o, s:o}", "device", viommu_json_bdf(place->sid), "iova", viommu_json_hex(place->iova.v));
+	GString *out = d->text;
 
-	if (d->target->unit.scalable)
-		json_object_set_new(ret, "pasid", json_integer(place->pasid));
-	return ret;
-}
-
-static json_t *
-run_json(const dump *d, const vtd_run *run)
-{
-	json_t *ret = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:o}", "kind", run_text(run->kind), "first",
-		viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last), "gpa",
-		viommu_json_hex(run->gpa.v), "prot", viommu_prot_text(run->read, run->write).text, "page_size",
-		viommu_json_hex(1ull << run->page_shift), "level", (int) run->level, "entry_gpa",
-		viommu_json_hex(run->entry.v), "entry", viommu_json_hex(run->raw));
-
-	if (run->kind == VTD_RUN_REPEATED)
-		json_object_set_new(ret, "same_as", place_json(d, &run->before));
-	return ret;
+	viommu_jt_begin(out, NULL, '{');
+	viommu_jt_word(out, "kind", run_text(run->kind));
+	viommu_jt_hex(out, "first", run->iova.first);
+	viommu_jt_hex(out, "last", run->iova.last);
+	viommu_jt_hex(out, "gpa", run->gpa.v);
+	viommu_jt_word(out, "prot", viommu_prot_text(run->read, run->write).text);
+	viommu_jt_hex(out, "page_size", 1ull << run->page_shift);
+	viommu_jt_int(out, "level", run->level);
+	viommu_jt_hex(out, "entry_gpa", run->entry.v);
+	viommu_jt_hex(out, "entry", run->raw);
+	if (run->kind == VTD_RUN_UNREADABLE)
+		viommu_jt_word(out, "why", viommu_page_status_text(run->status));
+	if (run->kind == VTD_RUN_REPEATED) {
+		viommu_jt_begin(out, "same_as", '{');
+		viommu_jt_bdf(out, "device", run->before.sid);
+		if (d->target->unit.scalable)
+			viommu_jt_int(out, "pasid", run->before.pasid);
+		viommu_jt_hex(out, "iova", run->before.iova.v);
+		viommu_jt_end(out, '}');
+	}
+	viommu_jt_end(out, '}');
+	put_text(d);
 }
 
 /* Where a run that is not mapped has its cause. */
@@ -120,7 +127,7 @@ show_run(const vtd_run *run, void *user)
 	if (run->kind == VTD_RUN_MAPPED)
 		d->bytes += size;
 	if (d->options->json) {
-		put_json(d, run_json(d, run));
+		put_run(d, run);
 		return;
 	}
 	printf("  0x%012" PRIx64 "-0x%012" PRIx64 "  %10s  %s  ", run->iova.first, run->iova.last,
@@ -147,15 +154,14 @@ flush_entry(dump *d)
 	if (times == 0)
 		return;
 	if (d->options->json) {
-		json_t *list = viommu_steps_json(&d->target->unit, &step, 1);
-		json_t *item = json_incref(json_array_get(list, 0));
-
-		json_decref(list);
-		json_object_set_new(item, "first", viommu_json_hex(entry->iova.first));
-		json_object_set_new(item, "last", viommu_json_hex(entry->iova.last));
+		viommu_jt_begin(d->text, NULL, '{');
+		viommu_put_step(d->text, &d->target->unit, &step);
+		viommu_jt_hex(d->text, "first", entry->iova.first);
+		viommu_jt_hex(d->text, "last", entry->iova.last);
 		if (times > 1)
-			json_object_set_new(item, "times", json_integer(times));
-		put_json(d, item);
+			viommu_jt_int(d->text, "times", times);
+		viommu_jt_end(d->text, '}');
+		put_text(d);
 		return;
 	}
 	printf("  0x%012" PRIx64 " %-10s GPA 0x%" PRIx64 ": 0x%016" PRIx64 " ", entry->iova.first, vtd_step_name(&step),
@@ -218,20 +224,23 @@ show_tables(dump *d, const vtd_device *device)
 		printf("  %s in %s runs\n", viommu_size_text(d->bytes - bytes).text, viommu_count_text(d->n_runs - runs).text);
 }
 
+static void
+put_comma_between_devices(dump *d)
+{
+	fputs(d->n_devices++ ? ",\n" : "\n", stdout);
+}
+
 /* Opens the object of a device and its list; the runs follow. */
 static void
 open_json(dump *d, const vtd_device *device, const vtd_device *shared)
 {
-	json_t *item = viommu_device_json(&d->target->unit, device);
-	char *text;
-
+	viommu_jt_begin(d->text, NULL, '{');
+	viommu_put_device(d->text, &d->target->unit, device);
 	if (shared)
-		json_object_set_new(item, "same_table_as", viommu_json_bdf(shared->sid));
-	text = json_dumps(item, JSON_COMPACT | JSON_ENSURE_ASCII);
-	printf("%s%.*s,\"%s\":[", d->n_devices > 1 ? ",\n" : "\n", (int) strlen(text) - 1, text,
-		d->options->entries ? "entries" : "runs");
-	free(text);
-	json_decref(item);
+		viommu_jt_bdf(d->text, "same_table_as", shared->sid);
+	viommu_jt_begin(d->text, d->options->entries ? "entries" : "runs", '[');
+	fwrite(d->text->str, 1, d->text->len, stdout);
+	g_string_truncate(d->text, 0);
 	d->comma = false;
 }
 
@@ -243,12 +252,13 @@ show_entries(const vtd_device *device, void *user)
 
 	if (d->error)
 		return;
-	d->n_devices++;
 	if (d->options->json) {
+		put_comma_between_devices(d);
 		open_json(d, device, shared);
 	} else {
 		g_autofree char *label = viommu_device_label(d->target->machine, device->sid);
 
+		d->n_devices++;
 		printf("\n%s%s%s: ", viommu_tone_on(VIOMMU_STRONG), label, viommu_tone_off(VIOMMU_STRONG));
 		viommu_render_device(stdout, device);
 		putchar('\n');
@@ -263,6 +273,37 @@ show_entries(const vtd_device *device, void *user)
 }
 
 static void
+put_pasid_finding(dump *d, const vtd_device *device, const vtd_pasid_finding *finding)
+{
+	GString *out = d->text;
+
+	viommu_jt_begin(out, NULL, '{');
+	viommu_jt_bdf(out, "device", device->sid);
+	viommu_jt_word(out, "outcome", run_text(finding->kind));
+	viommu_jt_begin(out, "steps", '[');
+	viommu_jt_end(out, ']');
+	viommu_jt_int(out, "pasid_first", finding->first);
+	viommu_jt_int(out, "pasid_last", finding->last);
+	viommu_jt_hex(out, "table", finding->table.v);
+	if (finding->entry.v)
+		viommu_jt_hex(out, "entry_gpa", finding->entry.v);
+	if (finding->kind == VTD_RUN_UNREADABLE)
+		viommu_jt_word(out, "why", viommu_page_status_text(finding->status));
+	if (finding->kind == VTD_RUN_REPEATED) {
+		viommu_jt_begin(out, "same_as", '{');
+		viommu_jt_bdf(out, "device", finding->before.sid);
+		viommu_jt_int(out, "pasid", finding->before.pasid);
+		viommu_jt_end(out, '}');
+	}
+	viommu_jt_begin(out, d->options->entries ? "entries" : "runs", '[');
+	viommu_jt_end(out, ']');
+	viommu_jt_end(out, '}');
+	put_comma_between_devices(d);
+	fwrite(out->str, 1, out->len, stdout);
+	g_string_truncate(out, 0);
+}
+
+static void
 show_pasid_finding(const vtd_device *device, const vtd_pasid_finding *finding, void *user)
 {
 	dump *d = user;
@@ -270,19 +311,7 @@ show_pasid_finding(const vtd_device *device, const vtd_pasid_finding *finding, v
 	g_autofree char *before = owner_text(finding->before.sid, true, finding->before.pasid);
 
 	if (d->options->json) {
-		json_t *item = json_pack("{s:o, s:s, s:o, s:i, s:i, s:o}", "device", viommu_json_bdf(device->sid), "outcome",
-			run_text(finding->kind), "steps", json_array(), "pasid_first", (int) finding->first, "pasid_last",
-			(int) finding->last, "table", viommu_json_hex(finding->table.v));
-
-		if (finding->entry.v)
-			json_object_set_new(item, "entry_gpa", viommu_json_hex(finding->entry.v));
-		if (finding->kind == VTD_RUN_REPEATED)
-			json_object_set_new(item, "same_as", json_pack("{s:o, s:i}", "device", viommu_json_bdf(finding->before.sid),
-				"pasid", (int) finding->before.pasid));
-		json_object_set_new(item, d->options->entries ? "entries" : "runs", json_array());
-		printf(d->n_devices++ ? ",\n" : "\n");
-		json_dumpf(item, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-		json_decref(item);
+		put_pasid_finding(d, device, finding);
 		return;
 	}
 	d->n_devices++;
@@ -346,7 +375,8 @@ viommu_dump_tables(const viommu_target *target, const viommu_dump_options *optio
 {
 	g_autoptr(GHashTable) done = vtd_tables_new(g_free);
 	g_autoptr(vtd_memo) memo = vtd_memo_new();
-	dump d = { .target = target, .options = options, .done = done, .budget = VTD_DEFAULT_BUDGET };
+	g_autoptr(GString) text = g_string_new(NULL);
+	dump d = { .target = target, .options = options, .done = done, .budget = VTD_DEFAULT_BUDGET, .text = text };
 	json_t *qemu;
 
 	d.budget.memo = memo;

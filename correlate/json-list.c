@@ -4,28 +4,72 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAGS (JSON_INDENT(2) | JSON_ENSURE_ASCII)
+/* The items of the lists stand at this depth. */
+#define DEPTH 2
 
-/* A newline of the text is one of its layout: in a string it would be escaped. */
 static void
-print_indented(FILE *out, const char *text, const char *indent)
+newline(FILE *out, unsigned depth)
 {
-	for (;;) {
-		size_t len = strcspn(text, "\n");
+	fputc('\n', out);
+	for (unsigned i = 0; i < depth; i++)
+		fputs("  ", out);
+}
 
-		fputs(indent, out);
-		fwrite(text, 1, len, out);
-		if (!text[len])
-			return;
-		fputc('\n', out);
-		text += len + 1;
+/* From a quote to behind the one that ends the string. */
+static const char *
+print_string(FILE *out, const char *at)
+{
+	const char *from = at++;
+
+	while (*at != '"')
+		at += *at == '\\' ? 2 : 1;
+	fwrite(from, 1, (size_t) (++at - from), out);
+	return at;
+}
+
+/* Compact JSON, laid out. */
+static void
+print_indented(FILE *out, const char *at)
+{
+	unsigned depth = DEPTH;
+
+	while (*at) {
+		switch (*at) {
+		case '"':
+			at = print_string(out, at);
+			continue;
+		case '{':
+		case '[':
+			fputc(*at, out);
+			if (at[1] == '}' || at[1] == ']')
+				fputc(*++at, out);
+			else
+				newline(out, ++depth);
+			break;
+		case '}':
+		case ']':
+			newline(out, --depth);
+			fputc(*at, out);
+			break;
+		case ',':
+			fputc(',', out);
+			newline(out, depth);
+			break;
+		case ':':
+			fputs(": ", out);
+			break;
+		default:
+			fputc(*at, out);
+			break;
+		}
+		at++;
 	}
 }
 
 void
 viommu_json_lists_begin(viommu_json_lists *ret, FILE *out, json_t *head)
 {
-	char *text = json_dumps(head, FLAGS);
+	char *text = json_dumps(head, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 
 	*ret = (viommu_json_lists){ .out = out };
 	fwrite(text, 1, strlen(text) - strlen("\n}"), out);
@@ -50,13 +94,21 @@ viommu_json_lists_next(viommu_json_lists *self, const char *name)
 }
 
 void
+viommu_json_lists_put_text(viommu_json_lists *self, const char *text)
+{
+	if (self->any)
+		fputc(',', self->out);
+	newline(self->out, DEPTH);
+	print_indented(self->out, text);
+	self->any = true;
+}
+
+void
 viommu_json_lists_put(viommu_json_lists *self, json_t *item)
 {
-	char *text = json_dumps(item, FLAGS);
+	char *text = json_dumps(item, JSON_COMPACT | JSON_ENSURE_ASCII);
 
-	fputs(self->any ? ",\n" : "\n", self->out);
-	print_indented(self->out, text, "    ");
-	self->any = true;
+	viommu_json_lists_put_text(self, text);
 	free(text);
 	json_decref(item);
 }

@@ -21,6 +21,8 @@ typedef struct {
 void viommu_json_lists_begin(viommu_json_lists *ret, FILE *out, json_t *head);
 /* Begins a list, and ends the one before. */
 void viommu_json_lists_next(viommu_json_lists *self, const char *name);
+/* One item, as compact JSON. */
+void viommu_json_lists_put_text(viommu_json_lists *self, const char *text);
 /* Takes item. */
 void viommu_json_lists_put(viommu_json_lists *self, json_t *item);
 void viommu_json_lists_end(viommu_json_lists *self);

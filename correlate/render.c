@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "json-text.h"
 #include "text.h"
 
 static const char *
@@ -97,37 +98,52 @@ viommu_render_steps(FILE *out, const vtd_unit *unit, const vtd_step *steps, unsi
 	}
 }
 
-json_t *
-viommu_steps_json(const vtd_unit *unit, const vtd_step *steps, unsigned n)
+void
+viommu_put_step(GString *out, const vtd_unit *unit, const vtd_step *step)
 {
-	json_t *ret = json_array();
+	vtd_field_value fields[VTD_MAX_FIELDS];
+	unsigned n = vtd_step_fields(unit, step, fields);
 
-	for (unsigned i = 0; i < n; i++) {
-		const vtd_step *step = &steps[i];
-		vtd_field_value fields[VTD_MAX_FIELDS];
-		unsigned n_fields = vtd_step_fields(unit, step, fields);
-		json_t *item = json_object(), *decoded = json_object();
-
-		json_object_set_new_nocheck(item, "step", json_string_nocheck(vtd_step_name(step)));
-		json_object_set_new_nocheck(item, "table", viommu_json_hex(step->table.v));
-		json_object_set_new_nocheck(item, "index", json_integer(step->index));
-		json_object_set_new_nocheck(item, "entry_gpa", viommu_json_hex(step->entry.v));
-		if (step->words) {
-			json_t *raw = json_array();
-
-			for (unsigned k = 0; k < step->words; k++)
-				json_array_append_new(raw, viommu_json_hex(step->raw[k]));
-			json_object_set_new(item, "entry", raw);
-		} else {
-			json_object_set_new(item, "unreadable", json_string(viommu_page_status_text(step->status)));
-		}
-		for (unsigned k = 0; k < n_fields; k++)
-			json_object_set_new_nocheck(decoded, fields[k].name,
-				fields[k].wide ? viommu_json_hex(fields[k].value) : json_integer((json_int_t) fields[k].value));
-		json_object_set_new(item, "fields", decoded);
-		json_array_append_new(ret, item);
+	viommu_jt_word(out, "step", vtd_step_name(step));
+	viommu_jt_hex(out, "table", step->table.v);
+	viommu_jt_int(out, "index", step->index);
+	viommu_jt_hex(out, "entry_gpa", step->entry.v);
+	if (step->words) {
+		viommu_jt_begin(out, "entry", '[');
+		for (unsigned i = 0; i < step->words; i++)
+			viommu_jt_hex(out, NULL, step->raw[i]);
+		viommu_jt_end(out, ']');
+	} else {
+		viommu_jt_word(out, "unreadable", viommu_page_status_text(step->status));
 	}
-	return ret;
+	viommu_jt_begin(out, "fields", '{');
+	for (unsigned i = 0; i < n; i++)
+		if (fields[i].wide)
+			viommu_jt_hex(out, fields[i].name, fields[i].value);
+		else
+			viommu_jt_int(out, fields[i].name, fields[i].value);
+	viommu_jt_end(out, '}');
+}
+
+static void
+put_steps(GString *out, const char *name, const vtd_unit *unit, const vtd_step *steps, unsigned n)
+{
+	viommu_jt_begin(out, name, '[');
+	for (unsigned i = 0; i < n; i++) {
+		viommu_jt_begin(out, NULL, '{');
+		viommu_put_step(out, unit, &steps[i]);
+		viommu_jt_end(out, '}');
+	}
+	viommu_jt_end(out, ']');
+}
+
+static json_t *
+steps_json(const vtd_unit *unit, const vtd_step *steps, unsigned n)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	put_steps(text, NULL, unit, steps, n);
+	return viommu_jt_load(text);
 }
 
 void
@@ -176,7 +192,7 @@ viommu_translation_json(const vtd_unit *unit, const vtd_translation *walk)
 {
 	json_t *ret = json_pack("{s:o, s:s, s:o, s:o, s:o}", "iova", viommu_json_hex(walk->iova.v), "outcome",
 		vtd_outcome_text(walk->outcome), "read", answer_json(walk, &walk->read), "write",
-		answer_json(walk, &walk->write), "steps", viommu_steps_json(unit, walk->steps, walk->n_steps));
+		answer_json(walk, &walk->write), "steps", steps_json(unit, walk->steps, walk->n_steps));
 
 	if (walk->read.allowed || walk->write.allowed) {
 		json_object_set_new(ret, "gpa", viommu_json_hex(walk->gpa.v));
@@ -221,27 +237,39 @@ viommu_render_device(FILE *out, const vtd_device *device)
 	fprintf(out, "%s", vtd_outcome_text(device->outcome));
 }
 
+void
+viommu_put_device(GString *out, const vtd_unit *unit, const vtd_device *device)
+{
+	const char *remark = vtd_device_remark(unit, device);
+
+	viommu_jt_bdf(out, "device", device->sid);
+	viommu_jt_word(out, "outcome", vtd_outcome_text(device->outcome));
+	put_steps(out, "steps", unit, device->steps, device->n_steps);
+	if (remark)
+		viommu_jt_word(out, "remark", remark);
+	if (device->scalable && device->n_steps > 2)
+		viommu_jt_int(out, "pasid", device->pasid);
+	if (device->outcome == VTD_FAULTS) {
+		viommu_jt_int(out, "fault_reason", device->fault);
+		viommu_jt_word(out, "fault_text", vtd_fault_text(device->fault));
+	}
+	if (device->outcome == VTD_TRANSLATES || device->outcome == VTD_PASS_THROUGH)
+		viommu_jt_int(out, "domain", device->did);
+	if (device->outcome != VTD_TRANSLATES)
+		return;
+	viommu_jt_hex(out, "table", device->table.v);
+	viommu_jt_int(out, "levels", device->levels);
+	viommu_jt_int(out, "input_bits", device->input_bits);
+	viommu_jt_word(out, "stage", stage_text(device->stage));
+}
+
 json_t *
 viommu_device_json(const vtd_unit *unit, const vtd_device *device)
 {
-	json_t *ret = json_pack("{s:o, s:s, s:o}", "device", viommu_json_bdf(device->sid), "outcome",
-		vtd_outcome_text(device->outcome), "steps", viommu_steps_json(unit, device->steps, device->n_steps));
+	g_autoptr(GString) text = g_string_new(NULL);
 
-	if (vtd_device_remark(unit, device))
-		json_object_set_new(ret, "remark", json_string(vtd_device_remark(unit, device)));
-	if (device->scalable && device->n_steps > 2)
-		json_object_set_new(ret, "pasid", json_integer(device->pasid));
-	if (device->outcome == VTD_FAULTS) {
-		json_object_set_new(ret, "fault_reason", json_integer(device->fault));
-		json_object_set_new(ret, "fault_text", json_string(vtd_fault_text(device->fault)));
-	}
-	if (device->outcome == VTD_TRANSLATES || device->outcome == VTD_PASS_THROUGH)
-		json_object_set_new(ret, "domain", json_integer(device->did));
-	if (device->outcome == VTD_TRANSLATES) {
-		json_object_set_new(ret, "table", viommu_json_hex(device->table.v));
-		json_object_set_new(ret, "levels", json_integer(device->levels));
-		json_object_set_new(ret, "input_bits", json_integer(device->input_bits));
-		json_object_set_new(ret, "stage", json_string(stage_text(device->stage)));
-	}
-	return ret;
+	viommu_jt_begin(text, NULL, '{');
+	viommu_put_device(text, unit, device);
+	viommu_jt_end(text, '}');
+	return viommu_jt_load(text);
 }

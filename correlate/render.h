@@ -22,7 +22,8 @@ char *viommu_device_label(const viommu_machine *machine, viommu_sid sid);
 void viommu_render_steps(FILE *out, const vtd_unit *unit, const vtd_step *steps, unsigned n, int blame);
 /* "R=1  W=1  ADDR=0x… (page)": the fields of one entry, no newline. */
 void viommu_render_fields(FILE *out, const vtd_unit *unit, const vtd_step *step);
-json_t *viommu_steps_json(const vtd_unit *unit, const vtd_step *steps, unsigned n);
+/* The members of one entry's object in JSON: json-text.h. */
+void viommu_put_step(GString *out, const vtd_unit *unit, const vtd_step *step);
 
 /* "refused, fault reason 6: no read permission (level 1)", "allowed". */
 void viommu_render_answer(FILE *out, const char *what, const vtd_translation *walk, const vtd_answer *answer);
@@ -31,6 +32,8 @@ json_t *viommu_translation_json(const vtd_unit *unit, const vtd_translation *wal
 /* What a device's root and context entries come to, in one line without newline:
  * "domain 2, second stage at GPA 0x…, 3 levels (39 bits)". */
 void viommu_render_device(FILE *out, const vtd_device *device);
+/* The members of its object in JSON, and the object. */
+void viommu_put_device(GString *out, const vtd_unit *unit, const vtd_device *device);
 json_t *viommu_device_json(const vtd_unit *unit, const vtd_device *device);
 
 #endif
