@@ -38,19 +38,20 @@ class Guest:
 
     def __init__(self, *, kernel=None, modules=None, qemu=None, memory='4G', smp=1,
                  iommu=DEFAULT_IOMMU, devices=DEFAULT_DEVICES, append='', cmdline=DEFAULT_APPEND,
-                 qemu_args=(), programs=None, accel=None, system=True, progress=None):
+                 qemu_args=(), programs=None, files=None, accel=None, system=True, progress=None):
         """`qemu`: a program, or 'qemu-10'; `kernel`: see kernel.find().
         `iommu`: properties of intel-iommu, or None for a QEMU without one.
         `append` is added to the kernel command line; `cmdline` replaces it.
         `system=False`: a QEMU that halts at once, for what needs no Linux.
         `programs`: static files for the guest's /bin, default viommu-probe.
+        `files`: {path in the guest: path on the host}.
         `progress`: called with a line of text now and then."""
         self._say = progress or (lambda text: None)
         self.qmp = self._control = self._process = None
         self.dir = cleanup.temp_dir()
         try:
             self._start(kernel, modules, qemus.find(qemu), memory, smp, iommu, devices,
-                        f'{cmdline} {append}'.strip(), qemu_args, programs, accel, system)
+                        f'{cmdline} {append}'.strip(), qemu_args, programs, files, accel, system)
         except BaseException:
             self.close()
             raise
@@ -59,7 +60,7 @@ class Guest:
         return os.path.join(self.dir, name)
 
     def _start(self, kernel, modules, qemu, memory, smp, iommu, devices, append, qemu_args,
-               programs, accel, system):
+               programs, files, accel, system):
         self.console = self._path('console.log')
         self.record = self._path('record.jsonl')
         self.target = 'unix:' + self._path('qmp.sock')
@@ -69,7 +70,7 @@ class Guest:
             if programs is None:
                 probe = find_probe()
                 programs = [probe] if probe else []
-            initramfs.build(self.kernel, self._path('initramfs'), programs)
+            initramfs.build(self.kernel, self._path('initramfs'), programs, files=files)
             accel = accel or accelerators.choose(qemu, self.kernel.image)
             argv += ['-kernel', self.kernel.image, '-initrd', self._path('initramfs'), '-append', append]
         else:

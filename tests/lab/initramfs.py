@@ -140,9 +140,10 @@ def _busybox():
     return data
 
 
-def build(kernel, path, programs=(), modules=MODULES):
+def build(kernel, path, programs=(), modules=MODULES, files=None):
     """Writes the initramfs of a kernel.Kernel to `path`.  `programs` are files
-    of the host (static) that appear in the guest's /bin."""
+    of the host (static) that appear in the guest's /bin. `files`:
+    {path in the guest: path on the host}."""
     archive = Cpio()
     for name in ('proc', 'sys', 'dev', 'tmp', 'run', 'huge', 'huge1g'):
         archive.directory(name)
@@ -154,6 +155,9 @@ def build(kernel, path, programs=(), modules=MODULES):
     for program in programs:
         with open(program, 'rb') as handle:
             archive.file('bin/' + os.path.basename(program), handle.read())
+    for name, host in (files or {}).items():
+        with open(host, 'rb') as handle:
+            archive.file(name.lstrip('/'), handle.read())
     names = []
     if kernel.modules:
         for name, data in resolve_modules(kernel.modules, modules):
