@@ -186,6 +186,17 @@ read_signals(struct rec_loop *loop)
 
 /* ---- the loop ------------------------------------------------------------------------ */
 
+/* How long poll() may wait, in ms. */
+static int
+patience(struct rec_loop *loop)
+{
+	const uint64_t rest = recorder_rest(loop->recorder, record_clock_ns());
+
+	if (loop->queue->len > 0)
+		return RETRY_MS;
+	return rest > 0 ? (int) (rest / 1000000) + 1 : -1;
+}
+
 static void
 wait_for_something(struct rec_loop *loop)
 {
@@ -197,7 +208,7 @@ wait_for_something(struct rec_loop *loop)
 	/* A virtio-serial port that nobody has open says POLLHUP for as long as that
 	 * lasts: so the output is tried now and then, and not asked. */
 	(void) queue_flush(loop->queue);
-	(void) poll(fds, 2, loop->queue->len > 0 ? RETRY_MS : -1);
+	(void) poll(fds, 2, patience(loop));
 	if (fds[1].revents != 0)
 		rec_loop_look(loop);
 	if (fds[0].revents != 0)

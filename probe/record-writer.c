@@ -26,6 +26,12 @@ clock_ns(clockid_t clock)
 	return (uint64_t) now.tv_sec * 1000000000u + (uint64_t) now.tv_nsec;
 }
 
+uint64_t
+record_clock_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
 void
 record_begin(struct record_writer *ret, struct output *output)
 {
@@ -88,10 +94,12 @@ record_event_begin(struct record_writer *record, const char *event)
 	if (record->lost > 0 && strcmp(event, VIOMMU_EVENT_LOST) != 0)
 		tell_lost(record);
 	json = begin_line(record);
+	record->last_ns = clock_ns(CLOCK_MONOTONIC);
+	record->at_rest = false;
 	json_key(json, "seq");
 	json_uint(json, ++record->seq);
 	json_key(json, "time_ns");
-	json_uint(json, record->at_ns != 0 ? record->at_ns : clock_ns(CLOCK_MONOTONIC));
+	json_uint(json, record->at_ns != 0 ? record->at_ns : record->last_ns);
 	json_key(json, "event");
 	json_string(json, event);
 	return json;
@@ -288,6 +296,14 @@ void
 record_mark(struct record_writer *record, const char *name)
 {
 	add_string(record_event_begin(record, VIOMMU_EVENT_MARK), "name", name);
+	record_event_write(record);
+	record->at_rest = true;
+}
+
+void
+record_busy(struct record_writer *record)
+{
+	(void) record_event_begin(record, VIOMMU_EVENT_BUSY);
 	record_event_write(record);
 }
 

@@ -23,6 +23,8 @@ struct record_writer {
 	uint64_t seq;
 	struct queue *queue; /* where lines go that must not wait; or NULL: straight to the output */
 	uint64_t lost;       /* events refused by the queue and not yet told of */
+	uint64_t last_ns;    /* when the last event was begun, by CLOCK_MONOTONIC */
+	bool at_rest;        /* the last event was a mark */
 	uint64_t at_ns; /* when the events now written were seen; 0: at the call */
 	bool failed;
 };
@@ -50,11 +52,14 @@ void record_detach(struct record_writer *record, unsigned space, const char *bac
 void record_map(struct record_writer *record, unsigned space, const struct record_map *map);
 void record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err);
 void record_mark(struct record_writer *record, const char *name);
+/* After a mark: a call begins that may change what is mapped. */
+void record_busy(struct record_writer *record);
 void record_note(struct record_writer *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The parts of events that they have in common. */
 void record_add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size);
 void record_add_errno(struct json *json, int err);
 void record_add_extents(struct json *json, const struct extents *extents);
+uint64_t record_clock_ns(void);
 /* For events that only one recorder knows: begin, add keys, write. */
 struct json *record_event_begin(struct record_writer *record, const char *event);
 void record_event_write(struct record_writer *record);

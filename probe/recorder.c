@@ -8,6 +8,7 @@
 
 #include "rec-space.h"
 #include "sysfs.h"
+#include "viommu/record.h"
 
 void
 recorder_begin(struct recorder *ret, const struct rec_asks *asks, struct record_writer *record)
@@ -274,6 +275,23 @@ recorder_abandon(struct recorder *recorder, struct rec_pending *pending)
 	}
 }
 
+/* A reader takes a record that ends with the mark for complete, so it stands only
+ * where nothing waits for room in the queue, and a call that begins ends it before
+ * the kernel has changed anything. */
+uint64_t
+recorder_rest(struct recorder *recorder, uint64_t now_ns)
+{
+	struct record_writer *record = recorder->record;
+	const bool waiting = record->queue != NULL && record->queue->len > 0;
+
+	if (recorder->n_pending > 0 || waiting || record->seq == 0 || record->at_rest || record->failed)
+		return 0;
+	if (now_ns - record->last_ns < REC_REST_NS)
+		return record->last_ns + REC_REST_NS - now_ns;
+	record_mark(record, VIOMMU_MARK_REST);
+	return 0;
+}
+
 bool
 recorder_enter(struct recorder *recorder, struct rec_pending *pending, pid_t pid, int fd, uint32_t number,
 	uint64_t arg, const void *bytes, size_t size)
@@ -286,6 +304,8 @@ recorder_enter(struct recorder *recorder, struct rec_pending *pending, pid_t pid
 	*pending = (struct rec_pending){ .pid = pid, .file = file };
 	/* An argument that cannot be read is EFAULT for the kernel as well. */
 	(void) rec_decode(&pending->call, request, fd, arg, bytes, size);
+	if (recorder->record->at_rest)
+		record_busy(recorder->record);
 	return add_pending(recorder, pending);
 }
 

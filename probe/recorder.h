@@ -62,6 +62,9 @@ struct recorder {
 	uint64_t n_maps, n_unmaps, n_failed; /* what the program asked for */
 };
 
+/* After a second without events, and with no call in progress, a mark says so. */
+#define REC_REST_NS UINT64_C(1000000000)
+
 void recorder_begin(struct recorder *ret, const struct rec_asks *asks, struct record_writer *record);
 void recorder_free(struct recorder *recorder);
 
@@ -75,6 +78,10 @@ void recorder_exit(struct recorder *recorder, pid_t pid, const char *how);
 void recorder_watch(struct recorder *recorder, dev_t device, bool closed);
 /* Takes over what PID has open already, of which the beginning was not seen. */
 void recorder_adopt(struct recorder *recorder, pid_t pid);
+
+/* Writes the mark if it is time; returns how many ns that is away, or 0 when it
+ * is not going to be before something else happens. */
+uint64_t recorder_rest(struct recorder *recorder, uint64_t now_ns);
 
 /* An ioctl begins.  False when it is none of ours, and not looked at further.
  * BYTES of its argument are read by the caller: at most REC_ARG_MAX. */

@@ -22,6 +22,7 @@
 #define VIOMMU_EVENT_MAP "map"
 #define VIOMMU_EVENT_UNMAP "unmap"
 #define VIOMMU_EVENT_MARK "mark" /* a named moment, e.g. "held"                */
+#define VIOMMU_EVENT_BUSY "busy" /* a call has begun: the mark before is over   */
 #define VIOMMU_EVENT_LOST "lost" /* events are missing here                 */
 #define VIOMMU_EVENT_INVALIDATE "invalidate" /* L1 told its vIOMMU      */
 #define VIOMMU_EVENT_NOTE "note" /* text for people                         */
@@ -34,5 +35,7 @@
 
 /* Name of the mark that `viommu-probe map` sets once all mappings are made. */
 #define VIOMMU_MARK_HELD "held"
+/* `viommu-probe record`: nothing is going on. */
+#define VIOMMU_MARK_REST "rest"
 
 #endif

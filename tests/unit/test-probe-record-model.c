@@ -538,6 +538,39 @@ test_iommufd_same_numbers(struct fixture *f, gconstpointer data)
 		  "unmap 1 5000+2000 close, space 2 complete, map 2 5000+2000, attach 2 04.0 complete");
 }
 
+/* A mark where nothing goes on, once, until something does. */
+static void
+test_rest(struct fixture *f, gconstpointer data)
+{
+	const struct unmap_argument arg = { 24, 0, 0x1000, 0x1000 };
+	struct queue queue = { .output = &f->output, .limit = 65536 };
+	struct rec_pending pending;
+	uint64_t last;
+
+	(void) data;
+	g_assert_cmpuint(recorder_rest(&f->recorder, UINT64_MAX / 2), ==, 0); /* nothing yet */
+	set_container_up(f, 10, 1, 2);
+	map(f, 10, 3, 0x1000, 0x1000, 0);
+	last = f->record.last_ns;
+	g_assert_cmpuint(recorder_rest(&f->recorder, last + 1), ==, REC_REST_NS - 1);
+	begin(f, &pending, 10, 3, VFIO_IOMMU_UNMAP_DMA, 0x1000, &arg, sizeof arg);
+	g_assert_cmpuint(recorder_rest(&f->recorder, last + REC_REST_NS), ==, 0); /* a call */
+	recorder_leave(&f->recorder, &pending, -EINVAL, &arg, sizeof arg);
+	last = f->record.last_ns;
+	f->record.queue = &queue;
+	queue.len = 1;
+	g_assert_cmpuint(recorder_rest(&f->recorder, last + REC_REST_NS), ==, 0); /* not written yet */
+	queue.len = 0;
+	f->record.queue = NULL;
+	expect(f, ATTACHED ", map 1 1000+1000, unmap 1 1000+1000 EINVAL");
+	g_assert_cmpuint(recorder_rest(&f->recorder, last + REC_REST_NS), ==, 0);
+	g_assert_cmpuint(recorder_rest(&f->recorder, last + 9 * REC_REST_NS), ==, 0);
+	begin(f, &pending, 10, 3, VFIO_IOMMU_UNMAP_DMA, 0x1000, &arg, sizeof arg);
+	expect(f, ATTACHED ", map 1 1000+1000, unmap 1 1000+1000 EINVAL, mark, busy");
+	recorder_leave(&f->recorder, &pending, 0, &arg, sizeof arg);
+	expect(f, ATTACHED ", map 1 1000+1000, unmap 1 1000+1000 EINVAL, mark, busy, unmap 1 1000+1000");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -552,6 +585,7 @@ main(int argc, char **argv)
 		{ "/record-model/same-numbers", test_same_numbers },
 		{ "/record-model/new-container", test_new_container },
 		{ "/record-model/order", test_order },
+		{ "/record-model/rest", test_rest },
 		{ "/record-model/trouble", test_trouble },
 		{ "/record-model/adopted", test_adopted },
 		{ "/record-model/iommufd", test_iommufd },
