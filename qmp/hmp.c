@@ -174,3 +174,57 @@ viommu_hmp_parse_mtree(const char *text, GArray *ram, uint64_t *base, uint32_t *
 	}
 	return ram->len > 0;
 }
+
+/* The text between two quotation marks: at points behind the first. */
+static void
+copy_quoted(char *to, size_t size, const char *at)
+{
+	size_t len = strcspn(at, "\"\r\n");
+	g_autofree char *text = g_strndup(at, len);
+
+	viommu_copy_text(to, text, size);
+}
+
+/* "class Ethernet controller, addr 00:01.0, pci id 8086:10d3 (sub 8086:0000)" */
+static bool
+parse_class(const char *line, viommu_sid *sid)
+{
+	size_t len = strcspn(line, "\r\n");
+	const char *at = g_strstr_len(line, (gssize) len, ", addr ");
+	uint64_t bus, device, function;
+
+	if (!at)
+		return false;
+	at += strlen(", addr ");
+	if (!take_hex(&at, &bus) || !take_word(&at, ":") || !take_hex(&at, &device) || !take_word(&at, ".") ||
+		!take_hex(&at, &function) || !take_word(&at, ", pci id ") || bus > 0xff || device > 0x1f || function > 7)
+		return false;
+	*sid = viommu_sid_make((unsigned) bus, (unsigned) device, (unsigned) function);
+	return true;
+}
+
+bool
+viommu_hmp_parse_qtree(const char *text, viommu_hmp_device_visitor visit, void *user)
+{
+	char driver[64] = "", host[32] = "";
+	bool tree = false;
+
+	for (; *text; text = next_line(text)) {
+		const char *at = text + strspn(text, " ");
+		viommu_sid sid;
+
+		tree |= g_str_has_prefix(at, "bus: ");
+		if (take_word(&at, "dev: ")) {
+			g_autofree char *type = g_strndup(at, strcspn(at, ",\r\n"));
+
+			viommu_copy_text(driver, type, sizeof(driver));
+			host[0] = '\0';
+		} else if (take_word(&at, "host = \"")) {
+			copy_quoted(host, sizeof(host), at);
+		} else if (take_word(&at, "class ") && *driver && parse_class(at, &sid)) {
+			visit(sid, driver, strcmp(driver, "vfio-pci") == 0 ? host : "", user);
+			driver[0] = '\0';
+		}
+	}
+	return tree;
+}

@@ -23,4 +23,10 @@ bool viommu_hmp_parse_mtree(const char *text, GArray *ram, uint64_t *base, uint3
 /* "gpa2hva 0xGPA": the address in the QEMU process. */
 bool viommu_hmp_parse_gpa2hva(const char *text, viommu_hva *hva);
 
+/* "info qtree": calls visit for each PCI device with its source id (buses are numbered as
+ * the guest did), its QOM type, and for vfio-pci the device of the host ("" for others).
+ * Returns false when the text is no such tree. */
+typedef void (*viommu_hmp_device_visitor)(viommu_sid sid, const char *driver, const char *host, void *user);
+bool viommu_hmp_parse_qtree(const char *text, viommu_hmp_device_visitor visit, void *user);
+
 #endif

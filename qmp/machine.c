@@ -108,6 +108,18 @@ viommu_machine_pci_at(const viommu_machine *self, viommu_sid sid)
 	return device_at(self, up_to_date(self)->at[sid.v]);
 }
 
+void
+viommu_machine_set_driver(viommu_machine *self, viommu_sid sid, const char *driver, const char *host)
+{
+	uint32_t place = up_to_date(self)->at[sid.v];
+	viommu_pci_device *device = place ? &g_array_index(self->pci, viommu_pci_device, place - 1) : NULL;
+
+	if (!device)
+		return;
+	viommu_copy_text(device->driver, driver, sizeof(device->driver));
+	viommu_copy_text(device->host, host, sizeof(device->host));
+}
+
 const viommu_pci_device *
 viommu_machine_bridge_to(const viommu_machine *self, uint8_t bus)
 {
@@ -142,10 +154,10 @@ viommu_machine_to_json(const viommu_machine *self)
 	for (guint i = 0; i < self->pci->len; i++) {
 		const viommu_pci_device *device = &g_array_index(self->pci, viommu_pci_device, i);
 
-		json_array_append_new(pci, json_pack("{s:i, s:i, s:i, s:i, s:s, s:s, s:b, s:i, s:i}", "sid", device->sid.v,
-			"vendor", device->vendor, "device", device->device, "class", device->class_code, "id", device->id,
-			"class_text", device->class_text, "bridge", device->bridge, "secondary", device->secondary, "root",
-			device->root));
+		json_array_append_new(pci, json_pack("{s:i, s:i, s:i, s:i, s:s, s:s, s:b, s:i, s:i, s:s, s:s}", "sid",
+			device->sid.v, "vendor", device->vendor, "device", device->device, "class", device->class_code, "id",
+			device->id, "class_text", device->class_text, "bridge", device->bridge, "secondary",
+			device->secondary, "root", device->root, "driver", device->driver, "host", device->host));
 	}
 	for (guint i = 0; i < self->bypass->len; i++)
 		json_array_append_new(bypass, json_integer(g_array_index(self->bypass, uint8_t, i)));
@@ -205,6 +217,8 @@ viommu_machine_add_pci(viommu_machine *self, const json_t *item)
 	viommu_pci_device device = { .bridge = json_is_true(json_object_get(item, "bridge")) };
 	const char *id = json_string_value(json_object_get(item, "id"));
 	const char *text = json_string_value(json_object_get(item, "class_text"));
+	const char *driver = json_string_value(json_object_get(item, "driver"));
+	const char *host = json_string_value(json_object_get(item, "host"));
 	json_int_t sid, vendor, dev, class_code, secondary, root;
 
 	if (!json_is_object(item) || !get_int(item, "sid", 0xffff, &sid) || !get_int(item, "vendor", 0xffff, &vendor) ||
@@ -219,6 +233,8 @@ viommu_machine_add_pci(viommu_machine *self, const json_t *item)
 	device.root = (uint8_t) root;
 	viommu_copy_text(device.id, id ? id : "", sizeof(device.id));
 	viommu_copy_text(device.class_text, text ? text : "", sizeof(device.class_text));
+	viommu_copy_text(device.driver, driver ? driver : "", sizeof(device.driver));
+	viommu_copy_text(device.host, host ? host : "", sizeof(device.host));
 	g_array_append_val(self->pci, device);
 	return true;
 }

@@ -19,6 +19,9 @@ char *viommu_machine_run_state(viommu_monitor *monitor, GError **error);
 /* Appends one device in the form of the snapshot's JSON; false when it is not one. */
 bool viommu_machine_add_pci(viommu_machine *self, const json_t *item);
 
+/* What drives a device in QEMU; a device that is not known is passed over. */
+void viommu_machine_set_driver(viommu_machine *self, viommu_sid sid, const char *driver, const char *host);
+
 /* The bridge that has this bus behind it, NULL if none has. */
 const viommu_pci_device *viommu_machine_bridge_to(const viommu_machine *self, uint8_t bus);
 

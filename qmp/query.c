@@ -214,6 +214,23 @@ query_pci(viommu_machine *self, viommu_monitor *monitor, GError **error)
 	return ok || bad_answer("query-pci", error);
 }
 
+static void
+on_driver(viommu_sid sid, const char *driver, const char *host, void *user)
+{
+	viommu_machine_set_driver(user, sid, driver, host);
+}
+
+/* query-pci does not say which of QEMU's devices stands behind a source id. */
+static gboolean
+query_drivers(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	g_autofree char *text = viommu_monitor_hmp(monitor, "info qtree", error);
+
+	if (!text)
+		return FALSE;
+	return viommu_hmp_parse_qtree(text, on_driver, self) || bad_answer("info qtree", error);
+}
+
 /* A property that may not exist in this QEMU; NULL then. */
 static json_t *
 get_property(viommu_monitor *monitor, const char *path, const char *name)
@@ -278,7 +295,7 @@ viommu_machine_query(viommu_monitor *monitor, GError **error)
 	g_free(self->iommu_path);
 	self->iommu_path = g_steal_pointer(&path);
 	if (!query_properties(self, monitor, error) || !query_pci(self, monitor, error) ||
-		!query_bypass(self, monitor, error))
+		!query_drivers(self, monitor, error) || !query_bypass(self, monitor, error))
 		return NULL;
 	sort_properties(self);
 	mtree = viommu_monitor_hmp(monitor, "info mtree -f", error);

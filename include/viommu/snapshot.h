@@ -31,6 +31,8 @@ typedef struct {
 	uint16_t class_code; /* base class << 8 | subclass */
 	char id[64];         /* QEMU's id= of the device, may be empty; text from QEMU */
 	char class_text[64]; /* text from QEMU */
+	char driver[64];     /* QOM type, "vfio-pci"; empty when it is not known */
+	char host[32];       /* of vfio-pci: the host's device, "0000:03:00.0"; may be empty */
 	bool bridge;
 	uint8_t secondary; /* bus behind the bridge */
 	uint8_t root;      /* number of the root bus that it hangs from */

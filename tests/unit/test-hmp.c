@@ -325,6 +325,39 @@ test_gpa2hva(void)
 		}
 }
 
+static void
+add_device_line(viommu_sid sid, const char *driver, const char *host, void *user)
+{
+	g_string_append_printf(user, "%02x:%02x.%x %s %s\n", viommu_sid_bus(sid), sid.v >> 3 & 31, sid.v & 7, driver, host);
+}
+
+static void
+test_qtree(void)
+{
+	static const char by_hand[] = "bus: main-system-bus\n  dev: vfio-pci, id \"v0\"\n    host = \"0000:03:00.1\"\n"
+				      "    class Class 0200, addr 12:1f.7, pci id 8086:10d3 (sub 0000:0000)\n"
+				      "    class Class 0200, addr 13:00.0, pci id 8086:10d3 (sub 0000:0000)\n"
+				      "  dev: x, id \"\"\n    host = \"no\"\n    class A, addr 20:00.8, pci id 1:2\n"
+				      "    class A, addr 00:00.0, pci id 1:2";
+	g_autoptr(GString) got = g_string_new(NULL);
+	g_autofree char *old = fixture("qtree-qemu-7.2.22.txt");
+	g_autofree char *new = fixture("qtree-qemu-10.0.2.txt");
+	g_autofree char *both = g_strconcat(old, new, NULL);
+
+	g_assert_true(viommu_hmp_parse_qtree(both, add_device_line, got));
+	for (unsigned i = 0; i < 2; i++) {
+		static const char devices[] = "00:03.0 pcie-pci-bridge \n00:00.0 e1000 \n00:02.0 virtio-net-pci \n"
+					      "00:01.0 pcie-root-port \n00:00.0 nvme \n00:04.0 edu \n00:1f.3 ICH9-SMB \n"
+					      "00:1f.2 ich9-ahci \n00:1f.0 ICH9-LPC \n00:00.0 mch \n";
+		g_assert_true(g_str_has_prefix(got->str, devices));
+		g_string_erase(got, 0, strlen(devices));
+	}
+	g_assert_cmpstr(got->str, ==, "");
+	g_assert_true(viommu_hmp_parse_qtree(by_hand, add_device_line, got));
+	g_assert_cmpstr(got->str, ==, "12:1f.7 vfio-pci 0000:03:00.1\n00:00.0 x \n");
+	g_assert_false(viommu_hmp_parse_qtree("unknown command: 'info qtree'\n", add_device_line, got));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -336,5 +369,6 @@ main(int argc, char **argv)
 	g_test_add_func("/hmp/xp", test_xp);
 	g_test_add_func("/hmp/xp-garbled", test_xp_garbled);
 	g_test_add_func("/hmp/gpa2hva", test_gpa2hva);
+	g_test_add_func("/hmp/qtree", test_qtree);
 	return g_test_run();
 }
