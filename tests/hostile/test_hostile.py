@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every hostile image through every command: each has its finding, none takes long.
+
+Parts of the names of images as arguments run only those."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import traceback
+import unittest
+
+import expect
+from case import CASES
+from run import CLEAN, REJECTED, SANITIZED, SECONDS, VIOMMU, run
+
+import cases_contexts
+import cases_loops
+import cases_places
+import cases_shared
+
+import tap
+
+PARTS = ('queue', 'interrupts', 'faults')
+FORMATS = ('text', 'json')
+SLOWEST = 10
+
+
+class Runner:
+    """All runs over one image. figures: (seconds of CPU time, name of the image, command)."""
+
+    def __init__(self, name, directory):
+        self.name, self.directory = name, directory
+        self.case = CASES[name]()
+        self.figures = []
+        (directory / 'image').write_bytes(self.case.image.bytes())
+        (directory / 'record').write_bytes(self.case.record.bytes())
+
+    def one(self, command, form, *args, status=CLEAN):
+        done = run(command, '-s', 'image', *args, '--format', form, directory=self.directory)
+        self.figures.append((done.cpu, self.name, ' '.join(done.args)))
+        if done.status != status:
+            raise AssertionError(f'{done}\nwanted exit status {status}')
+        if status == CLEAN and done.err:
+            raise AssertionError(f'{done}\nhas something to say')
+        return done
+
+    def both(self, command, *args, status=CLEAN):
+        """(text, JSON) of a command in both formats, which end alike."""
+        text, json = (self.one(command, form, *args, status=status) for form in FORMATS)
+        return text.out, json.json
+
+    def rejected(self):
+        for command in (('dump',), ('dump', '--entries'), ('info',), ('walk', '00:04.0', '0'), ('verify', 'record')):
+            for form in FORMATS:
+                done = self.one(command[0], form, *command[1:], status=REJECTED)
+                expect.equal('stdout', done.out, '')
+                expect.contains(done.err, self.case.rejected)
+
+    def accepted(self):
+        case = self.case
+        text, json = self.both('dump')
+        expect.dump(case, text, json)
+        expect.entries(case, json, *self.both('dump', '--entries'))
+        for part in PARTS:
+            expect.part(case, part, *self.both('dump', f'--{part}'))
+        expect.info(case, *self.both('info'))
+        for probe in case.probes:
+            pasid = ['--pasid', str(probe[2])] if len(probe) > 2 else []
+            expect.walk(case, probe, *self.both('walk', probe[0], hex(probe[1]), *pasid))
+        expect.verify(case, *self.both('verify', 'record', status=case.verify[0]))
+
+
+def play(name):
+    """(figures, what went wrong or None) of an image."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix='viommu-hostile.'))
+    try:
+        runner = Runner(name, directory)
+        runner.rejected() if runner.case.rejected else runner.accepted()
+        return runner.figures, None
+    except Exception:
+        return [], traceback.format_exc()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@unittest.skipUnless(VIOMMU, 'VIOMMU is not set')
+class Image(unittest.TestCase):
+    """A test of each image is added below. They are played side by side, and asked one by one."""
+    wanted = []
+
+    @classmethod
+    def setUpClass(cls):
+        fork = multiprocessing.get_context('fork')
+        cls.pool = concurrent.futures.ProcessPoolExecutor(min(4, os.cpu_count()), fork)
+        cls.played = {name: cls.pool.submit(play, name) for name in cls.wanted}
+        cls.figures = []
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.pool.shutdown(cancel_futures=True)
+        print(f'# {len(cls.played)} images, {len(cls.figures)} runs{" with sanitizers" if SANITIZED else ""}, each '
+              f'within {SECONDS} s{"" if SANITIZED else " and 500 MiB"}; the slowest (CPU time):', file=sys.__stdout__)
+        for cpu, name, command in sorted(cls.figures, reverse=True)[:SLOWEST]:
+            print(f'#   {cpu:.2f} s  {name}: viommu {command}', file=sys.__stdout__, flush=True)
+
+    def play(self, name):
+        figures, trouble = self.played[name].result()
+        self.figures.extend(figures)
+        if trouble:
+            self.fail(trouble)
+
+
+class Number(unittest.TestCase):
+    def test_many(self):
+        """there are a hundred images"""
+        self.assertGreaterEqual(len(CASES), 100)
+
+
+def _add(name):
+    def test(self):
+        self.play(name)
+
+    setattr(Image, f'test_{name}', test)
+    if len(sys.argv) < 2 or any(word in f'__main__.Image.test_{name}' for word in sys.argv[1:]):
+        Image.wanted.append(name)
+
+
+for _name in CASES:
+    _add(_name)
+
+if __name__ == '__main__':
+    tap.main()
