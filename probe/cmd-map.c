@@ -94,17 +94,25 @@ map_and_record(struct map_run *run, const struct pci_facts *facts, struct output
 	const struct backend_kind *kind = run->backend->kind;
 	struct record_writer record;
 	const char *reason = "failed";
+	uint64_t close_ns;
 	int ret;
 
 	record_begin(&record, output);
 	run->record = &record;
 	record_header(&record, VIOMMU_SOURCE_MAP);
+	record.at_ns = run->open_ns;
 	record_attach(&record, run->backend->space, kind->record_name, facts->bdf, run->backend->group,
 		run->backend->ranges);
+	record.at_ns = 0;
+	witness_write(run->witness, &record);
 	ret = make_and_hold(run, &reason);
 	map_run_undo(run);
+	close_ns = record_clock_ns();
 	kind->close(run->backend);
+	record.at_ns = close_ns;
 	record_detach(&record, run->backend->space, kind->record_name, facts->bdf, run->backend->group);
+	record.at_ns = 0;
+	witness_write(run->witness, &record);
 	record_end(&record, reason);
 	if (run->n_failed > 0 || record.failed)
 		ret = -1;
@@ -136,11 +144,21 @@ open_and_map(const struct map_options *options, const struct pci_facts *facts, s
 
 	memory_unlimit_lock();
 	options->backend->load();
-	if (options->backend->open(&backend, facts, error) < 0)
+	/* Before the device is opened: its new context entry is announced, too. */
+	if (options->invalidations) {
+		run.witness = witness_open(error);
+		if (run.witness == NULL)
+			return -1;
+	}
+	run.open_ns = record_clock_ns();
+	if (options->backend->open(&backend, facts, error) < 0) {
+		witness_close(run.witness);
 		return -1;
+	}
 	ret = prepare_and_map(&run, facts, error);
 	map_run_free(&run);
 	backend.kind->close(&backend);
+	witness_close(run.witness);
 	return ret;
 }
 

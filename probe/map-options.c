@@ -37,6 +37,7 @@ static const char help[] =
 	"                      device and /dev/iommu                            [vfio]\n"
 	"      --bind          bind the device to vfio-pci first; put the old driver back\n"
 	"      --unmap-half    unmap every second mapping again before holding the rest\n"
+	"      --invalidations record what the kernel tells the IOMMU to forget, too\n"
 	"      --hold SECONDS  hold them so long and do not look at stdin\n"
 	"  -o, --output FILE   where the record goes: a new file, a virtio-serial port;\n"
 	"                      - is stdout                                       [-]\n"
@@ -57,6 +58,7 @@ enum {
 	OPT_BIND,
 	OPT_HOLD,
 	OPT_UNMAP_HALF,
+	OPT_INVALIDATIONS,
 	OPT_FORCE,
 };
 
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "hold", required_argument, NULL, OPT_HOLD },
 	{ "unmap-half", no_argument, NULL, OPT_UNMAP_HALF },
+	{ "invalidations", no_argument, NULL, OPT_INVALIDATIONS },
 	{ "output", required_argument, NULL, 'o' },
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "help", no_argument, NULL, 'h' },
@@ -125,6 +128,9 @@ take_option(struct map_options *options, int option, const char *arg)
 		return NULL;
 	case OPT_UNMAP_HALF:
 		options->unmap_half = true;
+		return NULL;
+	case OPT_INVALIDATIONS:
+		options->invalidations = true;
 		return NULL;
 	case OPT_FORCE:
 		options->force = true;

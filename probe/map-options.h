@@ -18,6 +18,7 @@ struct map_options {
 	const struct backend_kind *backend;
 	bool bind;
 	bool unmap_half;
+	bool invalidations;
 	bool force;
 	bool hold_given;
 	uint64_t hold_seconds;

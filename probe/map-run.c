@@ -53,8 +53,8 @@ map_run_prepare(struct map_run *run, struct probe_error *error)
 /* The pages may move until the kernel has pinned them, so only the second look
  * counts; the first shows whether they did. */
 static int
-record_made(struct map_run *run, const struct pattern_item *item, const struct buffer *buffer, int err,
-	const struct extents *before, struct extents *after)
+record_made(struct map_run *run, const struct pattern_item *item, const struct buffer *buffer,
+	uint64_t asked_ns, int err, const struct extents *before, struct extents *after)
 {
 	const struct record_map map = {
 		.iova = item->iova,
@@ -69,7 +69,10 @@ record_made(struct map_run *run, const struct pattern_item *item, const struct b
 
 	if (err == 0 && pagemap_read(buffer->addr, item->size, after) < 0)
 		return -1;
+	run->record->at_ns = asked_ns;
 	record_map(run->record, run->backend->space, &map);
+	run->record->at_ns = 0;
+	witness_write(run->witness, run->record);
 	if (err == 0 && after->unknown != NULL && !run->told_unknown) {
 		run->told_unknown = true;
 		probe_say("guest-physical addresses are not recorded: %s", after->unknown);
@@ -96,6 +99,7 @@ make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *e
 	const struct pattern_item *item = &run->pattern.item[i];
 	struct held_mapping *held = &run->held[i];
 	struct extents before = { 0 }, after = { 0 };
+	uint64_t asked_ns;
 	int ret, err;
 
 	if (buffer_alloc(&held->buffer, item, prng, error) < 0) {
@@ -108,12 +112,13 @@ make_one(struct map_run *run, size_t i, struct prng *prng, struct probe_error *e
 	}
 	held->iova = item->iova;
 	ret = pagemap_read(held->buffer.addr, item->size, &before);
+	asked_ns = record_clock_ns();
 	err = ret < 0 ? 0
 		      : run->backend->kind->map(
 				run->backend, item->iova, item->size, held->buffer.addr, item->prot);
 	held->mapped = ret == 0 && err == 0;
 	if (ret == 0)
-		ret = record_made(run, item, &held->buffer, err, &before, &after);
+		ret = record_made(run, item, &held->buffer, asked_ns, err, &before, &after);
 	if (err < 0) {
 		say_refused(run, item, -err);
 		run->n_failed++;
@@ -161,13 +166,17 @@ static void
 unmap_one(struct map_run *run, size_t i)
 {
 	struct held_mapping *held = &run->held[i];
-	uint64_t gone = 0;
+	uint64_t gone = 0, asked_ns;
 	int err;
 
 	if (!held->mapped)
 		return;
+	asked_ns = record_clock_ns();
 	err = run->backend->kind->unmap(run->backend, held->iova, held->buffer.size, &gone);
+	run->record->at_ns = asked_ns;
 	record_unmap(run->record, run->backend->space, held->iova, held->buffer.size, -err);
+	run->record->at_ns = 0;
+	witness_write(run->witness, run->record);
 	held->mapped = err < 0;
 	if (err < 0) {
 		probe_say("the kernel refused to unmap 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64 ": %s",

@@ -11,6 +11,7 @@
 #include "map-options.h"
 #include "pattern.h"
 #include "record-writer.h"
+#include "witness.h"
 
 struct held_mapping {
 	struct buffer buffer;
@@ -22,6 +23,8 @@ struct map_run {
 	const struct map_options *options;
 	struct backend *backend;
 	struct record_writer *record;
+	struct witness *witness; /* NULL: invalidations are not recorded */
+	uint64_t open_ns;        /* CLOCK_MONOTONIC: just before the device was opened */
 	struct pattern pattern;
 	struct held_mapping *held; /* one for each item of the pattern */
 	size_t n_failed;           /* maps and unmaps that the kernel refused */

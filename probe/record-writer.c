@@ -323,11 +323,19 @@ record_note(struct record_writer *record, const char *format, ...)
 void
 record_lost(struct record_writer *record, uint64_t count, const char *reason)
 {
+	record_lost_of(record, count, NULL, reason);
+}
+
+void
+record_lost_of(struct record_writer *record, uint64_t count, const char *event, const char *reason)
+{
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_LOST);
 
 	json_key(json, "count");
 	json_uint(json, count);
 	add_string(json, "reason", reason);
+	if (event != NULL)
+		add_string(json, "of", event);
 	record_event_write(record);
 }
 

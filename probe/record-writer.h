@@ -65,6 +65,8 @@ struct json *record_event_begin(struct record_writer *record, const char *event)
 void record_event_write(struct record_writer *record);
 /* COUNT: 0 when it is not known how many. */
 void record_lost(struct record_writer *record, uint64_t count, const char *reason);
+/* Nothing but events of this name is missing. */
+void record_lost_of(struct record_writer *record, uint64_t count, const char *event, const char *reason);
 /* Lets the queue, if there is one, run empty, waiting for the reader. */
 void record_drain(struct record_writer *record);
 void record_end(struct record_writer *record, const char *reason);

@@ -258,6 +258,7 @@ trace_engine_event(
 	case TRACE_TAG:
 	case TRACE_FLUSH:
 	case TRACE_FLUSH_NP:
+	case TRACE_FLUSH_ALL:
 	case TRACE_QI:
 		on_witness(engine, event);
 		break;

@@ -21,6 +21,7 @@ enum trace_kind {
 	TRACE_TAG,          /* cache_tag_assign: a device joins a domain, and its attach follows */
 	TRACE_FLUSH,        /* cache_tag_flush_range: what is no longer mapped */
 	TRACE_FLUSH_NP,     /* cache_tag_flush_range_np: what is newly mapped */
+	TRACE_FLUSH_ALL,    /* cache_tag_flush_all: a whole domain (6.10 to 6.12) */
 	TRACE_QI,           /* a descriptor for the invalidation queue */
 	TRACE_CALL,         /* an ioctl of VFIO or iommufd begins */
 	TRACE_RETURN,       /* any ioctl ends */
@@ -62,7 +63,7 @@ struct trace_event {
 		} call;
 		int64_t result;
 		uint64_t lost;            /* how many, 0 when the kernel does not say */
-		struct trace_flush flush; /* of TRACE_TAG only type, did and pasid */
+		struct trace_flush flush; /* of TRACE_TAG and TRACE_FLUSH_ALL only type, did and pasid */
 		struct trace_qi qi;
 	};
 };

@@ -35,6 +35,7 @@ const struct trace_wanted trace_wanted[] = {
 	{ "intel_iommu", "cache_tag_assign", TRACE_TAG, TRACE_OPTIONAL }, /* the cache tags: 6.10 */
 	{ "intel_iommu", "cache_tag_flush_range", TRACE_FLUSH, TRACE_INVALIDATION },
 	{ "intel_iommu", "cache_tag_flush_range_np", TRACE_FLUSH_NP, TRACE_INVALIDATION },
+	{ "intel_iommu", "cache_tag_flush_all", TRACE_FLUSH_ALL, TRACE_INVALIDATION },
 	{ "intel_iommu", "qi_submit", TRACE_QI, TRACE_INVALIDATION },
 	{ NULL, NULL, TRACE_LOST, TRACE_OPTIONAL },
 };
@@ -52,6 +53,7 @@ static const char *const field_names[][FIELDS_MAX + 1] = {
 	[TRACE_TAG] = { "iommu", "type", "domain_id", "pasid" },
 	[TRACE_FLUSH] = { "iommu", "type", "domain_id", "pasid", "start", "end", "addr", "pages" },
 	[TRACE_FLUSH_NP] = { "iommu", "type", "domain_id", "pasid", "start", "end", "addr", "pages" },
+	[TRACE_FLUSH_ALL] = { "iommu", "type", "domain_id", "pasid" },
 	[TRACE_QI] = { "iommu", "qw0", "qw1", "qw2", "qw3" },
 	[TRACE_CALL] = { "fd", "cmd" },
 	[TRACE_RETURN] = { "ret" },
@@ -292,6 +294,7 @@ decode_numbers(const struct source *source, struct trace_event *event)
 	case TRACE_TAG:
 	case TRACE_FLUSH:
 	case TRACE_FLUSH_NP:
+	case TRACE_FLUSH_ALL:
 		event->flush = (struct trace_flush){ .type = (uint16_t) value[1],
 			.did = (uint16_t) value[2],
 			.pasid = (uint32_t) value[3],

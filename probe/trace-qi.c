@@ -52,6 +52,21 @@ take_pages(struct trace_qi_fields *fields, uint64_t qw1)
 	fields->last = size != 0 ? fields->first + (size - 1) : UINT64_MAX;
 }
 
+/* A device's own cache.  With S, the lowest clear bit of the address says how
+ * many pages: everything below it and itself is within the range. */
+static void
+take_device_pages(struct trace_qi_fields *fields, uint64_t qw1, bool s)
+{
+	const uint64_t address = qw1 & ~0xfffull, filled = address | 0xfff;
+	const uint64_t span = s ? filled ^ (filled + 1) : 0xfff;
+
+	fields->granularity = "device";
+	fields->has_sid = true;
+	fields->has_range = true;
+	fields->first = address & ~span;
+	fields->last = address | span;
+}
+
 struct trace_qi_fields
 trace_qi_decode(const struct trace_qi *qi)
 {
@@ -73,8 +88,12 @@ trace_qi_decode(const struct trace_qi *qi)
 	fields.sid = (uint16_t) bits(qi->qw[0], 32, 16);
 	if (fields.is_iotlb && granularity == BY_PAGE)
 		take_pages(&fields, qi->qw[1]);
-	/* A device's own cache: S says that the address holds the size. */
-	if (type == DEVICE_TLB || type == PASID_DEVICE_TLB)
-		fields.granularity = "device";
+	if (type == DEVICE_TLB)
+		take_device_pages(&fields, qi->qw[1], bits(qi->qw[1], 0, 1) != 0);
+	if (type == PASID_DEVICE_TLB) {
+		take_device_pages(&fields, qi->qw[1], bits(qi->qw[1], 11, 1) != 0);
+		fields.has_pasid = true;
+		fields.sid = (uint16_t) bits(qi->qw[0], 16, 16);
+	}
 	return fields;
 }

@@ -12,7 +12,7 @@ struct trace_qi_fields {
 	bool is_context;         /* of the context cache */
 	bool is_entry;           /* of that or of the PASID cache: how a device is translated */
 	bool has_did, has_range, has_pasid, has_sid;
-	bool leaf_only; /* IH: the directories that lead there did not change */
+	bool leaf_only; /* IH of an IOTLB: the directories that lead there did not change */
 	uint16_t did, sid;
 	uint32_t pasid;
 	uint64_t first, last; /* inclusive */

@@ -8,7 +8,7 @@
 
 #include "parse.h"
 #include "sysfs.h"
-#include "trace-qi.h"
+#include "trace-invalidate.h"
 #include "viommu/record.h"
 
 enum { JOINED_MAX = 4096 }; /* extents on one line */
@@ -88,65 +88,6 @@ write_map(struct trace_record *record)
 	finish(record);
 }
 
-static void
-add_flush(struct json *json, const struct trace_event *event)
-{
-	const struct trace_flush *flush = &event->flush;
-
-	add_string(json, "tracepoint",
-		event->kind == TRACE_FLUSH_NP ? "cache_tag_flush_range_np" : "cache_tag_flush_range");
-	add_string(json, "iommu", event->name);
-	add_uint(json, "tag_type", flush->type);
-	add_uint(json, "domain_id", flush->did);
-	add_uint(json, "pasid", flush->pasid);
-	add_hex(json, "first", flush->start);
-	add_hex(json, "last", flush->end);
-	add_hex(json, "address", flush->addr);
-	add_uint(json, "pages", flush->pages);
-}
-
-static void
-add_descriptor(struct json *json, const struct trace_event *event)
-{
-	const struct trace_qi_fields fields = trace_qi_decode(&event->qi);
-
-	add_string(json, "tracepoint", "qi_submit");
-	add_string(json, "iommu", event->name);
-	json_key(json, "descriptor");
-	json_open_array(json);
-	for (size_t i = 0; i < 4; i++)
-		json_hex(json, event->qi.qw[i]);
-	json_close_array(json);
-	if (fields.type != NULL)
-		add_string(json, "type", fields.type);
-	if (fields.granularity != NULL)
-		add_string(json, "granularity", fields.granularity);
-	if (fields.has_did)
-		add_uint(json, "domain_id", fields.did);
-	if (fields.has_sid)
-		add_hex(json, "source_id", fields.sid);
-	if (fields.has_pasid)
-		add_uint(json, "pasid", fields.pasid);
-	if (!fields.has_range)
-		return;
-	add_hex(json, "first", fields.first);
-	add_hex(json, "last", fields.last);
-	json_key(json, "leaf_only");
-	json_bool(json, fields.leaf_only);
-}
-
-static void
-write_invalidate(struct trace_record *record, const struct trace_event *event)
-{
-	struct json *json = begin(record, VIOMMU_EVENT_INVALIDATE, event->ns);
-
-	if (event->kind == TRACE_QI)
-		add_descriptor(json, event);
-	else
-		add_flush(json, event);
-	finish(record);
-}
-
 void
 trace_record_flush(struct trace_record *record)
 {
@@ -154,7 +95,7 @@ trace_record_flush(struct trace_record *record)
 		write_map(record);
 	record->open = false;
 	for (size_t i = 0; i < record->n_waiting; i++)
-		write_invalidate(record, &record->waiting[i]);
+		trace_invalidate_write(record->writer, &record->waiting[i]);
 	record->n_waiting = 0;
 }
 
@@ -283,7 +224,7 @@ trace_record_invalidate(struct trace_record *record, const struct trace_event *e
 		record->waiting = calloc(TRACE_WAITING_MAX, sizeof *record->waiting);
 	if (!record->open || record->waiting == NULL) {
 		trace_record_flush(record);
-		write_invalidate(record, event);
+		trace_invalidate_write(record->writer, event);
 		return;
 	}
 	record->waiting[record->n_waiting++] = *event;

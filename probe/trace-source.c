@@ -41,8 +41,23 @@ note_lack(struct trace_source *source, const char *event, const char *why)
 	snprintf(source->lacks + len, sizeof source->lacks - len, "%sno %s: %s", len ? "; " : "", event, why);
 }
 
+/* Before the event is switched on, so that nothing else gets into the buffer. */
 static int
-learn(struct trace_source *source, const struct trace_wanted *wanted, struct probe_error *error)
+narrow(struct trace_source *source, const struct trace_wanted *wanted, int only_thread)
+{
+	/* The ioctls of VFIO and iommufd, and not those of everyone (_IO(';', …)). */
+	char filter[48] = "cmd >= 0x3b64 && cmd <= 0x3bff";
+
+	if (only_thread == 0 && wanted->kind != TRACE_CALL)
+		return 0;
+	if (only_thread != 0)
+		snprintf(filter, sizeof filter, "common_pid == %d", only_thread);
+	return tracefs_event_file_write(source->instance, wanted->system, wanted->event, "filter", filter);
+}
+
+static int
+learn(struct trace_source *source, const struct trace_wanted *wanted, int only_thread,
+	struct probe_error *error)
 {
 	char *text = tracefs_event_file_read(source->instance, wanted->system, wanted->event, "format", NULL);
 	const bool known =
@@ -57,10 +72,7 @@ learn(struct trace_source *source, const struct trace_wanted *wanted, struct pro
 			wanted->system, wanted->event);
 	if (!known)
 		return 0;
-	/* The ioctls of VFIO and iommufd, and not those of everyone (_IO(';', …)). */
-	if (wanted->kind == TRACE_CALL &&
-		tracefs_event_file_write(source->instance, wanted->system, wanted->event, "filter",
-			"cmd >= 0x3b64 && cmd <= 0x3bff") < 0)
+	if (narrow(source, wanted, only_thread) < 0)
 		return 0;
 	if (tracefs_event_enable(source->instance, wanted->system, wanted->event) == 0)
 		return 1;
@@ -73,7 +85,7 @@ learn(struct trace_source *source, const struct trace_wanted *wanted, struct pro
 static int
 learn_all(struct trace_source *source, const struct trace_source_options *options, struct probe_error *error)
 {
-	bool calls = false;
+	bool calls = false, submits = false;
 
 	source->format = trace_format_new();
 	if (source->format == NULL)
@@ -81,13 +93,21 @@ learn_all(struct trace_source *source, const struct trace_source_options *option
 	for (const struct trace_wanted *wanted = trace_wanted; wanted->system != NULL; wanted++) {
 		int ret;
 
-		if (wanted->need == TRACE_INVALIDATION && !options->invalidations)
+		if (wanted->need == TRACE_INVALIDATION ? !options->invalidations : options->only_thread != 0)
 			continue;
-		ret = learn(source, wanted, error);
+		ret = learn(source, wanted, options->only_thread, error);
 		if (ret < 0)
 			return -1;
 		calls |= ret > 0 && wanted->kind == TRACE_RETURN;
+		submits |= ret > 0 && wanted->kind == TRACE_QI;
 	}
+	if (options->only_thread != 0)
+		return submits ? 0
+			       : probe_fail(error, ENOENT,
+					 "this kernel has no intel_iommu:qi_submit tracepoint that we can use "
+					 "(Linux 6.1 and later have it, with CONFIG_INTEL_IOMMU and CONFIG_TRACING)");
+	if (options->invalidations && !submits)
+		note_lack(source, "intel_iommu:qi_submit", "what was announced to the IOMMU is not known");
 	if (!calls)
 		note_lack(source, "syscalls:sys_exit_ioctl",
 			"which mappings are those of a VFIO program is not known (CONFIG_FTRACE_SYSCALLS)");

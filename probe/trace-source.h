@@ -17,6 +17,7 @@ struct trace_source;
 struct trace_source_options {
 	uint64_t buffer_kib; /* of each CPU */
 	bool invalidations;
+	int only_thread; /* nothing but its invalidations; 0: everything */
 };
 
 /* Makes the instance; removes those of our like that have died.

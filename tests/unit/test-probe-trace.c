@@ -125,7 +125,7 @@ test_all_known(void)
 	const struct {
 		const char *kernel;
 		guint n;
-	} kernels[] = { { "6.1", 11 }, { "6.12", 16 } };
+	} kernels[] = { { "6.1", 11 }, { "6.12", 17 } };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(kernels); i++) {
 		struct trace_format *format = trace_format_new();
@@ -221,6 +221,29 @@ test_flush(void)
 	trace_format_free(format);
 }
 
+/* Up to 6.12 or so, when a range is too large to name. */
+static void
+test_flush_all(void)
+{
+	struct trace_format *format = trace_format_new();
+	g_autofree char *text = read_format("6.12", "intel_iommu", "cache_tag_flush_all");
+	struct {
+		guint32 iommu, dev;
+		guint16 type, did;
+		guint32 pasid, users;
+		char names[16];
+	} body = { 28 | 6u << 16, 34 | 6u << 16, 0, 4, 0, 1, "dmar0\0dmar0" };
+	guint8 record[128];
+	struct got got;
+
+	g_assert_cmpint(trace_format_add(format, "intel_iommu", "cache_tag_flush_all", text), ==, 0);
+	got = decode(format, record, make_record(record, id_of(text), 1, 7, &body, sizeof body));
+	g_assert_cmpint(got.event[0].kind, ==, TRACE_FLUSH_ALL);
+	g_assert_cmpstr(got.event[0].name, ==, "dmar0");
+	g_assert_cmpuint(got.event[0].flush.did, ==, 4);
+	trace_format_free(format);
+}
+
 static void
 test_new_thread(void)
 {
@@ -297,6 +320,22 @@ test_descriptors(void)
 	g_assert_cmphex(fields.sid, ==, 0x20);
 	g_assert_cmpuint(fields.did, ==, 4);
 	fields = trace_qi_decode(&everything);
+	g_assert_cmphex(fields.first, ==, 0);
+	g_assert_cmphex(fields.last, ==, G_MAXUINT64);
+	/* Devices' own caches, as Linux's qi_desc_dev_iotlb…() make them: one page; the
+	 * eight around 0x40003000; all of a PASID. */
+	fields = trace_qi_decode(&(struct trace_qi){ { 0x2000000003, 0x40003000, 0, 0 } });
+	g_assert_true(fields.has_sid && fields.has_range && !fields.is_iotlb && !fields.has_did);
+	g_assert_cmphex(fields.sid, ==, 0x20);
+	g_assert_cmphex(fields.first, ==, 0x40003000);
+	g_assert_cmphex(fields.last, ==, 0x40003fff);
+	fields = trace_qi_decode(&(struct trace_qi){ { 0x2000000003, 0x40003001, 0, 0 } });
+	g_assert_cmphex(fields.first, ==, 0x40000000);
+	g_assert_cmphex(fields.last, ==, 0x40007fff);
+	fields = trace_qi_decode(&(struct trace_qi){ { 0x500200008, 0x7ffffffffffff800, 0, 0 } });
+	g_assert_true(fields.has_sid && fields.has_pasid && fields.has_range);
+	g_assert_cmphex(fields.sid, ==, 0x20);
+	g_assert_cmpuint(fields.pasid, ==, 5);
 	g_assert_cmphex(fields.first, ==, 0);
 	g_assert_cmphex(fields.last, ==, G_MAXUINT64);
 	for (unsigned type = 0; type < 4096; type++) {
@@ -473,6 +512,7 @@ main(int argc, char **argv)
 	g_test_add_func("/probe/trace/not-known", test_not_known);
 	g_test_add_func("/probe/trace/device-name", test_device_name);
 	g_test_add_func("/probe/trace/flush", test_flush);
+	g_test_add_func("/probe/trace/flush-all", test_flush_all);
 	g_test_add_func("/probe/trace/new-thread", test_new_thread);
 	g_test_add_func("/probe/trace/scatter-gather", test_sg);
 	g_test_add_func("/probe/trace/descriptors", test_descriptors);

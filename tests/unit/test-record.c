@@ -222,6 +222,14 @@ test_lost(void)
 	g_assert_cmpuint(record->lost, ==, 8);
 	g_assert_cmpstr(record->lost_reason, ==, "ring buffer overrun");
 	viommu_record_free(g_steal_pointer(&record));
+	/* Invalidations that are missing are no mappings. */
+	record_text_free(g_steal_pointer(&t));
+	t = record_text_new();
+	record_event(t, "lost", "\"count\":5,\"reason\":\"full\",\"of\":\"invalidate\"");
+	record_end(t);
+	record = record_good(t, NULL);
+	g_assert_null(record->lost_reason);
+	viommu_record_free(g_steal_pointer(&record));
 	/* A gap alone, at the very beginning. */
 	record_text_free(g_steal_pointer(&t));
 	t = record_text_new();

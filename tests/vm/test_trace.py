@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """viommu-probe trace in guests with both of Debian's kernels."""
 
+import itertools
 import re
 
 from common import BDF, Held
 
 import tap
 import traced as helpers
-from traced import DRIVER_BDF, INSTANCES, KERNEL_6_12, mapped
+from traced import DRIVER_BDF, INSTANCES, KERNEL_6_12, PAGE, mapped
 
 REBIND = '; '.join(f'echo 0000:{DRIVER_BDF} >/sys/bus/pci/drivers/virtio-pci/{step}' for step in ('unbind', 'bind'))
 
@@ -63,6 +64,35 @@ class _Kernel(helpers.TraceCase):
         tracepoints = {e['tracepoint'] for e in traced.kinds('invalidate')}
         self.assertEqual('cache_tag_flush_range_np' in tracepoints, self.kernel is not None)
         self.assertEqual(len(said[0]['descriptor']), 4)
+
+    def test_map_records_them_itself(self):
+        """map --invalidations: between each map and the next line one that covers it"""
+        with Held(self.guest, BDF, '--count 5 --size 64k --invalidations') as held:
+            pass
+        with open(held.record) as handle:
+            record = helpers.Traced(handle.read())
+        self.assertEqual(self.guest.must(f'ls {INSTANCES}').strip(), '')
+        self.assertEqual([e['time_ns'] for e in record.events[1:]], sorted(e['time_ns'] for e in record.events[1:]))
+        kinds = {'attach': 0, 'map': 0, 'unmap': 0, 'detach': 0}
+        for at, event in enumerate(record.events):
+            if event['event'] not in kinds:
+                continue
+            kinds[event['event']] += 1
+            after = list(itertools.takewhile(lambda e: e['event'] == 'invalidate', record.events[at + 1:]))
+            descriptors = [e for e in after if e['tracepoint'] == 'qi_submit']
+            if event['event'] in ('attach', 'detach'):
+                self.assertIn('0x20', [e.get('source_id') for e in descriptors if e['type'] == 'context-cache'])
+                continue
+            covered = set()
+            for entry in descriptors:
+                if entry['type'] == 'iotlb':
+                    covered.update(range(int(entry['first'], 16), int(entry['last'], 16), PAGE))
+            iova = int(event['iova'], 16)
+            self.assertLessEqual(set(range(iova, iova + int(event['size'], 16), PAGE)), covered, event)
+            flushed = {e['tracepoint'] for e in after} - {'qi_submit'}
+            name = 'cache_tag_flush_range' + ('_np' if event['event'] == 'map' else '')
+            self.assertEqual(flushed, {name} if self.kernel else set())
+        self.assertEqual(kinds, {'attach': 1, 'map': 5, 'unmap': 5, 'detach': 1})
 
     def test_driver(self):
         """what a driver of the kernel maps is attributed to its device, and verified"""
