@@ -119,6 +119,10 @@ class Process:
     def signal(self, name):
         self._control.sh(f'kill -{name} $(cat {self._directory}/pid)')
 
+    def write(self, text):
+        """To its stdin."""
+        self._control.sh(f'printf %s {shlex.quote(text)} >{self._directory}/in')
+
     def close_stdin(self):
         self._control.sh(f'kill $(cat {self._directory}/keeper)')
 

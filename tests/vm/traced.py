@@ -38,6 +38,8 @@ class Traced:
         self.devices[event['space']].remove(event['device'])
 
     def _map(self, event):
+        if 'errno' in event:
+            return
         iova, pages = int(event['iova'], 16), self.pages.setdefault(event['space'], {})
         for extent in event['extents']:
             for offset in range(0, int(extent['size'], 16), PAGE):
@@ -45,6 +47,8 @@ class Traced:
                 iova += PAGE
 
     def _unmap(self, event):
+        if 'errno' in event:
+            return
         iova, size = int(event['iova'], 16), int(event['size'], 16)
         pages = self.pages.get(event['space'], {})
         for page in [page for page in pages if iova <= page < iova + size]:
