@@ -96,7 +96,7 @@ take_look(const verify_options *options, viommu_target *target, GPtrArray *recor
 	}
 	if (!self->snapshot)
 		return NULL;
-	self->result = viommu_verify(self->records, self->snapshot, error);
+	self->result = viommu_verify(self->records, self->snapshot, NULL, error);
 	return self->result ? g_steal_pointer(&self) : NULL;
 }
 

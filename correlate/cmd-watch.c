@@ -163,7 +163,7 @@ look(watch *w, GError **error)
 	snapshot = viommu_live_capture(w->target->live, &options, error);
 	if (!snapshot)
 		return FALSE;
-	now = viommu_verify(w->records, snapshot, error);
+	now = viommu_verify(w->records, snapshot, NULL, error);
 	if (!now)
 		return FALSE;
 	w->looks++;
@@ -171,7 +171,7 @@ look(watch *w, GError **error)
 	if (w->doubtful == 0) {
 		go_through(w, now, snapshot);
 	} else {
-		sure = viommu_verify(w->records, snapshot, error);
+		sure = viommu_verify(w->records, snapshot, NULL, error);
 		if (!sure)
 			return FALSE;
 		if (w->before) {

@@ -39,7 +39,7 @@ faults_by_target(const viommu_result *result)
 		viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 		g_autofree char *key = NULL;
 
-		if (!viommu_verdict_is_fault(run->verdict))
+		if (!viommu_run_is_fault(result, run))
 			continue;
 		key = target_key(target_of(result, run));
 		list = g_hash_table_lookup(ret, key);
@@ -91,11 +91,22 @@ same_request(const viommu_run *run, const viommu_run *before)
 			(!run->expected.gpa_known || run->expected.gpa.v - before->expected.gpa.v == run->iova.first - before->iova.first));
 }
 
+/* What is broken is the same. */
+static bool
+same_links(const viommu_chain *a, const viommu_chain *b)
+{
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		if ((a->links[i].state == VIOMMU_LINK_BROKEN) != (b->links[i].state == VIOMMU_LINK_BROKEN))
+			return false;
+	return true;
+}
+
 /* What was seen is the same.  Of an entry that maps nothing only the first page's is known. */
 static bool
-agrees(const viommu_run *run, const viommu_run *before)
+agrees(const viommu_result *now, const viommu_run *run, const viommu_result *earlier, const viommu_run *before)
 {
-	if (run->verdict != before->verdict || run->has_observed != before->has_observed || !same_request(run, before))
+	if (run->verdict != before->verdict || run->has_observed != before->has_observed || !same_request(run, before) ||
+		!same_links(viommu_run_chain(now, run), viommu_run_chain(earlier, before)))
 		return false;
 	if (run->iova.first == before->iova.first && other_entry(run->evidence, before->evidence))
 		return false;
@@ -132,7 +143,7 @@ put_part(GArray *runs, viommu_run *run, uint64_t first, uint64_t last, bool in_f
 
 /* Cuts one run; returns its doubtful pages. runs may be NULL: they are only counted. */
 static uint64_t
-cut_run(viommu_run *run, const GPtrArray *before, GArray *runs)
+cut_run(const viommu_result *self, viommu_run *run, const viommu_result *earlier, const GPtrArray *before, GArray *runs)
 {
 	uint64_t at = run->iova.first, ret = 0;
 
@@ -142,7 +153,7 @@ cut_run(viommu_run *run, const GPtrArray *before, GArray *runs)
 
 		if (other->iova.first > run->iova.last)
 			break;
-		if (!agrees(run, other))
+		if (!agrees(self, run, earlier, other))
 			continue;
 		if (at < first) {
 			ret += pages(at, first - 1);
@@ -171,13 +182,13 @@ viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool appl
 		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
 		g_autofree char *key = NULL;
 
-		if (!viommu_verdict_is_fault(run->verdict)) {
+		if (!viommu_run_is_fault(self, run)) {
 			if (runs)
 				g_array_append_vals(runs, run, 1);
 			continue;
 		}
 		key = target_key(target_of(self, run));
-		ret += cut_run(run, g_hash_table_lookup(known, key), runs);
+		ret += cut_run(self, run, earlier, g_hash_table_lookup(known, key), runs);
 	}
 	if (runs)
 		viommu_result_replace_runs(self, g_steal_pointer(&runs));

@@ -216,6 +216,28 @@ unknown_run(const join *j, uint64_t first, uint64_t *end)
 	return ret;
 }
 
+/* No run says what the table has there, and neither may one say that it has nothing. */
+static void
+add_unjudged(viommu_target_result *target, uint64_t first, uint64_t last)
+{
+	viommu_iova_range range = { first, last }, *before;
+
+	if (!target->unjudged)
+		target->unjudged = g_array_new(FALSE, FALSE, sizeof(viommu_iova_range));
+	before = target->unjudged->len ? &g_array_index(target->unjudged, viommu_iova_range, target->unjudged->len - 1) : NULL;
+	if (before && before->last + 1 == first)
+		before->last = last;
+	else
+		g_array_append_val(target->unjudged, range);
+}
+
+static void
+leave_out(viommu_target_result *target, uint64_t first, uint64_t last)
+{
+	target->not_in_record += ((last - first) >> VIOMMU_PAGE_SHIFT) + 1;
+	add_unjudged(target, first, last);
+}
+
 /* [first, last] of what the table has is nothing that L1 has mapped now.  What the
  * vIOMMU refuses is no translation, and so neither stale nor unexpected. */
 static void
@@ -223,6 +245,8 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 {
 	viommu_target_result *target = &g_array_index(j->result->targets, viommu_target_result, j->target);
 
+	if (seen->kind != VTD_RUN_MAPPED)
+		add_unjudged(target, first, last);
 	while (seen->kind == VTD_RUN_MAPPED) {
 		const viommu_piece *piece = viommu_pieces_from(j->space->gone, first);
 		bool gone = piece && piece->iova.first <= first;
@@ -241,7 +265,7 @@ add_extra(join *j, const vtd_run *seen, uint64_t first, uint64_t last)
 		if (j->space->complete || (gone && is_still_there(&run)))
 			viommu_join_add(j, &run);
 		else
-			target->not_in_record += ((end - first) >> VIOMMU_PAGE_SHIFT) + 1;
+			leave_out(target, first, end);
 		if (end == last)
 			return;
 		first = end + 1;

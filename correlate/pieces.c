@@ -91,7 +91,8 @@ viommu_pieces_cut(viommu_pieces *self, viommu_iova_range range, viommu_piece_vis
 static bool
 continues(const viommu_piece *a, const viommu_piece *b)
 {
-	return a->iova.last + 1 == b->iova.first && a->request == b->request && a->gpa_known == b->gpa_known &&
+	return a->iova.last + 1 == b->iova.first && a->request == b->request && a->since_ns == b->since_ns &&
+		a->gpa_known == b->gpa_known &&
 		(!a->gpa_known || b->gpa.v - a->gpa.v == b->iova.first - a->iova.first);
 }
 

@@ -96,6 +96,16 @@ on_space(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
+/* When a call began; that of an event alone where its writer saw the event itself. */
+static uint64_t
+get_time(const json_t *json)
+{
+	const json_t *begin = json_object_get(json, "begin_ns");
+	json_int_t ret = json_integer_value(begin ? begin : json_object_get(json, "time_ns"));
+
+	return ret > 0 ? (uint64_t) ret : 0;
+}
+
 static void
 take_device(viommu_space *space, viommu_sid sid)
 {
@@ -123,6 +133,8 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
+	if (space->devices->len == 0)
+		space->attached_ns = get_time(json);
 	if (g_hash_table_add(space->known, GUINT_TO_POINTER(sid.v)))
 		g_array_append_val(space->devices, sid);
 	return true;
@@ -160,7 +172,7 @@ static bool
 put_extents(viommu_record_reader *r, viommu_space *space, const json_t *json, const viommu_request *request)
 {
 	viommu_piece piece = { .prot_known = request->prot_known, .read = request->read, .write = request->write,
-		.request = space->requests->len - 1 };
+		.request = space->requests->len - 1, .since_ns = get_time(json) };
 	uint64_t left = request->iova.last - request->iova.first + 1, at = request->iova.first;
 	size_t i;
 	json_t *extent;
@@ -191,6 +203,12 @@ put_extents(viommu_record_reader *r, viommu_space *space, const json_t *json, co
 	return true;
 }
 
+static void
+note_again(G_GNUC_UNUSED const viommu_piece *piece, void *user)
+{
+	*(bool *) user = true;
+}
+
 static bool
 on_map(viommu_record_reader *r, const json_t *json)
 {
@@ -210,15 +228,24 @@ on_map(viommu_record_reader *r, const json_t *json)
 		return viommu_record_reject(r, "a mapping of the whole 64-bit space");
 	viommu_json_get_hex(json, "page_size", &request.page_size);
 	request.gpa_unknown = g_strdup(unknown);
+	viommu_pieces_cut(space->gone, request.iova, note_again, &request.again);
 	g_array_append_val(space->requests, request);
-	viommu_pieces_cut(space->gone, request.iova, NULL, NULL);
 	return put_extents(r, space, json, &request);
 }
+
+typedef struct {
+	viommu_pieces *pieces;
+	uint64_t since_ns;
+} gone;
 
 static void
 put_gone(const viommu_piece *piece, void *user)
 {
-	viommu_pieces_put(user, piece);
+	const gone *to = user;
+	viommu_piece copy = *piece;
+
+	copy.since_ns = to->since_ns;
+	viommu_pieces_put(to->pieces, &copy);
 }
 
 static bool
@@ -226,6 +253,7 @@ on_unmap(viommu_record_reader *r, const json_t *json)
 {
 	viommu_space *space;
 	viommu_iova_range range;
+	gone to;
 
 	if (!get_space(r, json, true, &space))
 		return false;
@@ -233,7 +261,8 @@ on_unmap(viommu_record_reader *r, const json_t *json)
 		return true;
 	if (!get_range(r, json, &range))
 		return false;
-	viommu_pieces_cut(space->live, range, put_gone, space->gone);
+	to = (gone){ space->gone, get_time(json) };
+	viommu_pieces_cut(space->live, range, put_gone, &to);
 	return true;
 }
 
@@ -273,6 +302,33 @@ on_end(viommu_record_reader *r, G_GNUC_UNUSED const json_t *json)
 	return true;
 }
 
+/* Only what the queue takes counts; what is odd about it is no reason to refuse a record. */
+static bool
+on_invalidate(viommu_record_reader *r, const json_t *json)
+{
+	const char *type = json_string_value(json_object_get(json, "type"));
+	const char *granularity = json_string_value(json_object_get(json, "granularity"));
+	const json_t *did = json_object_get(json, "domain_id");
+	viommu_announcement seen = { .time_ns = get_time(json), .range = { 0, UINT64_MAX } };
+
+	if (g_strcmp0(json_string_value(json_object_get(json, "tracepoint")), "qi_submit") != 0)
+		return true;
+	r->record->queue_watched = true;
+	if (g_strcmp0(type, "iotlb") != 0 && g_strcmp0(type, "pasid-iotlb") != 0)
+		return true;
+	seen.every_domain = g_strcmp0(granularity, "global") == 0;
+	seen.page_selective = g_strcmp0(granularity, "page") == 0;
+	seen.did = (uint16_t) json_integer_value(did);
+	if (!seen.every_domain && (!json_is_integer(did) || json_integer_value(did) < 0 || json_integer_value(did) > 0xffff))
+		return true;
+	if (seen.page_selective &&
+		(!viommu_json_get_hex(json, "first", &seen.range.first) || !viommu_json_get_hex(json, "last", &seen.range.last) ||
+			seen.range.last < seen.range.first))
+		return true;
+	g_array_append_val(r->record->announcements, seen);
+	return true;
+}
+
 static const struct {
 	const char *event;
 	bool (*handle)(viommu_record_reader *r, const json_t *json);
@@ -283,6 +339,7 @@ static const struct {
 	{ VIOMMU_EVENT_MAP, on_map },
 	{ VIOMMU_EVENT_UNMAP, on_unmap },
 	{ VIOMMU_EVENT_LOST, on_lost },
+	{ VIOMMU_EVENT_INVALIDATE, on_invalidate },
 	{ VIOMMU_EVENT_MARK, on_mark },
 	{ VIOMMU_EVENT_END, on_end },
 };

@@ -44,6 +44,7 @@ viommu_record_free(viommu_record *self)
 	if (!self)
 		return;
 	g_ptr_array_unref(self->spaces);
+	g_array_unref(self->announcements);
 	g_free(self->path);
 	g_free(self->session);
 	g_free(self->kernel);
@@ -106,6 +107,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.record = g_new0(viommu_record, 1);
 	self->r.record->path = g_strdup(path);
 	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
+	self->r.record->announcements = g_array_new(FALSE, FALSE, sizeof(viommu_announcement));
 	self->r.spaces = g_hash_table_new(g_int64_hash, g_int64_equal);
 	self->r.at = at;
 	self->r.space_of = g_hash_table_new(NULL, NULL);

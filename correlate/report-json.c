@@ -11,7 +11,8 @@ counts_json(const viommu_result *result)
 	json_t *ret = json_object();
 
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
-		json_object_set_new(ret, viommu_verdict_name(v), json_pack("{s:I, s:I}", "pages",
+		if (v != VIOMMU_GONE)
+			json_object_set_new(ret, viommu_verdict_name(v), json_pack("{s:I, s:I}", "pages",
 			(json_int_t) result->pages[v], "runs", (json_int_t) result->runs_of[v]));
 	return ret;
 }
@@ -101,6 +102,10 @@ run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *uni
 		json_object_set_new(item, "other_page_size", json_true());
 	if (run->read_added)
 		json_object_set_new(item, "read_added", json_true());
+	json_object_set_new(item, "links", viommu_report_json_links(viommu_run_chain(result, run)));
+	if (viommu_chain_first_broken(viommu_run_chain(result, run)) < VIOMMU_LINKS)
+		json_object_set_new(item, "first_broken",
+			json_string(viommu_link_name(viommu_chain_first_broken(viommu_run_chain(result, run)))));
 	if (run->note)
 		json_object_set_new(item, "note", json_string(run->note));
 	if (run->evidence)
@@ -158,6 +163,18 @@ records_json(const viommu_result *result)
 	return ret;
 }
 
+/* What is unmapped in L1 and in the table is a list of its own. */
+static void
+put_runs(viommu_json_lists *lists, const viommu_result *result, const vtd_unit *unit, const GArray *devices, bool gone)
+{
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if ((run->verdict == VIOMMU_GONE) == gone)
+			viommu_json_lists_put(lists, run_json(result, run, unit, devices));
+	}
+}
+
 void
 viommu_report_json(FILE *out, const viommu_report *report)
 {
@@ -169,16 +186,17 @@ viommu_report_json(FILE *out, const viommu_report *report)
 	vtd_unit unit;
 
 	viommu_machine_unit(machine, viommu_snapshot_registers(report->snapshot), &unit);
-	viommu_json_lists_begin(&lists, out, json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o}", "format",
+	viommu_json_lists_begin(&lists, out, json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o, s:o}", "format",
 		"viommu-result", "version", 1, "exit_status", report->exit_status, "qemu",
 		viommu_machine_summary_json(machine, &unit), "records", records_json(result), "capture", "time", info->time,
 		"memory_source", info->memory_source, "paused", info->paused, "reads", (int) result->reads, "counts",
-		counts_json(result)));
+		counts_json(result), "chain", viommu_report_json_chain(result)));
 	viommu_json_lists_next(&lists, "targets");
 	for (guint i = 0; i < result->targets->len; i++)
 		viommu_json_lists_put(&lists, target_json(&g_array_index(result->targets, viommu_target_result, i), &unit));
 	viommu_json_lists_next(&lists, "runs");
-	for (guint i = 0; i < result->runs->len; i++)
-		viommu_json_lists_put(&lists, run_json(result, &g_array_index(result->runs, viommu_run, i), &unit, devices));
+	put_runs(&lists, result, &unit, devices, false);
+	viommu_json_lists_next(&lists, "unmapped");
+	put_runs(&lists, result, &unit, devices, true);
 	viommu_json_lists_end(&lists);
 }

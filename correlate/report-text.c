@@ -20,13 +20,26 @@ typedef struct {
 	bool gpa_known;
 	uint64_t total;
 	bool other_page_size, read_added;
+	viommu_link_state links[VIOMMU_LINKS]; /* the worst of its pages */
 } mapping;
 
+/* A link that is broken for one page is broken; one that is open for one is open. */
+static viommu_link_state
+worse(viommu_link_state a, viommu_link_state b)
+{
+	static const int order[VIOMMU_LINK_STATES] = { [VIOMMU_LINK_BROKEN] = 3, [VIOMMU_LINK_UNVERIFIED] = 2,
+		[VIOMMU_LINK_OK] = 1, [VIOMMU_LINK_NOT_NEEDED] = 0 };
+
+	return order[a] > order[b] ? a : b;
+}
+
 static void
-add_run(mapping *m, const viommu_run *run)
+add_run(mapping *m, const viommu_run *run, const viommu_chain *chain)
 {
 	uint64_t pages = ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
 
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		m->links[i] = m->total ? worse(m->links[i], chain->links[i].state) : chain->links[i].state;
 	if (m->total == 0) {
 		m->gpa = run->expected.gpa.v;
 		m->gpa_known = run->expected.gpa_known;
@@ -54,7 +67,7 @@ print_verdicts(FILE *out, const uint64_t pages[VIOMMU_VERDICTS], bool counts)
 	bool first = true;
 
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++) {
-		if (!pages[v])
+		if (!pages[v] || v == VIOMMU_GONE)
 			continue;
 		fprintf(out, "%s%s%s", first ? "" : ", ", viommu_tone_on(tone_of(v)), viommu_verdict_name(v));
 		if (counts)
@@ -67,6 +80,9 @@ print_verdicts(FILE *out, const uint64_t pages[VIOMMU_VERDICTS], bool counts)
 static bool
 all_match(const mapping *m)
 {
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		if (m->links[i] == VIOMMU_LINK_BROKEN)
+			return false;
 	return m->pages[VIOMMU_MATCH] == m->total;
 }
 
@@ -74,8 +90,11 @@ static void
 print_mapping(FILE *out, const viommu_request *request, const mapping *m)
 {
 	static const unsigned shifts[] = { 12, 21, 30 };
-	char gpa[48], sizes[64] = "-";
+	char gpa[48], sizes[64] = "-", links[VIOMMU_LINKS + 1] = "";
 	bool first = true;
+
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		links[i] = viommu_link_state_sign(m->links[i]);
 
 	if (!m->gpa_known)
 		g_strlcpy(gpa, "not known", sizeof(gpa));
@@ -91,9 +110,9 @@ print_mapping(FILE *out, const viommu_request *request, const mapping *m)
 			g_strlcat(sizes, shifts[i] == 12 ? "4K" : shifts[i] == 21 ? "2M" : "1G", sizeof(sizes));
 			first = false;
 		}
-	fprintf(out, "  0x%012" PRIx64 "-0x%012" PRIx64 " %8s  %s  %-18s %-9s ", request->iova.first, request->iova.last,
+	fprintf(out, "  0x%012" PRIx64 "-0x%012" PRIx64 " %8s  %s  %-18s %-9s %s ", request->iova.first, request->iova.last,
 		viommu_size_text(request->iova.last - request->iova.first + 1).text,
-		request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", gpa, sizes);
+		request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", gpa, sizes, links);
 	print_verdicts(out, m->pages, !all_match(m));
 	if (m->read_added)
 		fprintf(out, " %s(as rw: see below)%s", viommu_tone_on(VIOMMU_FAINT), viommu_tone_off(VIOMMU_FAINT));
@@ -114,15 +133,15 @@ print_mappings(FILE *out, const viommu_report *report, uint32_t target, guint fi
 	for (guint i = first; i < end; i++) {
 		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
 
-		if (run->has_expected && run->verdict != VIOMMU_STALE)
-			add_run(&mappings[run->expected.request], run);
+		if (run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE)
+			add_run(&mappings[run->expected.request], run, viommu_run_chain(report->result, run));
 	}
 	for (guint i = 0; i < space->requests->len; i++)
 		live += mappings[i].total != 0;
 	if (!live)
 		return;
 	brief = live > MAX_MAPPINGS && !report->all;
-	fprintf(out, "  %-29s %8s  %-4s%-18s %-9s %s\n", "IOVA", "size", "prot", " GPA", "pages", "verdict");
+	fprintf(out, "  %-29s %8s  %-4s%-18s %-9s %s %s\n", "IOVA", "size", "prot", " GPA", "pages", "12345", "verdict");
 	for (guint i = 0; i < space->requests->len; i++) {
 		const mapping *m = &mappings[i];
 
@@ -220,6 +239,19 @@ print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
 			viommu_prot_text(run->read, run->write).text, viommu_size_text(1ull << run->page_shift).text);
 }
 
+/* The links behind the table that are broken. */
+static void
+print_broken(FILE *out, const viommu_chain *chain)
+{
+	for (unsigned i = VIOMMU_LINK_INVALIDATION; i < VIOMMU_LINKS; i++) {
+		g_autofree char *note = viommu_escape(chain->links[i].note ? chain->links[i].note : "");
+
+		if (chain->links[i].state == VIOMMU_LINK_BROKEN)
+			fprintf(out, "  %slink %u (%s) is broken%s: %s\n", viommu_tone_on(VIOMMU_BAD), i + 1,
+				viommu_link_name((viommu_link) i), viommu_tone_off(VIOMMU_BAD), note);
+	}
+}
+
 static const viommu_request *
 request_of(const viommu_report *report, const viommu_run *run)
 {
@@ -234,10 +266,13 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
 	viommu_tone tone = tone_of(run->verdict);
 
+	if (viommu_run_is_fault(report->result, run))
+		tone = VIOMMU_BAD;
 	fprintf(out, "\n%s%s%s  %s  ", viommu_tone_on(tone), viommu_verdict_name(run->verdict), viommu_tone_off(tone),
 		target->any_device ? "any device" : viommu_bdf_text(target->sid).text);
 	print_pages(out, run);
 	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
+	print_broken(out, viommu_run_chain(report->result, run));
 	if (run->note) {
 		g_autofree char *note = viommu_escape(run->note);
 		fprintf(out, "  %s\n", note);
@@ -261,7 +296,7 @@ viommu_report_text_run(FILE *out, const viommu_report *report, const viommu_run 
 static bool
 same_story(const viommu_run *a, const viommu_run *b)
 {
-	return a->target == b->target && a->verdict == b->verdict && a->note == b->note &&
+	return a->target == b->target && a->verdict == b->verdict && a->note == b->note && a->chain == b->chain &&
 		a->has_expected == b->has_expected && (!a->has_expected || a->expected.request == b->expected.request);
 }
 
@@ -292,7 +327,7 @@ print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
 		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
 		bool further = story && same_story(story, run);
 
-		if (run->verdict == VIOMMU_MATCH)
+		if ((run->verdict == VIOMMU_MATCH || run->verdict == VIOMMU_GONE) && !viommu_run_is_fault(report->result, run))
 			continue;
 		stories += !further;
 		in_story = further ? in_story + 1 : 0;
@@ -365,7 +400,8 @@ print_summary(FILE *out, const viommu_report *report)
 	const char *word = "UNVERIFIED";
 
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
-		total += report->result->pages[v];
+		if (v != VIOMMU_GONE)
+			total += report->result->pages[v];
 	if (faults) {
 		tone = VIOMMU_BAD;
 		word = "FAULT";
@@ -388,8 +424,6 @@ print_summary(FILE *out, const viommu_report *report)
 	if (report->result->reads > 1)
 		fprintf(out, "A guest that runs moves: the tables were read %u times before this was said.\n",
 			report->result->reads);
-	fprintf(out, "Looked at: the request in L1 and the vIOMMU's tables. Not looked at: invalidation, QEMU's notice to\n"
-		     "vfio and vhost, the host's shadow (they matter for devices that are assigned to L1, not emulated).\n");
 }
 
 void
@@ -404,5 +438,6 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	print_targets(out, report);
 	print_faults(out, report, &unit);
 	print_remarks(out, report->result);
+	viommu_report_text_chain(out, report);
 	print_summary(out, report);
 }

@@ -22,6 +22,7 @@ static const struct {
 	[VIOMMU_BEYOND_WIDTH] = { "beyond-width", "the IOVA is above the address width, so the vIOMMU refuses it", true },
 	[VIOMMU_UNVERIFIED] = { "unverified", "it cannot be told", false },
 	[VIOMMU_IN_FLUX] = { "in-flux", "it changed while it was looked at", false },
+	[VIOMMU_GONE] = { "unmapped", "L1 unmapped it, and the table does not translate it", false },
 };
 
 const char *
@@ -50,6 +51,8 @@ viommu_result_new(void)
 	self->targets = g_array_new(FALSE, TRUE, sizeof(viommu_target_result));
 	self->runs = g_array_new(FALSE, FALSE, sizeof(viommu_run));
 	self->notes = g_string_chunk_new(1024);
+	self->chains = g_array_new(FALSE, TRUE, sizeof(viommu_chain));
+	g_array_set_size(self->chains, 1);
 	self->reads = 1;
 	return self;
 }
@@ -61,7 +64,10 @@ viommu_result_free(viommu_result *self)
 		return;
 	for (guint i = 0; i < self->runs->len; i++)
 		g_free(g_array_index(self->runs, viommu_run, i).evidence);
+	for (guint i = 0; i < self->targets->len; i++)
+		g_clear_pointer(&g_array_index(self->targets, viommu_target_result, i).unjudged, g_array_unref);
 	g_array_unref(self->runs);
+	g_array_unref(self->chains);
 	g_array_unref(self->targets);
 	g_string_chunk_free(self->notes);
 	g_free(self);
@@ -89,6 +95,7 @@ same_piece(const viommu_run *a, const viommu_run *b)
 		return false;
 	return !a->has_expected ||
 		(a->expected.request == b->expected.request && a->expected.gpa_known == b->expected.gpa_known &&
+			a->expected.since_ns == b->expected.since_ns &&
 			(!a->expected.gpa_known || b->expected.gpa.v - a->expected.gpa.v == b->iova.first - a->iova.first));
 }
 
@@ -133,7 +140,51 @@ viommu_result_faults(const viommu_result *self)
 	for (unsigned i = 0; i < VIOMMU_VERDICTS; i++)
 		if (verdicts[i].fault)
 			ret += self->pages[i];
+	for (unsigned i = VIOMMU_LINK_INVALIDATION; i < VIOMMU_LINKS; i++)
+		ret += self->broken[i];
 	return ret;
+}
+
+const viommu_chain *
+viommu_run_chain(const viommu_result *self, const viommu_run *run)
+{
+	return &g_array_index(self->chains, viommu_chain, run->chain);
+}
+
+bool
+viommu_run_is_fault(const viommu_result *self, const viommu_run *run)
+{
+	return viommu_verdict_is_fault(run->verdict) ||
+		(run->verdict != VIOMMU_IN_FLUX && viommu_chain_first_broken(viommu_run_chain(self, run)) < VIOMMU_LINKS);
+}
+
+uint32_t
+viommu_result_chain(viommu_result *self, const viommu_chain *chain)
+{
+	/* There are few: a note is one of a handful, and the newest are the likeliest. */
+	for (guint i = self->chains->len; i-- > 0;)
+		if (viommu_chain_equal(&g_array_index(self->chains, viommu_chain, i), chain))
+			return i;
+	g_array_append_vals(self->chains, chain, 1);
+	return self->chains->len - 1;
+}
+
+void
+viommu_result_count_broken(viommu_result *self)
+{
+	memset(self->broken, 0, sizeof(self->broken));
+	for (guint i = 0; i < self->runs->len; i++) {
+		const viommu_run *run = &g_array_index(self->runs, viommu_run, i);
+		viommu_link first;
+
+		if (run->verdict == VIOMMU_IN_FLUX)
+			continue;
+		/* A wrong verdict is a broken table, whatever else is. */
+		first = viommu_verdict_is_fault(run->verdict) ? VIOMMU_LINK_TABLE
+							      : viommu_chain_first_broken(viommu_run_chain(self, run));
+		if (first < VIOMMU_LINKS)
+			self->broken[first] += run_pages(run);
+	}
 }
 
 char *
@@ -144,9 +195,10 @@ viommu_run_key(const viommu_result *self, const viommu_run *run)
 	uint64_t raw = walk && walk->n_steps ? walk->steps[walk->n_steps - 1].raw[0] : 0;
 
 	return g_strdup_printf("%s %" G_GINT64_FORMAT " %x %d %" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER
-			       "x %" G_GINT64_MODIFIER "x %d%d %" G_GINT64_MODIFIER "x",
+			       "x %" G_GINT64_MODIFIER "x %d%d %" G_GINT64_MODIFIER "x %d",
 		target->record->path, target->space->id, target->sid.v, run->verdict, run->iova.first, run->iova.last,
-		run->has_observed ? run->gpa.v : 0, run->read, run->write, raw);
+		run->has_observed ? run->gpa.v : 0, run->read, run->write, raw,
+		viommu_chain_first_broken(viommu_run_chain(self, run)));
 }
 
 void
@@ -164,4 +216,5 @@ viommu_result_replace_runs(viommu_result *self, GArray *runs)
 		count(self, run, run->verdict, run_pages(run));
 		self->runs_of[run->verdict]++;
 	}
+	viommu_result_count_broken(self);
 }

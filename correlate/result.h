@@ -13,4 +13,13 @@ void viommu_result_add(viommu_result *self, const viommu_run *run);
  * over, and counts anew. */
 void viommu_result_replace_runs(viommu_result *self, GArray *runs);
 
+/* The index of a chain like this one. */
+uint32_t viommu_result_chain(viommu_result *self, const viommu_chain *chain);
+/* Counts the pages of each first broken link anew. */
+void viommu_result_count_broken(viommu_result *self);
+
+/* Judges every link of every run, and adds the runs of what is unmapped. */
+gboolean viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot,
+	const viommu_witnesses *witnesses, GError **error);
+
 #endif

@@ -45,7 +45,8 @@ viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot,
 		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
 		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
 
-		if (run->verdict == VIOMMU_MATCH || target->any_device)
+		if ((run->verdict == VIOMMU_MATCH && !viommu_run_is_fault(self, run)) || run->verdict == VIOMMU_GONE ||
+			target->any_device)
 			continue;
 		n++;
 		if (run->evidence)
@@ -151,8 +152,10 @@ nothing_to_verify(const GPtrArray *records, GError **error)
 }
 
 viommu_result *
-viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error)
+viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, const viommu_witnesses *witnesses,
+	GError **error)
 {
+	static const viommu_witnesses none;
 	g_autoptr(viommu_result) result = viommu_result_new();
 	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
 	g_autoptr(GHashTable) visited = vtd_visited_new();
@@ -178,5 +181,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError 
 		nothing_to_verify(records, error);
 		return NULL;
 	}
+	if (!viommu_result_judge_links(result, snapshot, witnesses ? witnesses : &none, error))
+		return NULL;
 	return viommu_result_add_evidence(result, snapshot, error) ? g_steal_pointer(&result) : NULL;
 }

@@ -11,6 +11,7 @@
 #include <glib.h>
 #include <jansson.h>
 #include <viommu/addr.h>
+#include <viommu/chain.h>
 #include <viommu/error.h>
 #include <viommu/snapshot.h>
 #include <viommu/vtd.h>
@@ -25,6 +26,7 @@ typedef struct {
 	bool prot_known; /* read and write say what L1 asked for */
 	bool read, write;
 	uint32_t request; /* index into the space's requests */
+	uint64_t since_ns; /* L1's clock when it was asked for, or unmapped; 0: not known */
 } viommu_piece;
 
 /* Pieces in IOVA order; they never overlap. */
@@ -37,7 +39,17 @@ typedef struct {
 	bool prot_known, read, write;
 	uint64_t page_size; /* bytes, 0 when the record does not say */
 	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
+	bool again;         /* some of its IOVAs had been mapped and unmapped before */
 } viommu_request;
+
+/* A descriptor that L1 was seen to put into its invalidation queue. */
+typedef struct {
+	uint64_t time_ns; /* L1's clock */
+	viommu_iova_range range; /* all IOVAs, unless it is page-selective */
+	bool page_selective;
+	bool every_domain; /* global: did does not count */
+	uint16_t did;
+} viommu_announcement;
 
 /* An address space of L1: a VFIO container, an IOAS. */
 typedef struct {
@@ -45,6 +57,7 @@ typedef struct {
 	char *backend;
 	GArray *devices;  /* of viommu_sid: attached at the chosen moment */
 	GHashTable *known; /* the same, to find them by */
+	uint64_t attached_ns; /* L1's clock when it got the first of its devices; 0: not known */
 	bool attached;    /* its devices are in the record, maybe none yet; if not, any may be meant */
 	bool complete;    /* every mapping of this space is in the record */
 	GArray *requests; /* of viommu_request, in record order */
@@ -58,6 +71,8 @@ typedef struct {
 	char *path, *session, *kernel, *cmdline, *program;
 	uint64_t cap, ecap; /* of L1's first IOMMU, 0 when not in the record */
 	GPtrArray *spaces;  /* of viommu_space */
+	GArray *announcements; /* of viommu_announcement, in record order */
+	bool queue_watched; /* the record has L1's qi_submit events: none means that none was */
 	uint64_t events, last_seq;
 	uint64_t lost;      /* events known to be missing, at least */
 	char *lost_reason;  /* NULL when nothing is */
@@ -106,6 +121,8 @@ typedef enum {
 	VIOMMU_BEYOND_WIDTH,     /* the IOVA is above the address width                  */
 	VIOMMU_UNVERIFIED,       /* we cannot tell; the note says why                    */
 	VIOMMU_IN_FLUX,          /* it changed while we looked                           */
+	VIOMMU_GONE,             /* unmapped, and not in the table: as it should be.  Such runs exist
+	                          * for the sake of the links behind the table               */
 	VIOMMU_VERDICTS,         /* how many there are */
 } viommu_verdict;
 
@@ -129,7 +146,8 @@ typedef struct {
 	bool read_added;       /* L1 asked for write only and the table gives read too; not a fault:
 	                        * Linux does so since 5.13 (eea53c581688) */
 	const char *note;      /* lives as long as the result and the records; may be NULL */
-	vtd_translation *evidence; /* the walk to iova.first; NULL for matches */
+	uint32_t chain;    /* index into the result's chains */
+	vtd_translation *evidence; /* the walk to iova.first; NULL when nothing is wrong */
 } viommu_run;
 
 /* One device of one address space, against the table that it points to. */
@@ -144,6 +162,8 @@ typedef struct {
 	uint32_t same_as; /* index of an earlier target with the same space and table, or its own */
 	uint64_t pages[VIOMMU_VERDICTS]; /* 4 KiB pages by verdict */
 	uint64_t not_in_record; /* pages in the table that an incomplete record does not know */
+	GArray *unjudged; /* of viommu_iova_range, ascending: the table has something there, or
+	                   * could not be read, and no run says so; NULL if there is no such */
 } viommu_target_result;
 
 typedef struct {
@@ -151,13 +171,17 @@ typedef struct {
 	GArray *runs;    /* of viommu_run, by target and IOVA */
 	uint64_t pages[VIOMMU_VERDICTS];
 	uint64_t runs_of[VIOMMU_VERDICTS];
+	GArray *chains;  /* of viommu_chain; each only once, the first is "nothing is known" */
+	uint64_t broken[VIOMMU_LINKS]; /* pages by their first broken link */
 	unsigned reads; /* how often the tables were read to be sure; 1 for a file */
 	GStringChunk *notes;
 } viommu_result;
 
-/* Judges records (GPtrArray of viommu_record) against a snapshot. Both have to
- * outlive the result. Errors: INPUT when the records hold nothing to verify. */
-viommu_result *viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, GError **error);
+/* Judges records (GPtrArray of viommu_record) against a snapshot, and the links behind
+ * the table by the witnesses (may be NULL). All have to outlive the result. Errors:
+ * INPUT when the records hold nothing to verify. */
+viommu_result *viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot,
+	const viommu_witnesses *witnesses, GError **error);
 void viommu_result_free(viommu_result *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_result, viommu_result_free)
 
@@ -165,7 +189,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_result, viommu_result_free)
  * a key for tables of what was seen before. Caller frees. */
 char *viommu_run_key(const viommu_result *self, const viommu_run *run);
 
-/* Pages with a verdict that is a fault. */
+const viommu_chain *viommu_run_chain(const viommu_result *self, const viommu_run *run);
+/* The verdict is a fault, or a link behind the table is broken. */
+bool viommu_run_is_fault(const viommu_result *self, const viommu_run *run);
+
+/* Pages with a fault. */
 uint64_t viommu_result_faults(const viommu_result *self);
 
 /* Counts the pages whose fault in self is not, exactly so, in the earlier result.

@@ -135,6 +135,8 @@ verdict_of(const model *m, const page *p, viommu_verdict *ret)
 		*ret = VIOMMU_WRONG_PERMISSION;
 	else if (p->live)
 		*ret = p->known ? VIOMMU_MATCH : VIOMMU_UNVERIFIED;
+	else if (!p->has && p->gone)
+		*ret = VIOMMU_GONE;
 	else if (!p->has || p->reserved)
 		return false;
 	else if (p->gone && (m->complete || (p->known && p->gpa == p->has_gpa)))
@@ -155,7 +157,7 @@ assert_page(const model *m, unsigned i, const viommu_run *run, viommu_verdict wa
 	if (run->verdict != wanted)
 		g_error("page %u is %s, not %s", i, viommu_verdict_name(run->verdict),
 			viommu_verdict_name(wanted));
-	g_assert_cmpint(run->has_expected, ==, p->live || wanted == VIOMMU_STALE);
+	g_assert_cmpint(run->has_expected, ==, p->live || wanted == VIOMMU_STALE || wanted == VIOMMU_GONE);
 	if (run->has_expected) {
 		g_assert_cmpint(run->expected.gpa_known, ==, p->known);
 		g_assert_cmpint(run->expected.read, ==, p->read);

@@ -168,7 +168,7 @@ test_unsettled(void)
 	scene_ask(s, IOVA + 0x1000, 0x6000, 0x1000, "rw");
 	g_ptr_array_add(records, record_good(s->text, NULL));
 	snapshot = tables_snapshot(s->t);
-	result = viommu_verify(records, snapshot, NULL);
+	result = viommu_verify(records, snapshot, NULL, NULL);
 	g_assert_cmpuint(result->pages[VIOMMU_MATCH], ==, 1);
 	g_assert_cmpuint(result->pages[VIOMMU_UNVERIFIED], ==, 1);
 	g_assert_cmpuint(viommu_result_faults(result), ==, 0);
@@ -277,7 +277,7 @@ test_nothing(void)
 	g_assert_cmpuint(s->result->targets->len, ==, 1);
 	/* No device, nothing mapped: nothing was verified, and that is said. */
 	g_ptr_array_add(records, record_good(empty, NULL));
-	g_assert_null(viommu_verify(records, snapshot, &error));
+	g_assert_null(viommu_verify(records, snapshot, NULL, &error));
 	unit_error(&error, VIOMMU_ERROR_INPUT, "nothing to verify");
 }
 
@@ -297,7 +297,7 @@ test_two_records(void)
 	record_end(s->text);
 	g_ptr_array_add(records, record_good(s->text, NULL));
 	snapshot = tables_snapshot(s->t);
-	result = viommu_verify(records, snapshot, NULL);
+	result = viommu_verify(records, snapshot, NULL, NULL);
 	g_assert_cmpuint(result->targets->len, ==, 2);
 	g_assert_cmpuint(result->pages[VIOMMU_MATCH], ==, 2);
 	g_assert_cmpuint(result->pages[VIOMMU_MISSING], ==, 1);

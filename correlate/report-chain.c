@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The chain: how many pages passed each link, and how that is known. */
+#include "report.h"
+#include "text.h"
+
+/* Pages with one status of one link. */
+typedef struct {
+	viommu_link_status status;
+	uint64_t pages;
+} share;
+
+static void
+add(GArray *shares, const viommu_link_status *status, uint64_t pages)
+{
+	share new = { *status, pages };
+
+	for (guint i = 0; i < shares->len; i++) {
+		share *old = &g_array_index(shares, share, i);
+
+		if (old->status.state == status->state && old->status.note == status->note) {
+			old->pages += pages;
+			return;
+		}
+	}
+	g_array_append_val(shares, new);
+}
+
+static int
+cmp_share(const void *a, const void *b)
+{
+	static const int order[VIOMMU_LINK_STATES] = { [VIOMMU_LINK_BROKEN] = 0, [VIOMMU_LINK_OK] = 1,
+		[VIOMMU_LINK_UNVERIFIED] = 2, [VIOMMU_LINK_NOT_NEEDED] = 3 };
+	const share *x = a, *y = b;
+
+	if (x->status.state != y->status.state)
+		return order[x->status.state] - order[y->status.state];
+	return x->pages < y->pages ? 1 : x->pages > y->pages ? -1 : 0;
+}
+
+/* Pages by status of one link: of what is mapped, or of what is unmapped. */
+static GArray *
+shares_of(const viommu_result *result, viommu_link link, bool gone)
+{
+	g_autofree uint64_t *pages = g_new0(uint64_t, result->chains->len);
+	GArray *ret = g_array_new(FALSE, FALSE, sizeof(share));
+
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if ((run->verdict == VIOMMU_GONE) == gone)
+			pages[run->chain] += ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+	}
+	for (guint i = 0; i < result->chains->len; i++)
+		if (pages[i])
+			add(ret, &g_array_index(result->chains, viommu_chain, i).links[link], pages[i]);
+	g_array_sort(ret, cmp_share);
+	return ret;
+}
+
+static viommu_tone
+tone_of(viommu_link_state state)
+{
+	switch (state) {
+	case VIOMMU_LINK_OK:
+		return VIOMMU_GOOD;
+	case VIOMMU_LINK_BROKEN:
+		return VIOMMU_BAD;
+	case VIOMMU_LINK_NOT_NEEDED:
+		return VIOMMU_FAINT;
+	default:
+		return VIOMMU_UNSURE;
+	}
+}
+
+static void
+print_shares(FILE *out, const GArray *shares, const char *what)
+{
+	for (guint i = 0; i < shares->len; i++) {
+		const share *s = &g_array_index(shares, share, i);
+		viommu_tone tone = tone_of(s->status.state);
+		g_autofree char *note = s->status.note ? viommu_escape(s->status.note) : NULL;
+
+		fprintf(out, "%s%s%s %s%s%s%s", i ? "\n                  " : "", viommu_tone_on(tone),
+			viommu_link_state_name(s->status.state), viommu_count_text(s->pages).text, what, viommu_tone_off(tone),
+			note ? ": " : "");
+		if (note)
+			fprintf(out, "%s", note);
+	}
+}
+
+void
+viommu_report_text_chain(FILE *out, const viommu_report *report)
+{
+	fprintf(out, "\nchain (pages)\n");
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
+		g_autoptr(GArray) mapped = shares_of(report->result, (viommu_link) i, false);
+		g_autoptr(GArray) gone = shares_of(report->result, (viommu_link) i, true);
+
+		fprintf(out, "  %u %-13s ", i + 1, viommu_link_name((viommu_link) i));
+		print_shares(out, mapped, "");
+		if (mapped->len && gone->len)
+			fprintf(out, "\n                  ");
+		print_shares(out, gone, " unmapped");
+		fputc('\n', out);
+	}
+}
+
+json_t *
+viommu_report_json_chain(const viommu_result *result)
+{
+	json_t *ret = json_array();
+
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
+		json_t *states = json_array();
+
+		for (unsigned gone = 0; gone < 2; gone++) {
+			g_autoptr(GArray) shares = shares_of(result, (viommu_link) i, gone);
+
+			for (guint k = 0; k < shares->len; k++) {
+				const share *s = &g_array_index(shares, share, k);
+
+				json_array_append_new(states, json_pack("{s:s, s:b, s:I, s:s*}", "state",
+					viommu_link_state_name(s->status.state), "unmapped", (int) gone, "pages",
+					(json_int_t) s->pages, "note", s->status.note));
+			}
+		}
+		json_array_append_new(ret, json_pack("{s:s, s:o}", "link", viommu_link_name((viommu_link) i), "pages", states));
+	}
+	return ret;
+}
+
+json_t *
+viommu_report_json_links(const viommu_chain *chain)
+{
+	json_t *ret = json_object();
+
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
+		const viommu_link_status *status = &chain->links[i];
+
+		json_object_set_new(ret, viommu_link_name((viommu_link) i), json_string(viommu_link_state_name(status->state)));
+	}
+	return ret;
+}
