@@ -77,7 +77,7 @@ collect_record(state *s, const viommu_record *record)
 		g_array_append_val(s->covers, c);
 		put_cover(s->map, &c, s->covers->len - 1);
 	}
-	if (record->lost_reason)
+	if (record->lost_reason || record->queue_lost)
 		s->absence = "the record has lost events";
 	else if (!record->settled)
 		s->absence = "the record does not end with a mark or its end: events may be missing behind its last line";

@@ -280,9 +280,10 @@ on_lost(viommu_record_reader *r, const json_t *json)
 	json_int_t count = json_integer_value(json_object_get(json, "count"));
 	const char *reason = json_string_value(json_object_get(json, "reason"));
 
-	/* What L1 announced is missing, and no mapping. */
-	if (g_strcmp0(json_string_value(json_object_get(json, "of")), VIOMMU_EVENT_INVALIDATE) == 0)
+	if (g_strcmp0(json_string_value(json_object_get(json, "of")), VIOMMU_EVENT_INVALIDATE) == 0) {
+		r->record->queue_lost = true; /* and no mapping is */
 		return true;
+	}
 	count_lost(r->record, count > 0 ? (uint64_t) count : 0, reason ? reason : "the record does not say why");
 	return true;
 }

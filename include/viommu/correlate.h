@@ -72,6 +72,7 @@ typedef struct {
 	uint64_t cap, ecap; /* of L1's first IOMMU, 0 when not in the record */
 	GPtrArray *spaces;  /* of viommu_space */
 	GArray *announcements; /* of viommu_announcement, in record order */
+	bool queue_lost;    /* qi_submit events are missing */
 	bool queue_watched; /* the record has L1's qi_submit events: none means that none was */
 	uint64_t events, last_seq;
 	uint64_t lost;      /* events known to be missing, at least */

@@ -3,6 +3,7 @@
 """viommu watch: streams and monitors that are not as they should be, and what
 it says while a record is being written."""
 
+import contextlib
 import json
 import os
 import signal
@@ -157,7 +158,8 @@ class Looks(Case):
             while qemu.log.count('query-status') < 3 and time.monotonic() < end:
                 time.sleep(0.02)
             qemu._client.shutdown(socket.SHUT_RDWR)
-            process.stdin.write(FINISHED[len(LINES)])
+            with contextlib.suppress(BrokenPipeError):      # it may have ended by now
+                process.stdin.write(FINISHED[len(LINES)])
             process.wait(PATIENCE)      # stdin stays open until then
             done = self.assert_status(finish(process, args), FAILED)
         self.assertIn('QEMU closed the monitor', done.err)

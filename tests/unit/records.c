@@ -38,8 +38,9 @@ record_event(record_text *self, const char *event, const char *format, ...)
 {
 	va_list args;
 
-	g_string_append_printf(self->text, "{\"seq\":%" G_GUINT64_FORMAT ",\"time_ns\":1,\"event\":\"%s\"%s",
-		++self->seq, event, *format ? "," : "");
+	g_string_append_printf(self->text, "{\"seq\":%" G_GUINT64_FORMAT ",\"time_ns\":%" G_GUINT64_FORMAT ",\"event\":\"%s\"%s",
+		self->seq + 1, (self->seq + 1) * 1000, event, *format ? "," : "");
+	self->seq++;
 	va_start(args, format);
 	g_string_append_vprintf(self->text, format, args);
 	va_end(args);

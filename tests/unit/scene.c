@@ -111,7 +111,7 @@ check_counts(const viommu_result *result)
 			g_assert_cmphex(run->expected.iova.first, ==, run->iova.first);
 			g_assert_cmphex(run->expected.iova.last, ==, run->iova.last);
 		}
-		if (run->verdict == VIOMMU_MATCH)
+		if (run->verdict == VIOMMU_MATCH && !viommu_run_is_fault(result, run))
 			g_assert_null(run->evidence);
 		if (run->verdict == VIOMMU_UNVERIFIED)
 			g_assert_nonnull(run->note);
@@ -123,6 +123,8 @@ check_counts(const viommu_result *result)
 		for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
 			targets[v] += target->pages[v];
 	}
+	for (unsigned i = VIOMMU_LINK_INVALIDATION; i < VIOMMU_LINKS; i++)
+		faults += result->broken[i];
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++) {
 		g_assert_cmpuint(result->pages[v], ==, pages[v]);
 		g_assert_cmpuint(result->pages[v], ==, targets[v]);

@@ -311,6 +311,21 @@ tables_registers(const tables *self, vtd_registers *ret)
 	put(ret, 0x10, self->ecap, 8);
 	put(ret, 0x1c, self->gsts, 4);
 	put(ret, 0x20, self->rtaddr, 8);
+	put(ret, 0x80, self->tail * 16, 8);
+	put(ret, 0x88, self->tail * 16, 8);
+	put(ret, 0x90, self->queue, 8);
+}
+
+void
+tables_submit(tables *self, uint64_t low, uint64_t high)
+{
+	if (!self->queue) {
+		self->queue = tables_page(self);
+		self->gsts |= 1u << 26; /* QIES */
+	}
+	tables_poke(self, self->queue + self->tail * 16, low);
+	tables_poke(self, self->queue + self->tail * 16 + 8, high);
+	self->tail = (self->tail + 1) % 256;
 }
 
 vtd_unit
@@ -339,6 +354,7 @@ tables_snapshot(const tables *self)
 
 	g_free(machine->version);
 	machine->version = g_strdup("7.2.22");
+	g_strlcpy(device.driver, self->driver ? self->driver : "", sizeof(device.driver));
 	tables_registers(self, &registers);
 	machine->registers_base = registers.base;
 	machine->registers_size = registers.size;

@@ -24,6 +24,9 @@ typedef struct {
 	uint64_t root;      /* GPA of the root table */
 	uint64_t cap, ecap, rtaddr;
 	uint32_t gsts;
+	uint64_t queue; /* GPA of the invalidation queue, one page of 256 descriptors; 0: off */
+	unsigned tail;  /* the next descriptor's place */
+	const char *driver; /* of the device 00:04.0; NULL: not known */
 	uint64_t reads, calls; /* pages, batches */
 	uint64_t dies_after;   /* so many batches, then the source is gone; 0: it stays */
 } tables;
@@ -83,6 +86,9 @@ void tables_map_first(tables *self, uint64_t top, unsigned levels, uint64_t iova
 /* Where an entry of it stands, in RAM. */
 uint64_t tables_entry_first(
 	const tables *self, uint64_t top, unsigned levels, uint64_t iova, unsigned level, uint64_t offset);
+
+/* Puts a descriptor into the invalidation queue, which is switched on; QEMU takes it at once. */
+void tables_submit(tables *self, uint64_t low, uint64_t high);
 
 void tables_registers(const tables *self, vtd_registers *ret);
 vtd_unit tables_unit(const tables *self);
