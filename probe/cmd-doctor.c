@@ -2,13 +2,14 @@
 /* viommu-probe doctor: the guest's side of the configuration, check by check. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "doctor.h"
 #include "parse.h"
 #include "probe.h"
 #include "report.h"
 
-static const char help[] = "Usage: viommu-probe doctor [BDF]\n"
+static const char help[] = "Usage: viommu-probe doctor [OPTION]... [BDF]\n"
 			   "\n"
 			   "Checks, from inside the guest, what DMA mappings through a vIOMMU stand on: the\n"
 			   "kernel command line, the IOMMU and its registers (caching mode first), the\n"
@@ -21,6 +22,7 @@ static const char help[] = "Usage: viommu-probe doctor [BDF]\n"
 			   "Each check says ok, warn (works, or may), FAIL (mappings cannot work) or skip,\n"
 			   "what was seen, and what to do.\n"
 			   "\n"
+			   "      --format text|json\n"
 			   "  -h, --help   -V, --version\n"
 			   "\n"
 			   "  viommu-probe doctor\n"
@@ -30,22 +32,23 @@ static const char help[] = "Usage: viommu-probe doctor [BDF]\n"
 			   "2 wrong usage.\n";
 
 static const struct option long_options[] = {
+	{ "format", required_argument, NULL, 'f' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
 };
 
 static int
-examine(const char *bdf)
+examine(const char *bdf, bool as_json)
 {
 	struct doctor doctor;
 
-	doctor_begin(&doctor, stdout);
-	doctor.bdf = bdf;
+	doctor_begin(&doctor, stdout, as_json, bdf);
 	doctor_kernel(&doctor);
 	doctor_iommus(&doctor);
 	doctor_groups(&doctor);
 	doctor_limits(&doctor);
+	doctor_tracing(&doctor);
 	doctor_device(&doctor);
 	doctor_vfio(&doctor);
 	doctor_trial(&doctor);
@@ -57,19 +60,28 @@ int
 cmd_doctor(int argc, char **argv)
 {
 	char bdf[PCI_BDF_LEN];
+	bool as_json = false;
 	int option;
 
 	opterr = 0;
 	optind = 1;
-	while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
-		if (option != 'h' && option != 'V') {
-			probe_say("there is no option %s; see viommu-probe doctor --help", argv[optind - 1]);
-			return PROBE_EXIT_USAGE;
+	while ((option = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
+		if (option == 'h' || option == 'V')
+			return probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
+		if (option == 'f' && (strcmp(optarg, "text") == 0 || strcmp(optarg, "json") == 0)) {
+			as_json = strcmp(optarg, "json") == 0;
+			continue;
 		}
-		return probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
+		if (option == 'f')
+			probe_say("--format wants text or json, not '%s'", optarg);
+		else
+			probe_say(option == ':' ? "%s wants an argument; see viommu-probe doctor --help"
+						: "there is no option %s; see viommu-probe doctor --help",
+				argv[optind - 1]);
+		return PROBE_EXIT_USAGE;
 	}
 	if (optind == argc)
-		return examine(NULL);
+		return examine(NULL, as_json);
 	if (optind + 1 < argc) {
 		probe_say("one device at a time: what is '%s'? See viommu-probe doctor --help",
 			argv[optind + 1]);
@@ -79,5 +91,5 @@ cmd_doctor(int argc, char **argv)
 		probe_say("'%s' is not a PCI address such as 00:04.0 or 0000:00:04.0", argv[optind]);
 		return PROBE_EXIT_USAGE;
 	}
-	return examine(bdf);
+	return examine(bdf, as_json);
 }

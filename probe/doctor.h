@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "json.h"
 #include "sysfs.h"
 #include "vfio.h"
 
@@ -19,6 +20,10 @@ enum verdict {
 struct doctor {
 	FILE *out;
 	bool colour;
+	bool as_json;
+	struct json json; /* text goes out check by check, JSON at the end */
+	bool in_check, in_more;
+	const char *section;
 	unsigned count[4]; /* of each verdict */
 
 	/* What the checks found out, for the checks after them. */
@@ -32,12 +37,14 @@ struct doctor {
 	bool has_iommufd; /* and a character device for it */
 };
 
-void doctor_begin(struct doctor *ret, FILE *out);
+/* BDF: the device to look at, or NULL.  It is not copied. */
+void doctor_begin(struct doctor *ret, FILE *out, bool as_json, const char *bdf);
 void doctor_section(struct doctor *doctor, const char *title);
 /* One check: its verdict, its name, what was seen. */
 void doctor_check(struct doctor *doctor, enum verdict verdict, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* More about the check before: lines of their own, under it. */
+/* More about the check before: lines of their own, under it.  Then, once, what
+ * mends it. */
 void doctor_more(struct doctor *doctor, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void doctor_fix(struct doctor *doctor, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The last line; the exit status. */
@@ -49,6 +56,7 @@ void doctor_iommus(struct doctor *doctor);
 void doctor_groups(struct doctor *doctor);
 void doctor_device(struct doctor *doctor);
 void doctor_limits(struct doctor *doctor);
+void doctor_tracing(struct doctor *doctor);
 void doctor_modules(struct doctor *doctor); /* within the section of doctor_vfio() */
 void doctor_log(struct doctor *doctor);
 void doctor_vfio(struct doctor *doctor);

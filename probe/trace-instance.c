@@ -14,6 +14,7 @@
 #include <tracefs.h>
 #include <unistd.h>
 
+#include "lockdown.h"
 #include "proc.h"
 #include "sysfs.h"
 
@@ -42,19 +43,10 @@ find_mounted(void)
 	return NULL;
 }
 
-static bool
-locked_down(void)
-{
-	char text[128];
-
-	return sysfs_read("/kernel/security/lockdown", text, sizeof text) > 0 &&
-	       strstr(text, "[confidentiality]") != NULL;
-}
-
 static int
 fail(struct probe_error *error, int err, const char *what)
 {
-	if (locked_down())
+	if (lockdown_get() == LOCKDOWN_CONFIDENTIALITY)
 		return probe_fail(error, err,
 			"%s: the kernel is locked down (confidentiality) and forbids tracing; boot it with "
 			"lockdown=integrity or none, or use viommu-probe record",
@@ -68,12 +60,20 @@ fail(struct probe_error *error, int err, const char *what)
 static int
 fail_not_mounted(struct probe_error *error)
 {
+	struct statfs fs;
 	char text[4096];
 
 	if (geteuid() != 0)
 		return probe_fail(error, EACCES, "tracing is for root only: run as root of the guest");
-	if (locked_down())
+	if (lockdown_get() == LOCKDOWN_CONFIDENTIALITY)
 		return fail(error, EPERM, "there is no tracefs");
+	if (statfs(places[0], &fs) == 0 && fs.f_type == TRACEFS_TYPE)
+		return probe_fail(error, EPERM,
+			"the tracefs in %s is empty: the kernel forbids tracing (a lockdown), or it was "
+			"built "
+			"without "
+			"CONFIG_TRACING; use viommu-probe record",
+			places[0]);
 	if (read_text_file("/proc/filesystems", text, sizeof text) > 0 && strstr(text, "\ttracefs") == NULL)
 		return probe_fail(error, ENOENT,
 			"this kernel has no tracefs (CONFIG_FTRACE is off, or it is older than 4.1); use a "

@@ -104,8 +104,10 @@ learn_all(struct trace_source *source, const struct trace_source_options *option
 	if (options->only_thread != 0)
 		return submits ? 0
 			       : probe_fail(error, ENOENT,
-					 "this kernel has no intel_iommu:qi_submit tracepoint that we can use "
-					 "(Linux 6.1 and later have it, with CONFIG_INTEL_IOMMU and CONFIG_TRACING)");
+					 "this kernel has no intel_iommu:qi_submit tracepoint that we can "
+					 "use "
+					 "(Linux 6.1 and later have it, with CONFIG_INTEL_IOMMU and "
+					 "CONFIG_TRACING)");
 	if (options->invalidations && !submits)
 		note_lack(source, "intel_iommu:qi_submit", "what was announced to the IOMMU is not known");
 	if (!calls)

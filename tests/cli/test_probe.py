@@ -5,6 +5,7 @@
 VIOMMU_PROBE is the path of the program.  No test names a device that exists:
 the machine the tests run on is left alone."""
 
+import json
 import os
 import pathlib
 import re
@@ -203,6 +204,28 @@ class Doctor(ProbeTest):
         self.assertRegex(text, r'(?m)^  skip  device +none named')
         self.assertRegex(text, r'(?m)^  skip  mapping ')
         self.assertIn(os.uname().release, text)
+
+    def test_json(self):
+        """the same checks, in the same order, with the same words"""
+        for args in (), (NO_DEVICE,):
+            text, counts = self.doctor(*args)
+            done = run('doctor', '--format', 'json', *args)
+            self.assertEqual((done.returncode, done.stderr), (3 if counts['FAIL'] else 0, ''))
+            report = json.loads(done.stdout)
+            self.assertEqual((report['format'], report['version']), ('viommu-doctor', 1))
+            self.assertEqual(report.get('device'), NO_DEVICE if args else None)
+            self.assertEqual(report['counts'], counts)
+            self.assertEqual([(check['verdict'], check['name']) for check in report['checks']],
+                             re.findall(r'(?m)^  (ok|warn|FAIL|skip) +(\S.*?)  ', text))
+            flat = ' '.join(text.split())
+            for check in report['checks']:
+                for words in (check['seen'], *check.get('more', ()), check.get('fix', '')):
+                    self.assertIn(' '.join(words.split()), flat)
+        self.assertEqual(run('doctor', '--format', 'text').stdout, self.doctor()[0])
+        for args in ('--format', 'xml'), ('--format',), ('--format='):
+            self.assertEqual(run('doctor', *args).returncode, 2, args)
+        with open('/dev/full', 'w') as full:
+            self.assertEqual(run('doctor', '--format', 'json', stdout=full).returncode, 1)
 
     def test_missing_device(self):
         text, counts = self.doctor(NO_DEVICE)

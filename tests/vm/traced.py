@@ -21,6 +21,11 @@ PROGRAMS = {name: os.path.join(os.environ.get('VIOMMU_GUEST_PROGRAMS', ''), 'pro
 PAGE = 4096
 
 
+def run(iova, gpa, size):
+    """(iova, gpa) of each page of it."""
+    return zip(range(iova, iova + size, PAGE), range(gpa, gpa + size, PAGE))
+
+
 class Traced:
     """A traced record: `pages` is {space: {iova: gpa}} at its end."""
 
@@ -42,17 +47,18 @@ class Traced:
             return
         iova, pages = int(event['iova'], 16), self.pages.setdefault(event['space'], {})
         for extent in event['extents']:
-            for offset in range(0, int(extent['size'], 16), PAGE):
-                pages[iova] = int(extent['gpa'], 16) + offset
-                iova += PAGE
+            gpa, size = int(extent['gpa'], 16), int(extent['size'], 16)
+            pages.update(run(iova, gpa, size))
+            iova += size
 
     def _unmap(self, event):
         if 'errno' in event:
             return
         iova, size = int(event['iova'], 16), int(event['size'], 16)
         pages = self.pages.get(event['space'], {})
-        for page in [page for page in pages if iova <= page < iova + size]:
-            del pages[page]
+        gone = range(iova, iova + size, PAGE)
+        for page in [page for page in pages if page in gone] if len(gone) > len(pages) else gone:
+            pages.pop(page, None)
 
     def of(self, bdf):
         """{iova: gpa} of the spaces that the device is in."""
@@ -68,7 +74,13 @@ class Traced:
 
 def mapped(state):
     """{iova: gpa} of a record.State."""
-    return {iova: mapping.gpa(iova) for mapping in state.held for iova in range(mapping.iova, mapping.last, PAGE)}
+    pages = {}
+    for mapping in state.held:
+        iova = mapping.iova
+        for gpa, size in mapping.extents:
+            pages.update(run(iova, gpa, size))
+            iova += size
+    return pages
 
 
 class TraceCase(Case):
