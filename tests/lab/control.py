@@ -126,6 +126,10 @@ class Process:
     def close_stdin(self):
         self._control.sh(f'kill $(cat {self._directory}/keeper)')
 
+    @property
+    def pid(self):
+        return int(self._control.sh(f'cat {self._directory}/pid')[1])
+
     def poll(self):
         status, text = self._control.sh(f'cat {self._directory}/rc')
         return int(text) if status == 0 else None

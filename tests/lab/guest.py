@@ -10,6 +10,7 @@ from . import accel as accelerators
 from . import cleanup, initramfs, kernel as kernels, qemus
 from .control import Control
 from .errors import GuestError
+from .memory import GuestMemory
 from .qmp import Qmp
 
 RECORD_PORT = '/dev/virtio-ports/org.viommu.record'
@@ -38,20 +39,21 @@ class Guest:
 
     def __init__(self, *, kernel=None, modules=None, qemu=None, memory='4G', smp=1,
                  iommu=DEFAULT_IOMMU, devices=DEFAULT_DEVICES, append='', cmdline=DEFAULT_APPEND,
-                 qemu_args=(), programs=None, files=None, accel=None, system=True, progress=None):
+                 qemu_args=(), programs=None, files=None, more_modules=(), accel=None, system=True,
+                 progress=None):
         """`qemu`: a program, or 'qemu-10'; `kernel`: see kernel.find().
         `iommu`: properties of intel-iommu, or None for a QEMU without one.
         `append` is added to the kernel command line; `cmdline` replaces it.
         `system=False`: a QEMU that halts at once, for what needs no Linux.
         `programs`: static files for the guest's /bin, default viommu-probe.
-        `files`: {path in the guest: path on the host}.
+        `files`: {path in the guest: path on the host}.  `more_modules`: to load.
         `progress`: called with a line of text now and then."""
         self._say = progress or (lambda text: None)
         self.qmp = self._control = self._process = None
         self.dir = cleanup.temp_dir()
         try:
             self._start(kernel, modules, qemus.find(qemu), memory, smp, iommu, devices,
-                        f'{cmdline} {append}'.strip(), qemu_args, programs, files, accel, system)
+                        f'{cmdline} {append}'.strip(), qemu_args, programs, files, more_modules, accel, system)
         except BaseException:
             self.close()
             raise
@@ -60,7 +62,7 @@ class Guest:
         return os.path.join(self.dir, name)
 
     def _start(self, kernel, modules, qemu, memory, smp, iommu, devices, append, qemu_args,
-               programs, files, accel, system):
+               programs, files, more_modules, accel, system):
         self.console = self._path('console.log')
         self.record = self._path('record.jsonl')
         self.target = 'unix:' + self._path('qmp.sock')
@@ -70,7 +72,8 @@ class Guest:
             if programs is None:
                 probe = find_probe()
                 programs = [probe] if probe else []
-            initramfs.build(self.kernel, self._path('initramfs'), programs, files=files)
+            initramfs.build(self.kernel, self._path('initramfs'), programs,
+                            initramfs.MODULES + tuple(more_modules), files)
             accel = accel or accelerators.choose(qemu, self.kernel.image)
             argv += ['-kernel', self.kernel.image, '-initrd', self._path('initramfs'), '-append', append]
         else:
@@ -157,6 +160,9 @@ class Guest:
 
     def spawn(self, command):
         return self._control.spawn(command)
+
+    def memory(self):
+        return GuestMemory(self)
 
     def clear_record(self):
         os.truncate(self.record, 0)

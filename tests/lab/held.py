@@ -6,7 +6,6 @@ import time
 from . import record, vtd
 from .errors import GuestError
 from .guest import RECORD_PORT
-from .memory import GuestMemory
 
 HELD_SECONDS = 90
 
@@ -24,7 +23,7 @@ class Held:
         self.process = guest.spawn(f'viommu-probe map {bdf} --bind -o {RECORD_PORT} {options}')
         self._wait()
         self.state = record.state(self.record, bdf)
-        self.memory = GuestMemory(guest)
+        self.memory = guest.memory()
 
     def _wait(self):
         end = time.monotonic() + HELD_SECONDS
