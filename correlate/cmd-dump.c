@@ -3,6 +3,7 @@
 
 #include "cmd.h"
 #include "dump.h"
+#include "json-text.h"
 #include "render.h"
 
 static const char help[] =
@@ -27,7 +28,7 @@ typedef struct {
 } parts;
 
 static gboolean
-show_parts(const viommu_target *target, const parts *p, json_t *json, GError **error)
+show_parts(const viommu_target *target, const parts *p, GString *json, GError **error)
 {
 	return (!p->queue || viommu_dump_queue(target, json, error)) &&
 		(!p->interrupts || viommu_dump_interrupts(target, json, error)) &&
@@ -37,7 +38,7 @@ show_parts(const viommu_target *target, const parts *p, json_t *json, GError **e
 static gboolean
 show(const viommu_target *target, const parts *p, const viommu_dump_options *options, GError **error)
 {
-	json_t *json;
+	g_autoptr(GString) json = g_string_new(NULL);
 
 	if (!options->json)
 		viommu_render_machine(stdout, target->machine, &target->unit,
@@ -46,13 +47,14 @@ show(const viommu_target *target, const parts *p, const viommu_dump_options *opt
 		return viommu_dump_tables(target, options, error);
 	if (!options->json)
 		return show_parts(target, p, NULL, error);
-	json = json_pack("{s:s, s:i, s:o}", "format", "viommu-dump", "version", 1, "qemu",
-		viommu_machine_summary_json(target->machine, &target->unit));
-	if (!show_parts(target, p, json, error)) {
-		json_decref(json);
+	viommu_jt_begin(json, NULL, '{');
+	viommu_jt_word(json, "format", "viommu-dump");
+	viommu_jt_int(json, "version", 1);
+	viommu_jt_json(json, "qemu", viommu_machine_summary_json(target->machine, &target->unit));
+	if (!show_parts(target, p, json, error))
 		return FALSE;
-	}
-	viommu_cmd_print_json(json);
+	viommu_jt_end(json, '}');
+	puts(json->str);
 	return TRUE;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "dump.h"
+#include "json-text.h"
 #include "render.h"
 #include "text.h"
 
@@ -47,7 +48,7 @@ print_walk(const viommu_target *target, const vtd_fault_record *record, const vt
 }
 
 static gboolean
-show_record(const viommu_target *target, const vtd_fault_record *record, json_t *list, GError **error)
+show_record(const viommu_target *target, const vtd_fault_record *record, GString *list, GError **error)
 {
 	bool interrupt = vtd_is_interrupt_fault(record->reason);
 	vtd_translation walk;
@@ -64,7 +65,8 @@ show_record(const viommu_target *target, const vtd_fault_record *record, json_t 
 			json_object_set_new(item, "pasid", json_integer(record->pasid));
 		if (!interrupt)
 			json_object_set_new(item, "now", viommu_translation_json(&target->unit, &walk));
-		json_array_append_new(list, item);
+		viommu_jt_json(list, NULL, item);
+		viommu_jt_flush(list, stdout);
 		return TRUE;
 	}
 	print_record(target, record);
@@ -74,16 +76,21 @@ show_record(const viommu_target *target, const vtd_fault_record *record, json_t 
 }
 
 gboolean
-viommu_dump_faults(const viommu_target *target, json_t *json, GError **error)
+viommu_dump_faults(const viommu_target *target, GString *json, GError **error)
 {
 	uint32_t fsts = vtd_reg32(target->registers, VTD_REG_FSTS);
 	unsigned n = vtd_fault_records(target->registers), shown = 0;
-	json_t *list = json ? json_array() : NULL;
 
-	if (!json)
+	if (json) {
+		viommu_jt_begin(json, "faults", '{');
+		viommu_jt_int(json, "fsts", fsts);
+		viommu_jt_int(json, "registers", n);
+		viommu_jt_begin(json, "records", '[');
+	} else {
 		printf("\n%sfaults%s: %u recording register%s, FSTS 0x%x%s\n", viommu_tone_on(VIOMMU_STRONG),
 			viommu_tone_off(VIOMMU_STRONG), n, n == 1 ? "" : "s", fsts,
 			fsts & 1 ? " (PFO: there was no room for at least one more fault)" : "");
+	}
 	for (unsigned i = 0; i < n; i++) {
 		vtd_fault_record record;
 
@@ -91,15 +98,14 @@ viommu_dump_faults(const viommu_target *target, json_t *json, GError **error)
 		if (!record.recorded)
 			continue;
 		shown++;
-		if (!show_record(target, &record, list, error)) {
-			json_decref(list);
+		if (!show_record(target, &record, json, error))
 			return FALSE;
-		}
 	}
-	if (json)
-		json_object_set_new(json, "faults", json_pack("{s:I, s:i, s:o}", "fsts", (json_int_t) fsts, "registers", (int) n,
-			"records", list));
-	else if (!shown)
+	if (json) {
+		viommu_jt_end(json, ']');
+		viommu_jt_end(json, '}');
+	} else if (!shown) {
 		printf("  none is recorded now (L1's kernel clears them when it has logged them: see its dmesg for DMAR)\n");
+	}
 	return TRUE;
 }

@@ -3,17 +3,25 @@
 #include <stdio.h>
 
 #include "dump.h"
+#include "json-text.h"
 #include "text.h"
 
 typedef struct {
 	const viommu_target *target;
 	GArray *sids; /* of viommu_sid: the devices, ascending */
-	json_t *json;
+	GString *json;
 	uint64_t present;
 } printer;
 
 /* How many devices are named for one entry: a range of buses can hold 65536. */
 #define NAMED 32
+
+/* The requesters of which an entry admits requests. */
+typedef struct {
+	viommu_sid named[NAMED];
+	guint n, more; /* how many others there are */
+	bool ioapic;
+} requesters;
 
 /* Requester ids of the platform itself in QEMU's q35: hw/i386/x86-iommu and
  * Q35_PSEUDO_BUS_PLATFORM, Q35_PSEUDO_DEVFN_IOAPIC. */
@@ -55,44 +63,41 @@ lower_bound(const GArray *sids, unsigned sid)
 	return low;
 }
 
-/* The devices that an entry admits: the names of a few, *more is the number of others. */
-static json_t *
-admitted(const printer *p, const vtd_irte *irte, guint *more)
+static requesters
+admitted(const printer *p, const vtd_irte *irte)
 {
-	json_t *ret = json_array();
+	requesters ret = { .ioapic = irte->svt != 0 && vtd_irte_admits(irte, (viommu_sid){ IOAPIC_SID }) };
 	guint first = 0, end = 0;
 
-	*more = 0;
 	if (irte->svt == 1) { /* SQ leaves out bits of the function only */
 		first = lower_bound(p->sids, irte->sid & 0xfff8u);
 		end = lower_bound(p->sids, (irte->sid | 7u) + 1);
-	} else if (irte->svt == 2) {
-		first = lower_bound(p->sids, irte->sid & 0xff00u);
-		end = MAX(first, lower_bound(p->sids, ((irte->sid & 0xffu) + 1) << 8));
+	} else if (irte->svt == 2) { /* all between first and end, see vtd_irte_admits() */
+		first = lower_bound(p->sids, (irte->sid & 0xffu) << 8);
+		end = MAX(first, lower_bound(p->sids, ((irte->sid >> 8) + 1u) << 8));
 	}
 	for (guint i = first; i < end; i++) {
 		viommu_sid sid = g_array_index(p->sids, viommu_sid, i);
 
-		if (json_array_size(ret) == NAMED) {
-			*more = end - i;
+		if (ret.n == NAMED) {
+			ret.more = end - i;
 			break;
 		}
 		if (vtd_irte_admits(irte, sid))
-			json_array_append_new(ret, viommu_json_bdf(sid));
+			ret.named[ret.n++] = sid;
 	}
-	if (irte->svt == 1 && vtd_irte_admits(irte, (viommu_sid){ IOAPIC_SID }))
-		json_array_append_new(ret, json_string("IOAPIC"));
 	return ret;
 }
 
 static void
-print_admitted(const vtd_irte *irte, json_t *devices, guint more)
+print_admitted(const vtd_irte *irte, const requesters *from)
 {
-	size_t i;
-	json_t *device;
-
 	if (irte->svt == 0) {
 		printf("from any requester");
+		return;
+	}
+	if (irte->svt == 3) {
+		printf("from nobody (SVT=3 is reserved)");
 		return;
 	}
 	if (irte->svt == 2)
@@ -100,39 +105,60 @@ print_admitted(const vtd_irte *irte, json_t *devices, guint more)
 			irte->sid & 0xff, irte->sid >> 8);
 	else
 		printf("from %s", viommu_bdf_text((viommu_sid){ irte->sid }).text);
-	json_array_foreach (devices, i, device)
-		printf("%s%s", i ? ", " : " = ", json_string_value(device));
-	if (more)
-		printf(" and %s more", viommu_count_text(more).text);
-	if (json_array_size(devices) == 0)
+	for (guint i = 0; i < from->n; i++)
+		printf("%s0000:%s", i ? ", " : " = ", viommu_bdf_text(from->named[i]).text);
+	if (from->more)
+		printf(" and %s more", viommu_count_text(from->more).text);
+	if (from->ioapic)
+		printf("%sIOAPIC", from->n ? ", " : " = ");
+	if (!from->n && !from->ioapic)
 		printf(" (no such device now)");
+}
+
+static void
+put_irte(GString *out, const vtd_irte *irte, const requesters *from)
+{
+	viommu_jt_begin(out, NULL, '{');
+	viommu_jt_int(out, "index", irte->index);
+	viommu_jt_hex(out, "entry_gpa", irte->entry.v);
+	viommu_jt_begin(out, "entry", '[');
+	viommu_jt_hex(out, NULL, irte->raw[0]);
+	viommu_jt_hex(out, NULL, irte->raw[1]);
+	viommu_jt_end(out, ']');
+	viommu_jt_word(out, "format", irte->posted ? "posted" : "remapped");
+	viommu_jt_int(out, "vector", irte->vector);
+	viommu_jt_int(out, "svt", irte->svt);
+	viommu_jt_int(out, "sq", irte->sq);
+	viommu_jt_int(out, "sid", irte->sid);
+	viommu_jt_begin(out, "devices", '[');
+	for (guint i = 0; i < from->n; i++)
+		viommu_jt_bdf(out, NULL, from->named[i]);
+	if (from->ioapic)
+		viommu_jt_word(out, NULL, "IOAPIC");
+	viommu_jt_end(out, ']');
+	if (from->more)
+		viommu_jt_int(out, "more_devices", from->more);
+	if (irte->posted) {
+		viommu_jt_hex(out, "posted_descriptor", irte->posted_descriptor.v);
+	} else {
+		viommu_jt_int(out, "destination", irte->destination);
+		viommu_jt_word(out, "delivery_mode", vtd_delivery_mode_text(irte->delivery_mode));
+		viommu_jt_bool(out, "logical", irte->logical);
+		viommu_jt_bool(out, "level_triggered", irte->level_triggered);
+	}
+	viommu_jt_end(out, '}');
+	viommu_jt_flush(out, stdout);
 }
 
 static void
 print_irte(const vtd_irte *irte, void *user)
 {
 	printer *p = user;
-	guint more;
-	json_t *devices = admitted(p, irte, &more);
+	requesters from = admitted(p, irte);
 
 	p->present++;
 	if (p->json) {
-		json_t *item = json_pack("{s:I, s:o, s:[o, o], s:s, s:i, s:i, s:i, s:i, s:o}", "index", (json_int_t) irte->index,
-			"entry_gpa", viommu_json_hex(irte->entry.v), "entry", viommu_json_hex(irte->raw[0]),
-			viommu_json_hex(irte->raw[1]), "format", irte->posted ? "posted" : "remapped", "vector", irte->vector,
-			"svt", irte->svt, "sq", irte->sq, "sid", irte->sid, "devices", devices);
-
-		if (more)
-			json_object_set_new(item, "more_devices", json_integer(more));
-		if (irte->posted) {
-			json_object_set_new(item, "posted_descriptor", viommu_json_hex(irte->posted_descriptor.v));
-		} else {
-			json_object_set_new(item, "destination", json_integer(irte->destination));
-			json_object_set_new(item, "delivery_mode", json_string(vtd_delivery_mode_text(irte->delivery_mode)));
-			json_object_set_new(item, "logical", json_boolean(irte->logical));
-			json_object_set_new(item, "level_triggered", json_boolean(irte->level_triggered));
-		}
-		json_array_append_new(p->json, item);
+		put_irte(p->json, irte, &from);
 		return;
 	}
 	printf("  %5u  vector 0x%02x ", irte->index, irte->vector);
@@ -141,35 +167,46 @@ print_irte(const vtd_irte *irte, void *user)
 	else
 		printf("%s, %s APIC 0x%x, %s, ", vtd_delivery_mode_text(irte->delivery_mode),
 			irte->logical ? "logical" : "physical", irte->destination, irte->level_triggered ? "level" : "edge");
-	print_admitted(irte, devices, more);
+	print_admitted(irte, &from);
 	printf("  [0x%" PRIx64 " 0x%" PRIx64 "]\n", irte->raw[0], irte->raw[1]);
-	json_decref(devices);
+}
+
+static void
+put_head(GString *out, const vtd_irt *irt)
+{
+	viommu_jt_begin(out, "interrupts", '{');
+	viommu_jt_bool(out, "enabled", irt->enabled);
+	viommu_jt_hex(out, "base", irt->base.v);
+	viommu_jt_int(out, "size", irt->entries);
+	viommu_jt_bool(out, "x2apic", irt->x2apic);
+	viommu_jt_begin(out, "entries", '[');
 }
 
 gboolean
-viommu_dump_interrupts(const viommu_target *target, json_t *json, GError **error)
+viommu_dump_interrupts(const viommu_target *target, GString *json, GError **error)
 {
 	g_autoptr(GArray) sids = sorted_sids(target->machine);
-	printer p = { .target = target, .sids = sids, .json = json ? json_array() : NULL };
+	printer p = { .target = target, .sids = sids, .json = json };
 	uint32_t unreadable = 0;
 	vtd_irt irt;
 
 	vtd_irt_init(&target->unit, target->registers, &irt);
-	if (!json)
+	if (json)
+		put_head(json, &irt);
+	else
 		printf("\n%sinterrupt remapping table%s at GPA 0x%" PRIx64 ": %u entries, %s destinations%s\n",
 			viommu_tone_on(VIOMMU_STRONG), viommu_tone_off(VIOMMU_STRONG), irt.base.v, irt.entries,
 			irt.x2apic ? "x2APIC" : "xAPIC", irt.enabled ? "" : "; not enabled (GSTS.IRES = 0)");
-	if (irt.enabled && !vtd_walk_irt(&irt, target->memory, &unreadable, print_irte, &p, error)) {
-		json_decref(p.json);
+	if (irt.enabled && !vtd_walk_irt(&irt, target->memory, &unreadable, print_irte, &p, error))
 		return FALSE;
-	}
-	if (json)
-		json_object_set_new(json, "interrupts", json_pack("{s:b, s:o, s:I, s:b, s:I, s:o}", "enabled", irt.enabled, "base",
-			viommu_json_hex(irt.base.v), "size", (json_int_t) irt.entries, "x2apic", irt.x2apic, "unreadable",
-			(json_int_t) unreadable, "entries", p.json));
-	else if (irt.enabled)
+	if (json) {
+		viommu_jt_end(json, ']');
+		viommu_jt_int(json, "unreadable", unreadable);
+		viommu_jt_end(json, '}');
+	} else if (irt.enabled) {
 		printf("  %s of %s entries present\n", viommu_count_text(p.present).text, viommu_count_text(irt.entries).text);
-	if (!json && unreadable)
-		printf("  %s entries could not be read\n", viommu_count_text(unreadable).text);
+		if (unreadable)
+			printf("  %s entries could not be read\n", viommu_count_text(unreadable).text);
+	}
 	return TRUE;
 }

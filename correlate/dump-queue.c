@@ -3,10 +3,11 @@
 #include <stdio.h>
 
 #include "dump.h"
+#include "json-text.h"
 #include "text.h"
 
 typedef struct {
-	json_t *json;
+	GString *json;
 	uint64_t done, pending;
 } printer;
 
@@ -17,27 +18,32 @@ state_text(vtd_descriptor_state state)
 }
 
 static void
-print_json(json_t *list, const vtd_descriptor *d)
+print_json(GString *out, const vtd_descriptor *d)
 {
-	json_t *item = json_pack("{s:I, s:s, s:o, s:s, s:i, s:s*}", "index", (json_int_t) d->index, "state",
-		state_text(d->state), "entry_gpa", viommu_json_hex(d->entry.v), "name", d->name, "type", (int) d->type,
-		"granularity", d->granularity);
-	json_t *raw = json_array();
-
+	viommu_jt_begin(out, NULL, '{');
+	viommu_jt_int(out, "index", d->index);
+	viommu_jt_word(out, "state", state_text(d->state));
+	viommu_jt_hex(out, "entry_gpa", d->entry.v);
+	viommu_jt_word(out, "name", d->name);
+	viommu_jt_int(out, "type", d->type);
+	if (d->granularity)
+		viommu_jt_word(out, "granularity", d->granularity);
+	viommu_jt_begin(out, "entry", '[');
 	for (unsigned i = 0; i < d->words; i++)
-		json_array_append_new(raw, viommu_json_hex(d->raw[i]));
-	json_object_set_new(item, "entry", raw);
+		viommu_jt_hex(out, NULL, d->raw[i]);
+	viommu_jt_end(out, ']');
 	if (d->has_did)
-		json_object_set_new(item, "domain", json_integer(d->did));
+		viommu_jt_int(out, "domain", d->did);
 	if (d->has_sid)
-		json_object_set_new(item, "device", viommu_json_bdf(d->sid));
+		viommu_jt_bdf(out, "device", d->sid);
 	if (d->has_pasid)
-		json_object_set_new(item, "pasid", json_integer(d->pasid));
+		viommu_jt_int(out, "pasid", d->pasid);
 	if (d->has_range) {
-		json_object_set_new(item, "first", viommu_json_hex(d->range.first));
-		json_object_set_new(item, "last", viommu_json_hex(d->range.last));
+		viommu_jt_hex(out, "first", d->range.first);
+		viommu_jt_hex(out, "last", d->range.last);
 	}
-	json_array_append_new(list, item);
+	viommu_jt_end(out, '}');
+	viommu_jt_flush(out, stdout);
 }
 
 static void
@@ -68,44 +74,68 @@ print_descriptor(const vtd_descriptor *d, void *user)
 	printf("]\n");
 }
 
-gboolean
-viommu_dump_queue(const viommu_target *target, json_t *json, GError **error)
+static void
+print_head(const vtd_queue *queue)
 {
-	printer p = { .json = json ? json_array() : NULL };
+	printf("\n%sinvalidation queue%s at GPA 0x%" PRIx64 ": %u descriptors of %u bits%s, head %u, tail %u%s\n",
+		viommu_tone_on(VIOMMU_STRONG), viommu_tone_off(VIOMMU_STRONG), queue->base.v, queue->entries, queue->width * 8,
+		queue->width_inferred ? " (inferred from scalable mode; this QEMU does not show IQA.DW)" : "", queue->head,
+		queue->tail, queue->enabled ? "" : "; not enabled (GSTS.QIES = 0)");
+	if (queue->error)
+		printf("  FSTS.IQE is set: QEMU refused the descriptor at the head and takes no more\n");
+}
+
+static void
+put_head(GString *out, const vtd_queue *queue)
+{
+	viommu_jt_hex(out, "base", queue->base.v);
+	viommu_jt_int(out, "size", queue->entries);
+	viommu_jt_int(out, "descriptor_bits", queue->width * 8);
+	viommu_jt_int(out, "head", queue->head);
+	viommu_jt_int(out, "tail", queue->tail);
+	viommu_jt_bool(out, "width_inferred", queue->width_inferred);
+	viommu_jt_bool(out, "error", queue->error);
+}
+
+static void
+print_sum(const vtd_queue *queue, const vtd_queue_facts *facts, const printer *p)
+{
+	if (facts->unreadable)
+		printf("  %s descriptors: their page is %s\n", viommu_count_text(facts->unreadable).text,
+			viommu_page_status_text(facts->status));
+	if (facts->unreadable < queue->entries)
+		printf("  %s done, %s pending; %s\n", viommu_count_text(p->done).text, viommu_count_text(p->pending).text,
+			facts->wrapped ? "the ring has wrapped: older descriptors are gone" : "the ring has not wrapped");
+}
+
+gboolean
+viommu_dump_queue(const viommu_target *target, GString *json, GError **error)
+{
+	printer p = { .json = json };
 	vtd_queue_facts facts;
 	vtd_queue queue;
 
 	vtd_queue_init(&target->unit, target->registers, &queue);
-	if (!json) {
-		printf("\n%sinvalidation queue%s at GPA 0x%" PRIx64 ": %u descriptors of %u bits%s, head %u, tail %u%s\n",
-			viommu_tone_on(VIOMMU_STRONG), viommu_tone_off(VIOMMU_STRONG), queue.base.v, queue.entries, queue.width * 8,
-			queue.width_inferred ? " (inferred from scalable mode; this QEMU does not show IQA.DW)" : "", queue.head,
-			queue.tail, queue.enabled ? "" : "; not enabled (GSTS.QIES = 0)");
-		if (queue.error)
-			printf("  FSTS.IQE is set: QEMU refused the descriptor at the head and takes no more\n");
-	}
-	if (!queue.enabled) {
-		if (json)
-			json_object_set_new(json, "queue", json_pack("{s:b, s:o}", "enabled", 0, "descriptors", p.json));
-		return TRUE;
-	}
-	if (!vtd_walk_queue(&queue, target->memory, &facts, print_descriptor, &p, error)) {
-		json_decref(p.json);
-		return FALSE;
-	}
 	if (json) {
-		json_object_set_new(json, "queue", json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:I, s:o}", "enabled", 1,
-			"base", viommu_json_hex(queue.base.v), "size", (json_int_t) queue.entries, "descriptor_bits",
-			(json_int_t) queue.width * 8, "head", (json_int_t) queue.head, "tail", (json_int_t) queue.tail,
-			"width_inferred", queue.width_inferred, "error", queue.error, "wrapped", facts.wrapped, "unreadable",
-			(json_int_t) facts.unreadable, "descriptors", p.json));
-		return TRUE;
+		viommu_jt_begin(json, "queue", '{');
+		viommu_jt_bool(json, "enabled", queue.enabled);
+		if (queue.enabled)
+			put_head(json, &queue);
+		viommu_jt_begin(json, "descriptors", '[');
+	} else {
+		print_head(&queue);
 	}
-	if (facts.unreadable)
-		printf("  %s descriptors: their page is %s\n", viommu_count_text(facts.unreadable).text,
-			viommu_page_status_text(facts.status));
-	if (facts.unreadable < queue.entries)
-		printf("  %s done, %s pending; %s\n", viommu_count_text(p.done).text, viommu_count_text(p.pending).text,
-			facts.wrapped ? "the ring has wrapped: older descriptors are gone" : "the ring has not wrapped");
+	if (queue.enabled && !vtd_walk_queue(&queue, target->memory, &facts, print_descriptor, &p, error))
+		return FALSE;
+	if (json) {
+		viommu_jt_end(json, ']');
+		if (queue.enabled) {
+			viommu_jt_bool(json, "wrapped", facts.wrapped);
+			viommu_jt_int(json, "unreadable", facts.unreadable);
+		}
+		viommu_jt_end(json, '}');
+	} else if (queue.enabled) {
+		print_sum(&queue, &facts, &p);
+	}
 	return TRUE;
 }

@@ -42,15 +42,29 @@ viommu_jt_word(GString *out, const char *name, const char *text)
 }
 
 void
-viommu_jt_text(GString *out, const char *name, const char *text)
+viommu_jt_json(GString *out, const char *name, json_t *value)
 {
-	json_t *value = json_string(text);
-	char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+	char *text = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII | JSON_COMPACT) : NULL;
 
 	begin_value(out, name);
-	g_string_append(out, quoted ? quoted : "null");
-	free(quoted);
+	g_string_append(out, text ? text : "null");
+	free(text);
 	json_decref(value);
+}
+
+void
+viommu_jt_text(GString *out, const char *name, const char *text)
+{
+	viommu_jt_json(out, name, json_string(text));
+}
+
+void
+viommu_jt_flush(GString *out, FILE *to)
+{
+	gsize n = out->len ? out->len - 1 : 0;
+
+	fwrite(out->str, 1, n, to);
+	g_string_erase(out, 0, (gssize) n);
 }
 
 void

@@ -8,6 +8,7 @@
 #define VIOMMU_JSON_TEXT_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include <glib.h>
 #include <jansson.h>
@@ -24,6 +25,12 @@ void viommu_jt_bool(GString *out, const char *name, bool value);
 void viommu_jt_int(GString *out, const char *name, uint64_t value);
 void viommu_jt_hex(GString *out, const char *name, uint64_t value); /* viommu_json_hex() */
 void viommu_jt_bdf(GString *out, const char *name, viommu_sid sid); /* viommu_json_bdf() */
+
+/* Takes value. */
+void viommu_jt_json(GString *out, const char *name, json_t *value);
+
+/* Writes what is there, but for the last character: it tells whether a comma is due. */
+void viommu_jt_flush(GString *out, FILE *to);
 
 /* The same as a value of jansson's. */
 json_t *viommu_jt_load(const GString *text);

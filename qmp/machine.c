@@ -135,7 +135,7 @@ viommu_machine_unit(const viommu_machine *self, const vtd_registers *registers, 
 		stale_tm = json_object_get(self->iommu_properties, "stale-tm");
 	vtd_unit_init(ret, registers);
 	/* The fault reasons for PASID entries, and first-stage translation, came with 10.0. */
-	ret->before_qemu_10 = *self->version && g_ascii_strtoull(self->version, NULL, 10) < 10;
+	ret->before_qemu_10 = g_ascii_isdigit(*self->version) && g_ascii_strtoull(self->version, NULL, 10) < 10;
 	if (stale_tm)
 		ret->tm_allowed = ret->tm_allowed && json_is_true(stale_tm);
 }

@@ -143,11 +143,14 @@ describe_pasid(list *l, const vtd_step *step)
 	put(l, "AW", entry.aw, false, aw_text(entry.aw));
 	if (entry.second_stage.v || entry.pgtt == VTD_PGTT_SECOND_STAGE || entry.pgtt == VTD_PGTT_NESTED)
 		put(l, "SSPTPTR", entry.second_stage.v, true, NULL);
+	if (entry.slade)
+		put(l, "SSADE", entry.slade, false, "accessed/dirty bits of the second stage");
 	if (entry.first_stage.v || entry.pgtt == VTD_PGTT_FIRST_STAGE || entry.pgtt == VTD_PGTT_NESTED) {
 		put(l, "FSPTPTR", entry.first_stage.v, true, NULL);
 		put(l, "FSPM", entry.fspm, false, entry.fspm == 0 ? "4 levels" : entry.fspm == 1 ? "5 levels" : "reserved value");
 		put(l, "WPE", entry.wpe, false, NULL);
 		put(l, "SRE", entry.sre, false, NULL);
+		put(l, "NXE", entry.nxe, false, entry.nxe ? "XD of first-stage entries counts" : NULL);
 		put(l, "EAFE", entry.eafe, false, NULL);
 	}
 	put(l, "PGSNP", entry.pgsnp, false, NULL);

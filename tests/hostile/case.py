@@ -55,7 +55,8 @@ class Pasids:
 class Case:
     """devices: a list of Device and Pasids, or a function of dump's JSON that asserts.
     probes: (device, IOVA[, PASID]) to walk; the Oracle says what must come out.
-    record: a Record; verify: the exit status and the pages of each verdict.
+    record: a Record; verify: the exit status and the pages of each verdict, or with status 4
+    words of the error.
     notes: words that verify's text has to have. parts: for 'queue', 'interrupts',
     'faults': members of that part of the JSON (a function is called with it).
     info: outcome of each PCI device. rejected: words of the error, when the file is
@@ -71,10 +72,11 @@ class Case:
 
 def case(function=None, **arguments):
     """Registers a function that makes a Case, under its own name; with arguments, under
-    its name and theirs."""
+    its name and theirs, or that of the argument `name` alone."""
 
     def register(function):
-        name = '-'.join([function.__name__.replace('_', '-'), *(str(value) for value in arguments.values())])
+        values = [arguments['name']] if 'name' in arguments else arguments.values()
+        name = '-'.join([function.__name__.replace('_', '-'), *(str(value) for value in values)])
         assert name not in CASES, name
         CASES[name] = lambda: function(**arguments)
         return function

@@ -155,14 +155,20 @@ def _place(run):
 # ---- the rest ----------------------------------------------------------------------
 
 
-def part(case, name, text, json):
-    wanted = case.parts.get(name, {'enabled': False} if name != 'faults' else {'records': []})
-    got = json[name]
-    if callable(wanted):
-        wanted(got)
-        return
-    for key, value in wanted.items():
-        equal(f'--{name} {key}', got[key], value)
+# Each part of dump that is not the tables: its list in the JSON, and a line of it in the text.
+PARTS = {'queue': ('descriptors', r'^ +(\d+)  (?:done|PENDING) '), 'interrupts': ('entries', r'^ +(\d+)  vector '),
+         'faults': ('records', r'^  record (\d+): ')}
+
+
+def parts(case, text, json):
+    for name, (members, line) in PARTS.items():
+        got, wanted = json[name], case.parts.get(name, {members: []})
+        equal(f'--{name}: places in the text', re.findall(line, text, re.M), [str(item['index']) for item in got[members]])
+        if callable(wanted):
+            wanted(got)
+            continue
+        for key, value in wanted.items():
+            equal(f'--{name} {key}', got[key], value)
 
 
 def info(case, text, json):

@@ -260,6 +260,49 @@ test_described(void)
 	}
 }
 
+static const vtd_field_value *
+field(const vtd_step *step, const char *name)
+{
+	static vtd_field_value fields[VTD_MAX_FIELDS];
+	vtd_unit unit = unit_of(48, true, false);
+	unsigned n = vtd_step_fields(&unit, step, fields);
+
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(fields[i].name, name) == 0)
+			return &fields[i];
+	return NULL;
+}
+
+/* Each flag of a PASID table entry, by its bit in the 512 (9.6), and by no other. */
+static void
+test_pasid_flags(void)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+		bool always; /* it is named when it is 0 as well */
+	} flags[] = { { "P", 0, true }, { "FPD", 1, true }, { "SSADE", 9, false }, { "PWSNP", 87, true }, { "PGSNP", 88, true },
+		{ "SRE", 128, true }, { "WPE", 132, true }, { "NXE", 133, true }, { "EAFE", 135, true } };
+
+	for (unsigned bit = 0; bit < 192; bit++) {
+		vtd_step step = { .kind = VTD_STEP_PASID, .words = 8, .raw = { 3 << 6 } };
+
+		step.raw[bit / 64] |= 1ull << bit % 64;
+		for (gsize i = 0; i < G_N_ELEMENTS(flags); i++) {
+			const vtd_field_value *found = field(&step, flags[i].name);
+
+			if (bit >= 6 && bit <= 8)
+				continue; /* PGTT */
+			if (found || flags[i].always) {
+				g_assert_nonnull(found);
+				g_assert_cmphex(found->value, ==, bit == flags[i].bit);
+			} else {
+				g_assert_cmpuint(bit, !=, flags[i].bit);
+			}
+		}
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -272,5 +315,6 @@ main(int argc, char **argv)
 	g_test_add_func("/vtd-entries/unit", test_unit);
 	g_test_add_func("/vtd-entries/registers", test_registers);
 	g_test_add_func("/vtd-entries/described", test_described);
+	g_test_add_func("/vtd-entries/pasid-flags", test_pasid_flags);
 	return g_test_run();
 }
