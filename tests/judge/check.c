@@ -13,8 +13,9 @@ check_accessed(tables *self, const vtd_translation *t, bool write, uint64_t data
 {
 	const vtd_answer *answer = write ? &t->write : &t->read;
 	uint64_t after[VTD_MAX_STEPS];
+	unsigned n = 0; /* steps that QEMU takes */
 
-	for (unsigned i = 0; i < t->n_steps; i++) {
+	for (unsigned i = 0; i < t->n_steps; i++, n = i) {
 		const vtd_step *step = &t->steps[i];
 		uint64_t flags = ACCESSED, seen = step->raw[0];
 
@@ -28,6 +29,7 @@ check_accessed(tables *self, const vtd_translation *t, bool write, uint64_t data
 			if (t->steps[k].kind == VTD_STEP_FIRST_STAGE && t->steps[k].entry.v == step->entry.v)
 				seen = after[k];
 		after[i] = seen;
+		n = i + 1;
 		if (!answer->allowed && answer->blame == (int) i && answer->fault != VTD_FAULT_SM_INTERRUPT)
 			break; /* refused before it is marked */
 		if (write && (step->level == 1 || seen & 0x80))
@@ -42,7 +44,7 @@ check_accessed(tables *self, const vtd_translation *t, bool write, uint64_t data
 
 		if (t->steps[i].kind != VTD_STEP_FIRST_STAGE || t->steps[i].words == 0)
 			continue;
-		for (unsigned k = i + 1; k < t->n_steps; k++)
+		for (unsigned k = i + 1; k < n; k++)
 			if (t->steps[k].kind == VTD_STEP_FIRST_STAGE && t->steps[k].entry.v == entry)
 				expect = after[k];
 		if (!answer->allowed && answer->blame < (int) i)

@@ -184,7 +184,7 @@ test_unmap(void)
 	record_unmap(t, 1, 0, 0xfffffffffffff000);
 	record = record_good(t, NULL);
 	expect_live(record, "");
-	expect_gone(record, "1000-2fff 100000 rw 0\n3000-3fff 900000 rw 1\n4000-8fff 103000 rw 0\n");
+	expect_gone(record, "1000-1fff 100000 rw 0\n2000-2fff 101000 rw 0\n3000-3fff 900000 rw 1\n4000-4fff 103000 rw 0\n5000-8fff 104000 rw 0\n");
 }
 
 /* Unknown events and keys are skipped, whatever they hold. */
