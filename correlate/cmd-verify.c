@@ -165,6 +165,17 @@ exit_status(const verify_options *options, const viommu_result *result)
 	return VIOMMU_EXIT_CLEAN;
 }
 
+/* What is wrong besides the pages. */
+static viommu_findings *
+find(const look *self, GError **error)
+{
+	g_autoptr(viommu_findings) ret = viommu_findings_new();
+
+	return viommu_find_unit(ret, self->snapshot, error) && viommu_find_result(ret, self->result, self->snapshot, error)
+		? g_steal_pointer(&ret)
+		: NULL;
+}
+
 static int
 run(verify_options *options)
 {
@@ -172,6 +183,7 @@ run(verify_options *options)
 	g_autoptr(GPtrArray) records = read_records(options, &error);
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(look) final = NULL;
+	g_autoptr(viommu_findings) findings = NULL;
 	viommu_report report = { .all = options->all };
 
 	if (!records || (options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
@@ -181,12 +193,14 @@ run(verify_options *options)
 		return viommu_cmd_fail("verify", error);
 	final = look_until_sure(options, target, records, &error);
 	viommu_cmd_progress_done();
-	if (!final)
+	findings = final ? find(final, &error) : NULL;
+	if (!findings)
 		return viommu_cmd_fail("verify", error);
 	if (options->save)
 		viommu_snapshot_write(final->snapshot, options->save, options->force, &error);
 	report.result = final->result;
 	report.snapshot = final->snapshot;
+	report.findings = findings;
 	report.exit_status = error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
 	if (options->cmd.json)
 		viommu_report_json(stdout, &report);

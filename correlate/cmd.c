@@ -87,8 +87,11 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 	}
 	if (g_strcmp0(cmd->format_name, "json") == 0)
 		cmd->json = TRUE;
+	else if (cmd->takes_markdown && g_strcmp0(cmd->format_name, "markdown") == 0)
+		cmd->markdown = TRUE;
 	else if (cmd->format_name && strcmp(cmd->format_name, "text") != 0)
-		return viommu_cmd_usage(argv[0], "--format takes text or json, not \"%s\"", cmd->format_name);
+		return viommu_cmd_usage(argv[0], "--format takes text%s or json, not \"%s\"",
+			cmd->takes_markdown ? ", markdown" : "", cmd->format_name);
 	if (!cmd->arguments)
 		cmd->arguments = g_new0(char *, 1);
 	g_log_set_writer_func(log_writer, &cmd->debug, NULL);

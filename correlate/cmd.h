@@ -23,6 +23,7 @@ typedef struct {
 	viommu_target_options target;
 	char *format_name;
 	gboolean json;
+	gboolean takes_markdown, markdown; /* set the first before parsing */
 	gboolean debug, help;
 	char **arguments; /* what is left; NULL terminated */
 } viommu_cmd;
@@ -61,5 +62,7 @@ int viommu_cmd_walk(int argc, char **argv);
 int viommu_cmd_capture(int argc, char **argv);
 int viommu_cmd_verify(int argc, char **argv);
 int viommu_cmd_watch(int argc, char **argv);
+int viommu_cmd_doctor(int argc, char **argv);
+int viommu_cmd_explain(int argc, char **argv);
 
 #endif

@@ -12,6 +12,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"Use a kernel in L1 that flushes new mappings under caching mode. L1 says \"IOMMU batching disallowed due to "
 		"virtualization\" when it saw CM = 1; if it does not, it may not know of caching mode at all.",
 		"VT-d specification 6.1 (Caching Mode)\n"
+		"Linux before 87684fd997a6, and some kernels since\n"
 		"tracepoints intel_iommu:qi_submit, intel_iommu:cache_tag_flush_range_np (Linux 6.12)",
 		"files: tests/unit/test-findings-chain",
 	},
@@ -43,11 +44,11 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 	},
 	{
 		"unmap-skipped", SECURITY, "QEMU skipped an unmap of a whole directory entry",
-		"L1 unmapped all that an upper-level entry covers and cleared that entry; QEMU's walk passes over what is not present there "
-		"and sends no unmap for the pages below. The host's IOMMU keeps them: an assigned device can go on reaching memory that L1 "
-		"has taken away, and mapping the IOVA again fails with EEXIST.",
-		"Update QEMU to a version whose page walk notifies unmaps at every level.",
-		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_level(): \"need to unmap\"",
+		"L1 unmapped and announced all that an upper-level entry covers, or more, and QEMU sent no unmap for it. The host's IOMMU "
+		"keeps the pages: an assigned device can go on reaching memory that L1 has taken away, and mapping the IOVA again fails "
+		"with EEXIST.",
+		"Update QEMU.",
+		"QEMU 36d2d52bdb45; hw/i386/intel_iommu.c, vtd_iotlb_page_invalidate_notify(), vtd_page_walk_level()",
 		"files: tests/unit/test-findings-chain",
 	},
 	{
@@ -94,7 +95,8 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"first stage itself (nested translation through iommufd).",
 		"Take the first stage away from the vIOMMU (x-flts=off; flts or fsts in other versions), or scalable mode as a whole "
 		"(x-scalable-mode=off); or use a QEMU and a host kernel that nest through iommufd.",
-		"VT-d specification 6.1: caching mode does not apply to first-stage mappings",
+		"VT-d specification 6.1: caching mode does not apply to first-stage mappings\n"
+		"QEMU 10.0 refuses vfio-pci then: \"host device is uncompatible with stage-1 translation\"",
 		"files: tests/unit/test-findings-unit",
 	},
 };

@@ -56,9 +56,8 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"QEMU refuses an entry that has a bit set which this vIOMMU treats as reserved, and all that the entry covers. QEMU says it "
 		"once only, and compresses the faults that follow. The usual one is SNP, bit 11, of a last-level entry, while snoop control "
 		"is not offered (ECAP.SC = 0).",
-		"viommu walk shows the entry and names the bit. For SNP: a QEMU that offers snoop control where L1 expects it "
-		"(snoop-control=on), or a kernel that does not set the bit.",
-		"\"detected splte reserve non-zero iova=…\", \"detected slpte reserve non-zero\"\n"
+		"viommu walk shows the entry and names the bit. viommu explain snoop-bit is about SNP.",
+		"\"detected splte reserve non-zero iova=…\" (sic; QEMU 7.2 and 10.0)\n"
 		"fault reason 12 (0xc)",
 		"files: tests/unit/test-findings-chain",
 	},

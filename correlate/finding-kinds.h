@@ -11,6 +11,9 @@ extern const viommu_finding_kind viommu_kinds_unit[], viommu_kinds_tables[], vio
 extern const guint viommu_n_kinds_unit, viommu_n_kinds_tables, viommu_n_kinds_record, viommu_n_kinds_chain,
 	viommu_n_kinds_qemu;
 
+/* A paragraph, its first line behind a label of up to 7 characters. */
+void viommu_print_wrapped(FILE *out, const char *label, const char *text);
+
 #define NOTE VIOMMU_SEVERITY_NOTE
 #define WARNING VIOMMU_SEVERITY_WARNING
 #define FAULT VIOMMU_SEVERITY_FAULT

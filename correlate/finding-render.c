@@ -2,8 +2,7 @@
 /* Findings for people and for programs. Their texts are escaped already. */
 #include <inttypes.h>
 
-#include <viommu/finding.h>
-
+#include "finding-kinds.h"
 #include "text.h"
 
 /* Columns of a line of prose, as in the other reports. */
@@ -23,26 +22,34 @@ tone_of(viommu_severity severity)
 	}
 }
 
-/* A paragraph, its first line behind a label. */
+/* A paragraph of which something is printed already, up to column; further lines are
+ * indented. */
 static void
-print_wrapped(FILE *out, const char *label, const char *text)
+print_words(FILE *out, const char *text, int column, int indent)
 {
 	g_auto(GStrv) words = g_strsplit(text, " ", -1);
-	int column = fprintf(out, "  %-7s", label);
 
 	for (char **word = words; *word; word++) {
 		int len = (int) g_utf8_strlen(*word, -1);
 
 		if (column + 1 + len > COLUMNS && word != words)
-			column = fprintf(out, "\n%9s", "") - 1;
-		column += 1 + len;
-		fprintf(out, " %s", *word);
+			column = fprintf(out, "\n%*s", indent, "") - 1;
+		else if (word != words)
+			column += fprintf(out, " ");
+		column += len;
+		fprintf(out, "%s", *word);
 	}
 	fputc('\n', out);
 }
 
+void
+viommu_print_wrapped(FILE *out, const char *label, const char *text)
+{
+	print_words(out, text, fprintf(out, "  %-7s ", label), 10);
+}
+
 static void
-print_group(FILE *out, const viommu_finding_group *group, bool details)
+print_group(FILE *out, const viommu_finding_group *group, viommu_severity details)
 {
 	const viommu_finding_kind *kind = group->kind;
 	viommu_tone tone = tone_of(kind->severity);
@@ -52,18 +59,18 @@ print_group(FILE *out, const viommu_finding_group *group, bool details)
 	for (guint i = 0; i < group->list->len; i++) {
 		const viommu_finding *item = g_ptr_array_index(group->list, i);
 
-		fprintf(out, "  %s: %s\n", item->where, item->seen);
+		print_words(out, item->seen, fprintf(out, "  %s: ", item->where), 4);
 	}
 	if (group->count > group->list->len)
 		fprintf(out, "  … and %s more\n", viommu_count_text(group->count - group->list->len).text);
-	if (!details)
+	if (kind->severity < details)
 		return;
-	print_wrapped(out, "means", kind->meaning);
-	print_wrapped(out, "to do", kind->todo);
+	viommu_print_wrapped(out, "means", kind->meaning);
+	viommu_print_wrapped(out, "to do", kind->todo);
 }
 
 void
-viommu_findings_text(FILE *out, const viommu_findings *self, bool details)
+viommu_findings_text(FILE *out, const viommu_findings *self, viommu_severity details)
 {
 	g_autoptr(GPtrArray) groups = viommu_findings_groups(self);
 
@@ -72,7 +79,7 @@ viommu_findings_text(FILE *out, const viommu_findings *self, bool details)
 }
 
 json_t *
-viommu_findings_json(const viommu_findings *self)
+viommu_findings_json(const viommu_findings *self, bool details)
 {
 	g_autoptr(GPtrArray) groups = viommu_findings_groups(self);
 	json_t *ret = json_array();
@@ -86,9 +93,10 @@ viommu_findings_json(const viommu_findings *self)
 
 			json_array_append_new(list, json_pack("{s:s, s:s}", "where", item->where, "seen", item->seen));
 		}
-		json_array_append_new(ret, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o}", "code", group->kind->code,
+		json_array_append_new(ret, json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:I, s:o}", "code", group->kind->code,
 			"severity", viommu_severity_name(group->kind->severity), "title", group->kind->title, "meaning",
-			group->kind->meaning, "todo", group->kind->todo, "count", (json_int_t) group->count, "instances", list));
+			details ? group->kind->meaning : NULL, "todo", details ? group->kind->todo : NULL, "count",
+			(json_int_t) group->count, "instances", list));
 	}
 	return ret;
 }

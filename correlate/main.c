@@ -19,6 +19,8 @@ static const struct {
 	{ "walk", "one translation, entry by entry", viommu_cmd_walk },
 	{ "dump", "root, context and page-table entries", viommu_cmd_dump },
 	{ "info", "registers, devices and domains at a glance", viommu_cmd_info },
+	{ "doctor", "what is wrong with this vIOMMU, or worth knowing?", viommu_cmd_doctor },
+	{ "explain", "what a finding means, and what to do about it", viommu_cmd_explain },
 	{ "capture", "save registers and table pages for later", viommu_cmd_capture },
 };
 

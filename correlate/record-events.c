@@ -209,6 +209,33 @@ note_again(G_GNUC_UNUSED const viommu_piece *piece, void *user)
 	*(bool *) user = true;
 }
 
+static void
+see(viommu_seen *seen, uint64_t seq)
+{
+	if (seen->count++ == 0)
+		seen->seq = seq;
+}
+
+static void
+see_failure(viommu_space *space, const json_t *json, uint64_t seq)
+{
+	const char *error = json_string_value(json_object_get(json, "error"));
+
+	space->failed++;
+	if (g_strcmp0(error, "ENOSPC") == 0)
+		see(&space->no_space, seq);
+	else if (g_strcmp0(error, "EEXIST") == 0)
+		see(&space->exists, seq);
+}
+
+static bool
+is_mapped(const viommu_space *space, viommu_iova_range range)
+{
+	const viommu_piece *piece = viommu_pieces_from(space->live, range.first);
+
+	return piece && piece->iova.first <= range.last;
+}
+
 static bool
 on_map(viommu_record_reader *r, const json_t *json)
 {
@@ -219,7 +246,7 @@ on_map(viommu_record_reader *r, const json_t *json)
 	if (!get_space(r, json, true, &space))
 		return false;
 	if (json_object_get(json, "errno") || json_object_get(json, "error")) {
-		space->failed++;
+		see_failure(space, json, r->record->last_seq);
 		return true;
 	}
 	if (!get_range(r, json, &request.iova) || !get_prot(r, json, &request))
@@ -227,7 +254,10 @@ on_map(viommu_record_reader *r, const json_t *json)
 	if (request.iova.last - request.iova.first == UINT64_MAX)
 		return viommu_record_reject(r, "a mapping of the whole 64-bit space");
 	viommu_json_get_hex(json, "page_size", &request.page_size);
+	request.vaddr_known = viommu_json_get_hex(json, "vaddr", &request.vaddr);
 	request.gpa_unknown = g_strdup(unknown);
+	if (is_mapped(space, request.iova))
+		see(&space->overlaps, request.seq);
 	viommu_pieces_cut(space->gone, request.iova, note_again, &request.again);
 	g_array_append_val(space->requests, request);
 	return put_extents(r, space, json, &request);

@@ -198,5 +198,14 @@ viommu_report_json(FILE *out, const viommu_report *report)
 	put_runs(&lists, result, &unit, devices, false);
 	viommu_json_lists_next(&lists, "unmapped");
 	put_runs(&lists, result, &unit, devices, true);
+	if (report->findings) {
+		json_t *findings = viommu_findings_json(report->findings, false), *item;
+		size_t i;
+
+		viommu_json_lists_next(&lists, "findings");
+		json_array_foreach (findings, i, item)
+			viommu_json_lists_put(&lists, json_incref(item));
+		json_decref(findings);
+	}
 	viommu_json_lists_end(&lists);
 }

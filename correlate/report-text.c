@@ -439,5 +439,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	print_faults(out, report, &unit);
 	print_remarks(out, report->result);
 	viommu_report_text_chain(out, report);
+	if (report->findings)
+		viommu_findings_text(out, report->findings, VIOMMU_SEVERITIES);
 	print_summary(out, report);
 }

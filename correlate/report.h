@@ -6,10 +6,12 @@
 #include <stdio.h>
 
 #include <viommu/correlate.h>
+#include <viommu/finding.h>
 
 typedef struct {
 	const viommu_result *result;
 	viommu_snapshot *snapshot;
+	const viommu_findings *findings; /* NULL: not looked for */
 	int exit_status;
 	gboolean all; /* every mapping and every fault, however many */
 } viommu_report;

@@ -38,6 +38,8 @@ typedef struct {
 	viommu_iova_range iova;
 	bool prot_known, read, write;
 	uint64_t page_size; /* bytes, 0 when the record does not say */
+	bool vaddr_known;
+	uint64_t vaddr; /* in the program that asked */
 	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
 	bool again;         /* some of its IOVAs had been mapped and unmapped before */
 } viommu_request;
@@ -50,6 +52,11 @@ typedef struct {
 	bool every_domain; /* global: did does not count */
 	uint16_t did;
 } viommu_announcement;
+
+/* Events of one kind. */
+typedef struct {
+	uint64_t count, seq; /* seq: of the first */
+} viommu_seen;
 
 /* An address space of L1: a VFIO container, an IOAS. */
 typedef struct {
@@ -65,6 +72,8 @@ typedef struct {
 	viommu_pieces *gone; /* was mapped earlier, and is not any more */
 	viommu_pieces *later; /* mapped by events behind the chosen moment: IOVAs only */
 	uint64_t failed;     /* requests that L1's kernel refused */
+	viommu_seen no_space, exists; /* of them: with ENOSPC, with EEXIST */
+	viommu_seen overlaps; /* maps that succeeded where something was mapped already */
 } viommu_space;
 
 typedef struct {

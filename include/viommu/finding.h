@@ -91,17 +91,21 @@ void viommu_findings_keep(viommu_findings *self, const viommu_findings *other);
 
 /* ---- finders: no I/O but the snapshot's pages, no printing -------------------------- */
 
-/* All that needs no record.  FALSE with error only when the snapshot cannot be read. */
+/* Registers, properties, devices, queue and fault records: nothing that grows with L1's
+ * memory.  FALSE with error only when the snapshot cannot be read. */
 gboolean viommu_find_unit(viommu_findings *self, const viommu_snapshot *snapshot, GError **error);
+/* Every paging entry of every device. */
+gboolean viommu_find_tables(viommu_findings *self, const viommu_snapshot *snapshot, GError **error);
 /* What the records and the result say besides; snapshot is the one it was judged by. */
 gboolean viommu_find_result(
 	viommu_findings *self, const viommu_result *result, const viommu_snapshot *snapshot, GError **error);
 
 /* ---- renderers ------------------------------------------------------------------------ */
 
-/* Each kind once, with what was seen; details: with its meaning and what to do. */
-void viommu_findings_text(FILE *out, const viommu_findings *self, bool details);
-/* An array, one object a kind. */
-json_t *viommu_findings_json(const viommu_findings *self);
+/* Each kind once, with what was seen; from the severity details on with its meaning and
+ * what to do (VIOMMU_SEVERITIES: never). */
+void viommu_findings_text(FILE *out, const viommu_findings *self, viommu_severity details);
+/* An array, one object a kind; details: with what it means and what to do. */
+json_t *viommu_findings_json(const viommu_findings *self, bool details);
 
 #endif

@@ -13,6 +13,7 @@ RECORD = 'small.jsonl'
 # Of each command: arguments with which it does its work on a snapshot.
 WORKS = {
     'verify': (*SAVED, RECORD), 'walk': (*SAVED, '00:04.0', '0x40000000'), 'dump': SAVED, 'info': SAVED,
+    'doctor': SAVED, 'explain': ('caching-mode-on',),
     'capture': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'), 'watch': ('-q', 'unix:/nowhere', '/nowhere/stream'),
 }
 
@@ -130,7 +131,8 @@ class Options(Case):
             for wrong in ('yaml', 'JSON', '', 'text,json'):
                 with self.subTest(command=name, format=wrong):
                     self.assert_says(run(name, *WORKS[name], '--format', wrong), USAGE,
-                                     f'--format takes text or json, not "{wrong}"')
+                                     'text, markdown or json,' if name == 'explain' else 'text or json,',
+                                     f'not "{wrong}"')
 
     def test_numbers(self):
         for option, values in {'--timeout': ('0', '-1', 'soon', '5s', 'nan', 'inf', '1e9', ''),
