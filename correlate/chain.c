@@ -18,6 +18,22 @@ viommu_link_name(viommu_link link)
 }
 
 const char *
+viommu_link_broken_text(viommu_link link)
+{
+	static const char *const texts[VIOMMU_LINKS] = {
+		[VIOMMU_LINK_REQUEST] = "L1 never asked for it",
+		[VIOMMU_LINK_TABLE] = "what L1 asked for is not what stands in its tables: L1's kernel did not write it, or somebody "
+				      "changed it since",
+		[VIOMMU_LINK_INVALIDATION] = "the tables are right, and L1 did not announce it: QEMU, and an assigned device's IOMMU "
+					     "on the host, do not know",
+		[VIOMMU_LINK_NOTICE] = "L1 announced it, and QEMU did not pass it on: its walk ended early, or a notifier is missing",
+		[VIOMMU_LINK_SHADOW] = "L1 and QEMU did their part, and the host's IOMMU does not follow: the mapping failed on the "
+				       "host, or something else changed it",
+	};
+	return texts[link];
+}
+
+const char *
 viommu_link_state_name(viommu_link_state state)
 {
 	return state_names[state];

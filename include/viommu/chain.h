@@ -40,6 +40,7 @@ typedef struct {
 } viommu_chain;
 
 const char *viommu_link_name(viommu_link link);          /* "invalidation" */
+const char *viommu_link_broken_text(viommu_link link);   /* what it usually means that this one broke */
 const char *viommu_link_state_name(viommu_link_state state); /* "not-needed" */
 char viommu_link_state_sign(viommu_link_state state);    /* '?', '+', 'X', '-' */
 
