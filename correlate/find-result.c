@@ -114,6 +114,17 @@ find_space(const viommu_finder *f, const viommu_record *record, const viommu_spa
 
 /* ---- runs ----------------------------------------------------------------------------- */
 
+/* Link 3. The links behind it have finders of their own, beside their judges. */
+static void
+find_unannounced(const viommu_finder *f, const viommu_result *result, const viommu_run *run, const char *where)
+{
+	const viommu_link_status *status = &viommu_run_chain(result, run)->links[VIOMMU_LINK_INVALIDATION];
+	bool mapping = run->verdict != VIOMMU_GONE && run->verdict != VIOMMU_STALE;
+
+	if (status->state == VIOMMU_LINK_BROKEN)
+		viommu_findings_add(f->list, mapping ? "map-not-announced" : "unmap-not-announced", where, "%s", status->note);
+}
+
 static void
 find_run(const viommu_finder *f, const viommu_result *result, const viommu_run *run)
 {
@@ -122,6 +133,7 @@ find_run(const viommu_finder *f, const viommu_result *result, const viommu_run *
 	const vtd_translation *walk = run->evidence;
 	const vtd_step *last = walk && walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
 
+	find_unannounced(f, result, run, where.text);
 	switch (run->verdict) {
 	case VIOMMU_BEYOND_WIDTH:
 		viommu_findings_add(f->list, "iova-beyond-width", where.text,

@@ -105,8 +105,8 @@ viommu_report_text_chain(FILE *out, const viommu_report *report)
 	}
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
 		if (report->result->broken[i])
-			fprintf(out, "first broken link of %s pages: %s%u %s%s\n  %s\n",
-				viommu_count_text(report->result->broken[i]).text, viommu_tone_on(VIOMMU_BAD), i + 1,
+			fprintf(out, "first broken link of %s page%s: %s%u %s%s\n  %s\n",
+				viommu_count_text(report->result->broken[i]).text, report->result->broken[i] == 1 ? "" : "s", viommu_tone_on(VIOMMU_BAD), i + 1,
 				viommu_link_name((viommu_link) i), viommu_tone_off(VIOMMU_BAD),
 				viommu_link_broken_text((viommu_link) i));
 }
