@@ -133,9 +133,29 @@ class Inner:
     def memory(self):
         return InnerMemory(self._lab)
 
+    def poke(self, gpa, data):
+        """Writes to the guest's memory from the outer guest.  What is written
+        from here is not seen by TCG as a change of code."""
+        memory = self.memory()
+        address = memory.address(gpa, len(data))
+        memory.close()
+        text = ''.join(f'\\x{byte:02x}' for byte in data)
+        self._lab.outer.must(f"printf '{text}' | dd of=/proc/{self.pid}/mem bs={len(data)} count=1 "
+                             f'seek={address} oflag=seek_bytes conv=notrunc 2>&1')
+
     def clear_record(self):
         os.truncate(self.record, 0)
         self._lab.outer.must(f': >{self.outer_record}')
+
+    def append_record(self, text):
+        """As if the guest had said it."""
+        with open(self.record, 'a') as handle:
+            handle.write(text)
+        self._lab.outer.must(f'printf %s {shlex.quote(text)} >>{self.outer_record}')
+
+    def cut_record(self, size):
+        os.truncate(self.record, size)
+        self._lab.outer.must(f'truncate -s {size} {self.outer_record}')
 
     def stop(self):
         self.close()
@@ -158,11 +178,11 @@ class InnerMemory(GuestMemory):
         self._outer = lab.outer.memory()
         self._pagemap = {}
 
-    def _address(self, gpa, length):
+    def address(self, gpa, length):
         """One question for 2 MiB of what is RAM throughout."""
         if gpa < _LOW or (gpa & (PAGE - 1)) + length > PAGE:
-            return super()._address(gpa, length)
-        return super()._address(gpa & -_BLOCK, 1) + gpa % _BLOCK
+            return super().address(gpa, length)
+        return super().address(gpa & -_BLOCK, 1) + gpa % _BLOCK
 
     def _entries(self, page):
         """512 entries of the pagemap, those about a page among them."""
@@ -176,7 +196,7 @@ class InnerMemory(GuestMemory):
     def outer_gpa(self, gpa):
         """Where a byte of the inner guest is in the outer guest, or None: the
         right target of the outer table's entry."""
-        address = self._address(gpa, 1)
+        address = self.address(gpa, 1)
         entry = self._entries(address // PAGE)[address // PAGE % 512]
         return (entry & _PFN) * PAGE + address % PAGE if entry & _PRESENT else None
 

@@ -19,7 +19,8 @@ class GuestMemory:
         self._file = os.open(f'/proc/{guest.pid}/mem', os.O_RDWR)
         self._pages = {}
 
-    def _address(self, gpa, length):
+    def address(self, gpa, length):
+        """Where it is in the QEMU process."""
         page, offset = gpa & -PAGE, gpa & (PAGE - 1)
         if offset + length > PAGE:
             raise ValueError('an access across a page boundary')
@@ -32,13 +33,13 @@ class GuestMemory:
         return self._pages[page] + offset
 
     def read(self, gpa, length):
-        data = os.pread(self._file, length, self._address(gpa, length))
+        data = os.pread(self._file, length, self.address(gpa, length))
         if len(data) != length:
             raise GuestError(f'short read at GPA {gpa:#x}')
         return data
 
     def write(self, gpa, data):
-        if os.pwrite(self._file, data, self._address(gpa, len(data))) != len(data):
+        if os.pwrite(self._file, data, self.address(gpa, len(data))) != len(data):
             raise GuestError(f'short write at GPA {gpa:#x}')
 
     def read_u64(self, gpa):

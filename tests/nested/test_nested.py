@@ -3,28 +3,14 @@
 three levels.  L0, the outer guest, has a vIOMMU too, and so its tables can be seen."""
 
 import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+from common import BDF, Held, start
 
-from lab import cleanup, record, viommu, vtd                # noqa: E402
-from lab.errors import GuestError, Unavailable              # noqa: E402
-from lab.held import Held                                   # noqa: E402
-from lab.nested import BDF, Nested                          # noqa: E402
+from lab import cleanup, record, viommu, vtd
+from lab.errors import GuestError
 
-import tap                                                  # noqa: E402
-
-
-def start(**options):
-    """A Nested; skips the tests where it cannot be had (VIOMMU_VM_REQUIRED=1
-    makes that a failure)."""
-    try:
-        return Nested(**options)
-    except Unavailable as error:
-        if os.environ.get('VIOMMU_VM_REQUIRED') == '1':
-            raise
-        raise unittest.SkipTest(str(error)) from None
+import tap
 
 
 def leaves(result):
@@ -84,5 +70,4 @@ class Assigned(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    cleanup.install_signal_handlers()
     tap.main()
