@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "signals.h"
+#include "vsock.h"
 
 enum {
 	TELL_AFTER_MS = 2000, /* then stderr says that nobody reads */
@@ -34,8 +35,12 @@ output_check(const char *path, bool force, struct probe_error *error)
 {
 	struct stat st;
 
+	uint32_t cid, port;
+
 	if (strcmp(path, "-") == 0)
 		return 0;
+	if (vsock_is(path))
+		return vsock_parse(path, &cid, &port, error);
 	if (stat(path, &st) < 0) {
 		if (errno == ENOENT && missing_port(path))
 			return probe_fail(error, ENOENT,
@@ -70,7 +75,9 @@ output_open(struct output *ret, const char *path, bool force, struct probe_error
 
 	*ret = (struct output){ .fd = STDOUT_FILENO, .name = "stdout" };
 	if (strcmp(path, "-") != 0) {
-		ret->fd = open_path(path, force);
+		ret->fd = vsock_is(path) ? vsock_open(path, error) : open_path(path, force);
+		if (ret->fd < 0 && vsock_is(path))
+			return -1;
 		if (ret->fd < 0 && errno == EEXIST)
 			return fail_exists(path, error);
 		if (ret->fd < 0)
@@ -126,7 +133,7 @@ say_failed(const struct output *output)
 {
 	const char *hint = "";
 
-	if (output->err == EPIPE)
+	if (output->err == EPIPE || output->err == ECONNRESET)
 		hint = "; the reader has gone away";
 	else if (output->err == ENOSPC)
 		hint = "; make room, or send the record to a virtio-serial port";

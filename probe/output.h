@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a record goes: stdout, a new file, or a port such as virtio-serial. */
+/* Where a record goes: stdout, a new file, a port such as virtio-serial, or a
+ * vsock of the host. */
 #ifndef PROBE_OUTPUT_H
 #define PROBE_OUTPUT_H
 
