@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cap.h"
+#include "cmdline.h"
 #include "doctor.h"
 
 enum {
@@ -57,10 +58,11 @@ check_registers(struct doctor *doctor, const struct iommu_facts *iommu)
 	check_caching_mode(doctor, iommu);
 	doctor_check(doctor, VERDICT_OK, "address width", "%u bits: IOVAs up to 0x%" PRIx64 "%s",
 		cap_mgaw(iommu->cap_value),
-		cap_mgaw(iommu->cap_value) < 64 ? (UINT64_C(1) << cap_mgaw(iommu->cap_value)) - 1 : UINT64_MAX,
-		cap_mgaw(iommu->cap_value) < 48
-			? "; a mapping beyond fails with EINVAL. For more: QEMU -device intel-iommu,aw-bits=48"
-			: "");
+		cap_mgaw(iommu->cap_value) < 64 ? (UINT64_C(1) << cap_mgaw(iommu->cap_value)) - 1
+						: UINT64_MAX,
+		cap_mgaw(iommu->cap_value) < 48 ? "; a mapping beyond fails with EINVAL. For more: QEMU "
+						  "-device intel-iommu,aw-bits=48"
+						: "");
 	if (ecap_ir(iommu->ecap_value)) {
 		doctor_check(doctor, VERDICT_OK, "intr. remapping", "ECAP.IR is 1");
 		return;
@@ -75,9 +77,18 @@ static void
 fail_no_iommu(struct doctor *doctor)
 {
 	if (sysfs_exists("/firmware/acpi/tables/DMAR")) {
+		const bool asked = cmdline_switch(doctor->cmdline, "intel_iommu", "on", "off") == 1 &&
+				   cmdline_switch(doctor->cmdline, "iommu", "off", "on") != 1;
+
 		doctor_check(doctor, VERDICT_FAIL, "IOMMU",
-			"the machine has one (an ACPI DMAR table is there), and the kernel does not use it");
-		doctor_fix(doctor, "boot the guest with intel_iommu=on; the kernel needs CONFIG_INTEL_IOMMU");
+			"the machine has one (an ACPI DMAR table is there), and the kernel does not use it%s",
+			asked ? ", though intel_iommu=on is given" : "");
+		doctor_fix(doctor,
+			asked ? "either QEMU keeps every device away from it (default_bus_bypass_iommu=on, "
+				"bypass_iommu=on: take that off), or the kernel lacks CONFIG_INTEL_IOMMU; "
+				"dmesg | grep DMAR tells more"
+			      : "boot the guest with intel_iommu=on, and without iommu=off; the kernel needs "
+				"CONFIG_INTEL_IOMMU");
 		return;
 	}
 	doctor_check(doctor, VERDICT_FAIL, "IOMMU",
@@ -169,17 +180,20 @@ static void
 check_default_domains(struct doctor *doctor, const struct group_list *list)
 {
 	if (list->n_identity + list->n_other == 0) {
-		doctor_check(doctor, VERDICT_SKIP, "default domains", "the kernel does not tell (before 4.19)");
+		doctor_check(
+			doctor, VERDICT_SKIP, "default domains", "the kernel does not tell (before 4.19)");
 	} else if (list->n_identity == 0) {
 		doctor_check(doctor, VERDICT_OK, "default domains",
 			"all groups translate: what kernel drivers map is in the tables");
 	} else {
 		doctor_check(doctor, VERDICT_WARN, "default domains",
-			"%zu of %zu groups have an identity domain (pass-through): what kernel drivers map there is "
+			"%zu of %zu groups have an identity domain (pass-through): what kernel drivers map "
+			"there is "
 			"in no table; with VFIO such a group is translated all the same",
 			list->n_identity, list->n_identity + list->n_other);
-		doctor_fix(doctor, "unbind the device's driver and echo DMA > /sys/kernel/iommu_groups/N/type; or "
-				   "boot without iommu=pt");
+		doctor_fix(doctor,
+			"unbind the device's driver and echo DMA > /sys/kernel/iommu_groups/N/type; or "
+			"boot without iommu=pt");
 	}
 }
 

@@ -75,11 +75,13 @@ check_isolation(struct doctor *doctor)
 		return;
 	}
 	doctor_check(doctor, VERDICT_WARN, "isolation",
-		"%zu devices share the group, since no ACS (PCIe 6.12) keeps them apart: all of them, or none, go to "
+		"%zu devices share the group, since no ACS (PCIe 6.12) keeps them apart: all of them, or "
+		"none, go to "
 		"VFIO",
 		n);
-	doctor_fix(doctor, "QEMU: give the device a pcie-root-port of its own; not a function beside others, nor "
-			   "behind a PCI bridge");
+	doctor_fix(doctor,
+		"QEMU: give the device a pcie-root-port of its own; not a function beside others, nor "
+		"behind a PCI bridge");
 }
 
 static void
@@ -162,6 +164,9 @@ check_entry_limit(struct doctor *doctor)
 		return;
 	doctor_check(doctor, limit < 65535 ? VERDICT_WARN : VERDICT_OK, "dma_entry_limit",
 		"%" PRIu64 " mappings for each container; the next MAP_DMA fails with ENOSPC", limit);
+	if (limit < 65535)
+		doctor_fix(doctor, "before the container is opened:\n"
+				   "  echo 65535 > /sys/module/vfio_iommu_type1/parameters/dma_entry_limit");
 }
 
 static void
