@@ -114,7 +114,7 @@ print_count(int pid)
 		else
 			snprintf(text, sizeof text,
 				"the container that is file %d has %" PRIu64 " mappings of %" PRIu64
-				", and takes %" PRId64 " more",
+				", and takes %" PRId64 " more, if the limit was the same when it was opened",
 				container[i].fd, limit - (uint64_t) left, limit, left);
 		print_labelled(i == 0 ? "now" : "", text);
 	}

@@ -139,9 +139,17 @@ static const struct errno_meaning meanings[] = {
 		"The address is not mapped in the program, or read-only while the mapping asks for WRITE.\n"
 		"It is a device's memory whose pages are not known to VFIO, or whose device is switched "
 		"off.\n"
+		"It is a shared, writable mapping of a file on disk, which Linux 6.12 no longer pins for "
+		"long: use a memfd, tmpfs or hugetlbfs.\n"
 		"dmesg has \"iommu width (N) is not sufficient\": the IOVA is beyond the vIOMMU's width." },
-	{ ERRNO_MAP_DMA, EPERM, "the kernel forbids it", "run as root", NULL },
-	{ ERRNO_MAP_DMA, EBUSY, "the address space is being changed by someone else", "try again", NULL },
+	{ ERRNO_MAP_DMA, EPERM,
+		"VFIO itself never gives it here: a seccomp filter or a security module forbids the call",
+		"run the program outside of its sandbox, or allow the call there (a container's seccomp "
+		"profile, systemd's SystemCallFilter=)",
+		"If it came from VFIO_SET_IOMMU, ask about that: it is about interrupt remapping." },
+	{ ERRNO_MAP_DMA, ENOENT,
+		"VFIO_DMA_MAP_FLAG_VADDR gives an existing mapping a new address, and there is none",
+		"leave the flag out to make a mapping", NULL },
 	{ ERRNO_MAP_DMA, ENOTTY, "this backend has no such operation",
 		"the file is not a container (/dev/vfio/vfio) whose IOMMU type is 1 or 3", NULL },
 	{ ERRNO_MAP_DMA, EOPNOTSUPP, "the memory cannot be pinned for long (a file on DAX storage)",
@@ -154,8 +162,10 @@ static const struct errno_meaning meanings[] = {
 		"VFIO_DMA_UNMAP_FLAG_ALL (Linux 5.12), iova and size 0.\n"
 		"The container has no IOMMU set (VFIO_SET_IOMMU).\n"
 		"With VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP: dirty tracking is off, or the bitmap has another "
-		"size." },
-	{ ERRNO_UNMAP_DMA, ENOENT, "nothing is mapped there", "nothing needs to be done", NULL },
+		"size.\n"
+		"Nothing mapped in the range is no error: the call succeeds, and size is 0 then." },
+	{ ERRNO_UNMAP_DMA, EBUSY, "VFIO_DMA_UNMAP_FLAG_VADDR is set, and the container has a mediated device",
+		"unmap without that flag", NULL },
 	{ ERRNO_UNMAP_DMA, EFAULT, "the argument or the bitmap is not in the program's memory",
 		"pass addresses that are mapped", NULL },
 	{ ERRNO_UNMAP_DMA, ENOTTY, "this backend has no such operation",
@@ -193,7 +203,8 @@ static const struct errno_meaning meanings[] = {
 		"aligned",
 		"take IOVAs from those ranges",
 		"Beyond the width: a vIOMMU of QEMU has 39 bits unless intel-iommu,aw-bits=48 is given.\n"
-		"0xfee00000 - 0xfeefffff is for interrupts." },
+		"0xfee00000 - 0xfeefffff is for interrupts.\n"
+		"Neither IOMMU_IOAS_MAP_READABLE nor _WRITEABLE is set, or length is 0." },
 	{ ERRNO_IOAS_MAP, EOVERFLOW, "the mapping would run past the top of the 64-bit address space",
 		"let it end there", NULL },
 	{ ERRNO_IOAS_MAP, EFAULT, "the kernel could not pin the memory behind the mapping",
@@ -202,15 +213,19 @@ static const struct errno_meaning meanings[] = {
 		"iommufd counts against the user's locked memory, for root as well unless it has "
 		"CAP_IPC_LOCK." },
 	{ ERRNO_IOAS_MAP, EOPNOTSUPP, "a flag is set that this kernel does not know", "leave it out", NULL },
-	{ ERRNO_IOAS_MAP, EPERM, "the kernel forbids it", "run as root", NULL },
 
 	{ ERRNO_IOAS_UNMAP, ENOENT, "nothing is mapped there, or there is no such IOAS",
 		"nothing needs to be done if the number of the IOAS is right",
 		"A range that cuts a mapping in two is refused with ENOENT as well." },
-	{ ERRNO_IOAS_UNMAP, EBUSY, "something inside the kernel uses these pages (a mediated device)",
-		"let it finish: its driver is asked to let go", NULL },
-	{ ERRNO_IOAS_UNMAP, EINVAL, "the range wraps, or has no length", "give iova and length of a mapping",
-		NULL },
+	{ ERRNO_IOAS_UNMAP, EBUSY, "another thread is mapping or unmapping the same addresses just now",
+		"let one thread at a time work on one range", NULL },
+	{ ERRNO_IOAS_UNMAP, EDEADLK,
+		"the driver of a mediated device was asked to let go of these pages, and did not",
+		"close that device first; dmesg has a warning", NULL },
+	{ ERRNO_IOAS_UNMAP, EINVAL, "length is 0", "give iova and length of a mapping",
+		"Everything is unmapped with iova 0 and length 2^64 - 1." },
+	{ ERRNO_IOAS_UNMAP, EOVERFLOW, "the range wraps past the top of the 64-bit space",
+		"give iova and length of a mapping", NULL },
 };
 
 const char *
