@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Makes everything in tests/data/cli anew.
+"""Makes everything in tests/data/cli and tests/data/tables anew.
 
     tests/cli/regenerate.py            boots real guests, makes the fixtures and the goldens
-    tests/cli/regenerate.py --goldens  only what viommu prints about the fixtures there are
+    tests/cli/regenerate.py --tables   without guests: the binary tables, and all that viommu
+                                       prints about them and about the fixtures there are
+    tests/cli/regenerate.py --goldens  only what it prints
 
 Look at the difference (git diff) before you commit it: the goldens are what
 the tests hold to be right.  VIOMMU and VIOMMU_PROBE name the programs; without
@@ -28,6 +30,7 @@ os.environ.setdefault('VIOMMU_PROBE', str(TOP / 'build' / 'probe' / 'viommu-prob
 
 import fake_qmp                                             # noqa: E402
 import goldens                                              # noqa: E402
+import tables                                               # noqa: E402
 from cli import DATA                                        # noqa: E402
 from corefile import Snapshot                               # noqa: E402
 from lab import cleanup, faults, viommu, vtd                # noqa: E402
@@ -230,14 +233,28 @@ def kept_unless_all_goes_well(directory):
             raise
 
 
+def make_tables(images):
+    for old in tables.TABLES.glob('*/*' if images else '*/*.txt'):
+        old.unlink()
+    for name, image, _ in tables.build() if images else ():
+        (tables.TABLES / f'{name}.elf').parent.mkdir(exist_ok=True)
+        (tables.TABLES / f'{name}.elf').write_bytes(image.bytes())
+    for path, text in tables.outputs():
+        path.write_text(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--goldens', action='store_true', help='keep the fixtures; needs no guest')
+    parser.add_argument('--goldens', action='store_true', help='keep the fixtures and the tables; needs no guest')
+    parser.add_argument('--tables', action='store_true', help='keep the fixtures only; needs no guest')
     chosen = parser.parse_args()
+    guests = not (chosen.goldens or chosen.tables)
     cleanup.install_signal_handlers()
     DATA.mkdir(parents=True, exist_ok=True)
-    with kept_unless_all_goes_well(DATA):
-        if not chosen.goldens:
+    tables.TABLES.mkdir(exist_ok=True)
+    with kept_unless_all_goes_well(tables.TABLES), kept_unless_all_goes_well(DATA):
+        make_tables(not chosen.goldens)
+        if guests:
             for old in [*DATA.glob('*.elf'), *DATA.glob('*.jsonl'), *DATA.glob('*.json')]:
                 old.unlink()
             three_levels()
