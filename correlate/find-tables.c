@@ -193,13 +193,13 @@ see_device(const vtd_device *device, void *user)
 }
 
 gboolean
-viommu_find_tables(viommu_findings *self, const viommu_snapshot *snapshot, GError **error)
+viommu_find_tables_within(viommu_findings *self, const viommu_snapshot *snapshot, vtd_budget budget, GError **error)
 {
 	g_auto(viommu_finder) f;
 	g_autoptr(GHashTable) done = vtd_tables_new(g_free);
 	g_autoptr(vtd_memo) memo = vtd_memo_new();
 	g_autoptr(GArray) runs = g_array_new(FALSE, FALSE, sizeof(viommu_gpa_range));
-	walker w = { .f = &f, .done = done, .runs = runs, .budget = VTD_DEFAULT_BUDGET };
+	walker w = { .f = &f, .done = done, .runs = runs, .budget = budget };
 	unsigned bits;
 
 	viommu_finder_init(&f, self, snapshot);
@@ -215,4 +215,10 @@ viommu_find_tables(viommu_findings *self, const viommu_snapshot *snapshot, GErro
 		viommu_findings_add(self, "narrow-width", viommu_where_device(w.highest_sid).text,
 			"the highest IOVA in use is 0x%" PRIx64 " of %u bits", w.highest, bits);
 	return TRUE;
+}
+
+gboolean
+viommu_find_tables(viommu_findings *self, const viommu_snapshot *snapshot, GError **error)
+{
+	return viommu_find_tables_within(self, snapshot, VTD_DEFAULT_BUDGET, error);
 }

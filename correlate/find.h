@@ -28,6 +28,10 @@ char *viommu_find_names(const viommu_machine *machine, const GArray *sids);
 /* The devices that QEMU assigns to L1. NULL: this snapshot does not say what drives its devices. */
 GArray *viommu_find_assigned(const viommu_machine *machine);
 
+/* viommu_find_tables() with a budget; its memo is not used. */
+gboolean viommu_find_tables_within(
+	viommu_findings *self, const viommu_snapshot *snapshot, vtd_budget budget, GError **error);
+
 void viommu_finder_init(viommu_finder *f, viommu_findings *list, const viommu_snapshot *snapshot);
 void viommu_finder_clear(viommu_finder *f);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(viommu_finder, viommu_finder_clear)
