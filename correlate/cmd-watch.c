@@ -126,10 +126,11 @@ go_through(watch *w, viommu_result *result, viommu_snapshot *snapshot)
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 		char *key;
 
-		if (run->verdict == VIOMMU_MATCH)
-			note_verified(w, result, run);
-		if (!viommu_verdict_is_fault(run->verdict))
+		if (!viommu_run_is_fault(result, run)) {
+			if (run->verdict == VIOMMU_MATCH)
+				note_verified(w, result, run);
 			continue;
+		}
 		key = viommu_run_key(result, run);
 		if (g_hash_table_add(w->told, key))
 			tell_fault(w, &report, run);
