@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boots a lab guest for people: python3 tests/lab/lab.py boot [options]"""
+"""Boots lab guests for people:
+
+    python3 tests/lab/lab.py boot [options]     a guest (L1) with a vIOMMU
+    python3 tests/lab/lab.py nested [options]   a guest in a guest, with an assigned device
+    python3 tests/lab/lab.py attach SOCKET      a shell of lab.py nested"""
 
 import argparse
 import os
@@ -12,7 +16,7 @@ import time
 if __name__ == '__main__':
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
 
-from lab import cleanup, qemus
+from lab import cleanup, levels, qemus
 from lab.errors import LabError
 from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, Guest, say
 
@@ -20,7 +24,7 @@ from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, Guest, say
 def options():
     parser = argparse.ArgumentParser(
         prog='lab.py', description='Boots a guest (L1) with a vIOMMU and keeps it until Ctrl-C.',
-        epilog='Lines on stdin are run as shell commands in the guest, e.g. viommu-probe doctor. '
+        epilog='A guest in a guest: lab.py nested --help. Lines on stdin are run as shell commands in the guest, e.g. viommu-probe doctor. '
                'Environment: VIOMMU_LAB_CACHE, VIOMMU_LAB_KERNEL, VIOMMU_LAB_QEMU, '
                'VIOMMU_LAB_ACCEL (tcg, kvm), VIOMMU_PROBE.')
     parser.add_argument('action', choices=['boot'])
@@ -43,31 +47,40 @@ def options():
     return parser.parse_args()
 
 
-def main():
+def boot():
     chosen = options()
+    qemu, iommu, append = chosen.qemu, chosen.iommu, chosen.append
+    if chosen.mode:
+        mode = qemus.mode(chosen.mode, qemu)
+        qemu, iommu, append = mode['qemu'], mode['iommu'], f'{mode["append"]} {append}'
+    with Guest(kernel=chosen.kernel, modules=chosen.modules, qemu=qemu,
+               memory=chosen.memory, smp=chosen.smp, iommu=None if iommu == 'none' else iommu,
+               devices=chosen.device or DEFAULT_DEVICES, append=append,
+               qemu_args=shlex.split(chosen.qemu_args), programs=chosen.program,
+               progress=say) as guest:
+        print(f'L1 is up after {guest.boot_seconds:.1f} s. QEMU is process {guest.pid}.\n'
+              f'  for viommu   -q {guest.target}\n'
+              f'  HMP          --hmp unix:{guest.dir}/hmp.sock\n'
+              f'  record       {guest.record}\n'
+              f'  console      {guest.console}\n'
+              'Type commands for the guest; Ctrl-C ends it.', flush=True)
+        for line in sys.stdin:
+            status, text = guest.sh(line, seconds=600)
+            print(text + (f'[status {status}]' if status else ''), flush=True)
+        while guest.alive():
+            time.sleep(0.5)
+
+
+def main():
     cleanup.install_signal_handlers()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        qemu, iommu, append = chosen.qemu, chosen.iommu, chosen.append
-        if chosen.mode:
-            mode = qemus.mode(chosen.mode, qemu)
-            qemu, iommu, append = mode['qemu'], mode['iommu'], f'{mode["append"]} {append}'
-        with Guest(kernel=chosen.kernel, modules=chosen.modules, qemu=qemu,
-                   memory=chosen.memory, smp=chosen.smp, iommu=None if iommu == 'none' else iommu,
-                   devices=chosen.device or DEFAULT_DEVICES, append=append,
-                   qemu_args=shlex.split(chosen.qemu_args), programs=chosen.program,
-                   progress=say) as guest:
-            print(f'L1 is up after {guest.boot_seconds:.1f} s. QEMU is process {guest.pid}.\n'
-                  f'  for viommu   -q {guest.target}\n'
-                  f'  HMP          --hmp unix:{guest.dir}/hmp.sock\n'
-                  f'  record       {guest.record}\n'
-                  f'  console      {guest.console}\n'
-                  'Type commands for the guest; Ctrl-C ends it.', flush=True)
-            for line in sys.stdin:
-                status, text = guest.sh(line, seconds=600)
-                print(text + (f'[status {status}]' if status else ''), flush=True)
-            while guest.alive():
-                time.sleep(0.5)
+        if sys.argv[1:2] == ['nested']:
+            levels.nested(sys.argv[2:])
+        elif sys.argv[1:2] == ['attach'] and len(sys.argv) == 3:
+            levels.attach(sys.argv[2])
+        else:
+            boot()
     except LabError as error:
         raise SystemExit(f'lab: {error}') from None
     except KeyboardInterrupt:

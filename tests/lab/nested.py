@@ -108,7 +108,8 @@ class Nested:
         accel = accelerators.choose(qemus.find(qemu), kernel.image)
         if accel != accelerators.KVM:
             arguments += ['-cpu', SVM_CPU]
-        arguments += ['-chardev', f'socket,id=bridge,path={self.path("bridge.sock")},server=on,wait=off',
+        arguments += ['-serial', f'unix:{self.path("outer-shell.sock")},server=on,wait=off',
+                      '-chardev', f'socket,id=bridge,path={self.path("bridge.sock")},server=on,wait=off',
                       '-device', 'virtserialport,chardev=bridge,name=org.viommu.bridge']
         for name in ('record', 'console'):
             arguments += ['-chardev', f'file,id=inner-{name},path={self.path("inner-" + name)},append=on',
@@ -146,6 +147,15 @@ class Nested:
         if self.inner:
             self.inner.stop()
             self.inner = None
+
+    def shells(self):
+        """Starts a shell at both levels: {'outer': socket, 'inner': socket}."""
+        for name, guest in (('outer', self.outer), ('inner', self.inner)):
+            guest.must(_SHELL.format(name=name))
+        return {name: self.path(name + '-shell.sock') for name in ('outer', 'inner')}
+
+    def alive(self):
+        return self.outer.alive() and self.inner.alive()
 
     def viommu(self, *arguments, seconds=120):
         """viommu in the outer guest: (exit status, stdout and stderr)."""
@@ -195,6 +205,15 @@ for name in /sys/class/virtio-ports/*/name; do
 	ln -sf ../${{port##*/}} /dev/virtio-ports/$(cat $name)
 done
 mkdir -p {RUN}
+hostname l0
+'''
+_SHELL = '''
+cat >/run/shell <<'END'
+export PS1='{name}:\\w# ' TERM=linux
+cd /run
+while :; do setsid -c sh </dev/ttyS1 >/dev/ttyS1 2>&1; done
+END
+start-stop-daemon -S -b -m -p /run/shell.pid -x /bin/sh -- /run/shell
 '''
 _BIND = '''
 device=/sys/bus/pci/devices/{bdf}
