@@ -5,8 +5,7 @@
 
 #include <viommu/correlate.h>
 
-#include "cmd.h"
-#include "report.h"
+#include "cmd-verify.h"
 
 static const char help[] =
 	"Usage: viommu verify TARGET RECORD…\n\n"
@@ -14,14 +13,15 @@ static const char help[] =
 	"L1) are in the vIOMMU's tables: right page, right permissions, nothing left\n"
 	"over. A RECORD of - is standard input.\n\n"
 	"  viommu verify -q unix:/tmp/qmp maps.jsonl\n"
-	"  viommu verify -s saved.elf maps.jsonl --at held\n\n"
+	"  viommu verify -s saved.elf maps.jsonl --at held\n\n";
+
+static const char options_help[] =
 	"      --at MOMENT       the record up to a sequence number or a mark (held)\n"
 	"      --save FILE       keep the snapshot that was judged\n"
 	"      --force           replace FILE if it exists\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
 	"      --strict          exit status 3 also when pages could not be verified\n"
 	"      --all             every mapping and fault, however many\n"
-	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
 	"  -h, --help            this text\n";
 
@@ -177,7 +177,7 @@ find(const look *self, GError **error)
 }
 
 static int
-run(verify_options *options)
+run(verify_options *options, const viommu_verify_variant *variant)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GPtrArray) records = read_records(options, &error);
@@ -187,33 +187,43 @@ run(verify_options *options)
 	viommu_report report = { .all = options->all };
 
 	if (!records || (options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
-		return viommu_cmd_fail("verify", error);
+		return viommu_cmd_fail(variant->name, error);
 	target = viommu_target_open(&options->cmd.target, &error);
 	if (!target)
-		return viommu_cmd_fail("verify", error);
+		return viommu_cmd_fail(variant->name, error);
 	final = look_until_sure(options, target, records, &error);
 	viommu_cmd_progress_done();
 	findings = final ? find(final, &error) : NULL;
 	if (!findings)
-		return viommu_cmd_fail("verify", error);
+		return viommu_cmd_fail(variant->name, error);
 	if (options->save)
 		viommu_snapshot_write(final->snapshot, options->save, options->force, &error);
 	report.result = final->result;
 	report.snapshot = final->snapshot;
 	report.findings = findings;
 	report.exit_status = error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
-	if (options->cmd.json)
-		viommu_report_json(stdout, &report);
-	else
-		viommu_report_text(stdout, &report);
-	return error ? viommu_cmd_fail("verify", error) : report.exit_status;
+	variant->deliver(&options->cmd, &report, options->force, variant->user, error ? NULL : &error);
+	return error ? viommu_cmd_fail(variant->name, error) : report.exit_status;
+}
+
+/* The options of both, and of the variant alone. */
+static GOptionEntry *
+all_entries(const GOptionEntry *shared, const GOptionEntry *own)
+{
+	g_autoptr(GArray) ret = g_array_new(TRUE, FALSE, sizeof(GOptionEntry));
+
+	for (; shared->long_name; shared++)
+		g_array_append_val(ret, *shared);
+	for (; own && own->long_name; own++)
+		g_array_append_val(ret, *own);
+	return (GOptionEntry *) (void *) g_array_free(g_steal_pointer(&ret), FALSE);
 }
 
 int
-viommu_cmd_verify(int argc, char **argv)
+viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv)
 {
 	verify_options options = { .cmd = VIOMMU_CMD_DEFAULTS, .capture = { .progress = viommu_cmd_progress } };
-	const GOptionEntry own[] = {
+	const GOptionEntry shared[] = {
 		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &options.at, NULL, NULL },
 		{ "save", 0, 0, G_OPTION_ARG_FILENAME, &options.save, NULL, NULL },
 		{ "force", 0, 0, G_OPTION_ARG_NONE, &options.force, NULL, NULL },
@@ -222,16 +232,43 @@ viommu_cmd_verify(int argc, char **argv)
 		{ "all", 0, 0, G_OPTION_ARG_NONE, &options.all, NULL, NULL },
 		{ 0 },
 	};
-	int status = viommu_cmd_parse(&options.cmd, argc, argv, own, TRUE, help);
+	g_autofree GOptionEntry *entries = all_entries(shared, variant->own);
+	g_autofree char *whole_help = g_strconcat(variant->help, variant->own_help, options_help, NULL);
+	int status;
 
+	options.cmd.any_format = variant->any_format;
+	status = viommu_cmd_parse(&options.cmd, argc, argv, entries, TRUE, whole_help);
 	if (status < 0 && !options.cmd.arguments[0])
-		status = viommu_cmd_usage("verify", "name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
+		status = viommu_cmd_usage(variant->name,
+			"name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
 	if (status < 0 && options.cmd.target.snapshot && (options.capture.pause || options.save))
-		status = viommu_cmd_usage("verify", "--pause and --save are for a live QEMU, not for a snapshot");
+		status = viommu_cmd_usage(variant->name, "--pause and --save are for a live QEMU, not for a snapshot");
+	if (status < 0 && variant->check)
+		status = variant->check(&options.cmd, options.force, variant->user);
 	if (status < 0)
-		status = run(&options);
+		status = run(&options, variant);
 	viommu_cmd_clear(&options.cmd);
 	g_free(options.at);
 	g_free(options.save);
 	return status;
+}
+
+static gboolean
+print(const viommu_cmd *cmd, const viommu_report *report, G_GNUC_UNUSED gboolean force, G_GNUC_UNUSED void *user,
+	G_GNUC_UNUSED GError **error)
+{
+	if (cmd->json)
+		viommu_report_json(stdout, report);
+	else
+		viommu_report_text(stdout, report);
+	return TRUE;
+}
+
+int
+viommu_cmd_verify(int argc, char **argv)
+{
+	static const viommu_verify_variant verify = { .name = "verify", .help = help,
+		.own_help = "      --format FORMAT   text (default) or json\n", .deliver = print };
+
+	return viommu_cmd_verify_as(&verify, argc, argv);
 }

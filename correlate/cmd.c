@@ -89,7 +89,7 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 		cmd->json = TRUE;
 	else if (cmd->takes_markdown && g_strcmp0(cmd->format_name, "markdown") == 0)
 		cmd->markdown = TRUE;
-	else if (cmd->format_name && strcmp(cmd->format_name, "text") != 0)
+	else if (cmd->format_name && !cmd->any_format && strcmp(cmd->format_name, "text") != 0)
 		return viommu_cmd_usage(argv[0], "--format takes text%s or json, not \"%s\"",
 			cmd->takes_markdown ? ", markdown" : "", cmd->format_name);
 	if (!cmd->arguments)

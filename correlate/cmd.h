@@ -24,6 +24,7 @@ typedef struct {
 	char *format_name;
 	gboolean json;
 	gboolean takes_markdown, markdown; /* set the first before parsing */
+	gboolean any_format; /* set before parsing: format_name is judged by the subcommand */
 	gboolean debug, help;
 	char **arguments; /* what is left; NULL terminated */
 } viommu_cmd;
@@ -64,5 +65,6 @@ int viommu_cmd_verify(int argc, char **argv);
 int viommu_cmd_watch(int argc, char **argv);
 int viommu_cmd_doctor(int argc, char **argv);
 int viommu_cmd_explain(int argc, char **argv);
+int viommu_cmd_report(int argc, char **argv);
 
 #endif

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The chain: how many pages passed each link, and how that is known. */
+#include "report-parts.h"
 #include "report.h"
 #include "text.h"
-
-/* Pages with one status of one link. */
-typedef struct {
-	viommu_link_status status;
-	uint64_t pages;
-} share;
 
 static void
 add(GArray *shares, const viommu_link_status *status, uint64_t pages)
 {
-	share new = { *status, pages };
+	viommu_share new = { *status, pages };
 
 	for (guint i = 0; i < shares->len; i++) {
-		share *old = &g_array_index(shares, share, i);
+		viommu_share *old = &g_array_index(shares, viommu_share, i);
 
 		if (old->status.state == status->state && old->status.note == status->note) {
 			old->pages += pages;
@@ -30,7 +25,7 @@ cmp_share(const void *a, const void *b)
 {
 	static const int order[VIOMMU_LINK_STATES] = { [VIOMMU_LINK_BROKEN] = 0, [VIOMMU_LINK_OK] = 1,
 		[VIOMMU_LINK_UNVERIFIED] = 2, [VIOMMU_LINK_NOT_NEEDED] = 3 };
-	const share *x = a, *y = b;
+	const viommu_share *x = a, *y = b;
 
 	if (x->status.state != y->status.state)
 		return order[x->status.state] - order[y->status.state];
@@ -38,11 +33,11 @@ cmp_share(const void *a, const void *b)
 }
 
 /* Pages by status of one link: of what is mapped, or of what is unmapped. */
-static GArray *
-shares_of(const viommu_result *result, viommu_link link, bool gone)
+GArray *
+viommu_report_shares(const viommu_result *result, viommu_link link, bool gone)
 {
 	g_autofree uint64_t *pages = g_new0(uint64_t, result->chains->len);
-	GArray *ret = g_array_new(FALSE, FALSE, sizeof(share));
+	GArray *ret = g_array_new(FALSE, FALSE, sizeof(viommu_share));
 
 	for (guint i = 0; i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
@@ -76,7 +71,7 @@ static void
 print_shares(FILE *out, const GArray *shares, const char *what)
 {
 	for (guint i = 0; i < shares->len; i++) {
-		const share *s = &g_array_index(shares, share, i);
+		const viommu_share *s = &g_array_index(shares, viommu_share, i);
 		viommu_tone tone = tone_of(s->status.state);
 		g_autofree char *note = s->status.note ? viommu_escape(s->status.note) : NULL;
 
@@ -93,8 +88,8 @@ viommu_report_text_chain(FILE *out, const viommu_report *report)
 {
 	fprintf(out, "\nchain (pages)\n");
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
-		g_autoptr(GArray) mapped = shares_of(report->result, (viommu_link) i, false);
-		g_autoptr(GArray) gone = shares_of(report->result, (viommu_link) i, true);
+		g_autoptr(GArray) mapped = viommu_report_shares(report->result, (viommu_link) i, false);
+		g_autoptr(GArray) gone = viommu_report_shares(report->result, (viommu_link) i, true);
 
 		fprintf(out, "  %u %-13s ", i + 1, viommu_link_name((viommu_link) i));
 		print_shares(out, mapped, "");
@@ -120,10 +115,10 @@ viommu_report_json_chain(const viommu_result *result)
 		json_t *states = json_array();
 
 		for (unsigned gone = 0; gone < 2; gone++) {
-			g_autoptr(GArray) shares = shares_of(result, (viommu_link) i, gone);
+			g_autoptr(GArray) shares = viommu_report_shares(result, (viommu_link) i, gone);
 
 			for (guint k = 0; k < shares->len; k++) {
-				const share *s = &g_array_index(shares, share, k);
+				const viommu_share *s = &g_array_index(shares, viommu_share, k);
 
 				json_array_append_new(states, json_pack("{s:s, s:b, s:I, s:s*}", "state",
 					viommu_link_state_name(s->status.state), "unmapped", (int) gone, "pages",

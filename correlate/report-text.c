@@ -4,54 +4,13 @@
 #include <inttypes.h>
 
 #include "render.h"
+#include "report-parts.h"
 #include "report.h"
 #include "text.h"
 
 #define MAX_MAPPINGS 40
 #define MAX_FAULTS 10
 #define MAX_ALSO 8
-
-/* What became of one map request. */
-typedef struct {
-	uint64_t pages[VIOMMU_VERDICTS];
-	uint64_t page_shifts; /* bit n: pages of 2^n bytes in the table */
-	uint64_t extents;
-	uint64_t gpa;         /* of the first page, when it is known */
-	bool gpa_known;
-	uint64_t total;
-	bool other_page_size, read_added;
-	viommu_link_state links[VIOMMU_LINKS]; /* the worst of its pages */
-} mapping;
-
-/* A link that is broken for one page is broken; one that is open for one is open. */
-static viommu_link_state
-worse(viommu_link_state a, viommu_link_state b)
-{
-	static const int order[VIOMMU_LINK_STATES] = { [VIOMMU_LINK_BROKEN] = 3, [VIOMMU_LINK_UNVERIFIED] = 2,
-		[VIOMMU_LINK_OK] = 1, [VIOMMU_LINK_NOT_NEEDED] = 0 };
-
-	return order[a] > order[b] ? a : b;
-}
-
-static void
-add_run(mapping *m, const viommu_run *run, const viommu_chain *chain)
-{
-	uint64_t pages = ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
-
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		m->links[i] = m->total ? worse(m->links[i], chain->links[i].state) : chain->links[i].state;
-	if (m->total == 0) {
-		m->gpa = run->expected.gpa.v;
-		m->gpa_known = run->expected.gpa_known;
-	}
-	m->total += pages;
-	m->extents++;
-	m->pages[run->verdict] += pages;
-	if (run->has_observed)
-		m->page_shifts |= 1ull << run->page_shift;
-	m->other_page_size |= run->other_page_size;
-	m->read_added |= run->read_added;
-}
 
 static viommu_tone
 tone_of(viommu_verdict verdict)
@@ -77,21 +36,10 @@ print_verdicts(FILE *out, const uint64_t pages[VIOMMU_VERDICTS], bool counts)
 	}
 }
 
-static bool
-all_match(const mapping *m)
-{
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		if (m->links[i] == VIOMMU_LINK_BROKEN)
-			return false;
-	return m->pages[VIOMMU_MATCH] == m->total;
-}
-
 static void
-print_mapping(FILE *out, const viommu_request *request, const mapping *m)
+print_mapping(FILE *out, const viommu_request *request, const viommu_mapping *m)
 {
-	static const unsigned shifts[] = { 12, 21, 30 };
-	char gpa[48], sizes[64] = "-", links[VIOMMU_LINKS + 1] = "";
-	bool first = true;
+	char gpa[48], links[VIOMMU_LINKS + 1] = "";
 
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
 		links[i] = viommu_link_state_sign(m->links[i]);
@@ -102,18 +50,10 @@ print_mapping(FILE *out, const viommu_request *request, const mapping *m)
 		g_snprintf(gpa, sizeof(gpa), "0x%" PRIx64 " +%" PRIu64, m->gpa, m->extents - 1);
 	else
 		g_snprintf(gpa, sizeof(gpa), "0x%" PRIx64, m->gpa);
-	for (size_t i = 0; i < G_N_ELEMENTS(shifts); i++)
-		if (m->page_shifts >> shifts[i] & 1) {
-			if (first)
-				sizes[0] = '\0';
-			g_strlcat(sizes, first ? "" : "+", sizeof(sizes));
-			g_strlcat(sizes, shifts[i] == 12 ? "4K" : shifts[i] == 21 ? "2M" : "1G", sizeof(sizes));
-			first = false;
-		}
 	fprintf(out, "  0x%012" PRIx64 "-0x%012" PRIx64 " %8s  %s  %-18s %-9s %s ", request->iova.first, request->iova.last,
 		viommu_size_text(request->iova.last - request->iova.first + 1).text,
-		request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", gpa, sizes, links);
-	print_verdicts(out, m->pages, !all_match(m));
+		request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", gpa, viommu_mapping_page_sizes(m).text, links);
+	print_verdicts(out, m->pages, !viommu_mapping_clean(m));
 	if (m->read_added)
 		fprintf(out, " %s(as rw: see below)%s", viommu_tone_on(VIOMMU_FAINT), viommu_tone_off(VIOMMU_FAINT));
 	if (m->other_page_size)
@@ -126,16 +66,10 @@ static void
 print_mappings(FILE *out, const viommu_report *report, uint32_t target, guint first, guint end)
 {
 	const viommu_space *space = g_array_index(report->result->targets, viommu_target_result, target).space;
-	g_autofree mapping *mappings = g_new0(mapping, space->requests->len + 1);
+	g_autofree viommu_mapping *mappings = viommu_report_mappings(report->result, target, first, end);
 	uint64_t shown = 0, hidden = 0, live = 0;
 	bool brief;
 
-	for (guint i = first; i < end; i++) {
-		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
-
-		if (run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE)
-			add_run(&mappings[run->expected.request], run, viommu_run_chain(report->result, run));
-	}
 	for (guint i = 0; i < space->requests->len; i++)
 		live += mappings[i].total != 0;
 	if (!live)
@@ -143,11 +77,11 @@ print_mappings(FILE *out, const viommu_report *report, uint32_t target, guint fi
 	brief = live > MAX_MAPPINGS && !report->all;
 	fprintf(out, "  %-29s %8s  %-4s%-18s %-9s %s %s\n", "IOVA", "size", "prot", " GPA", "pages", "12345", "verdict");
 	for (guint i = 0; i < space->requests->len; i++) {
-		const mapping *m = &mappings[i];
+		const viommu_mapping *m = &mappings[i];
 
 		if (!m->total)
 			continue;
-		if (brief && (all_match(m) || shown >= MAX_MAPPINGS)) {
+		if (brief && (viommu_mapping_clean(m) || shown >= MAX_MAPPINGS)) {
 			hidden++;
 			continue;
 		}
@@ -395,32 +329,15 @@ print_records(FILE *out, const viommu_result *result)
 static void
 print_summary(FILE *out, const viommu_report *report)
 {
-	uint64_t faults = viommu_result_faults(report->result), total = 0;
-	viommu_tone tone = VIOMMU_UNSURE;
-	const char *word = "UNVERIFIED";
+	g_auto(viommu_headline) line = { 0 };
+	viommu_tone tone;
 
-	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
-		if (v != VIOMMU_GONE)
-			total += report->result->pages[v];
-	if (faults) {
-		tone = VIOMMU_BAD;
-		word = "FAULT";
-	} else if (report->result->pages[VIOMMU_MATCH] == total) {
-		tone = VIOMMU_GOOD;
-		word = "OK";
-	}
-	fprintf(out, "\n%s%s%s: ", viommu_tone_on(tone), word, viommu_tone_off(tone));
-	if (total == 0)
-		fprintf(out, "nothing is mapped, in L1 or in the table");
-	else if (faults)
-		fprintf(out, "%s of %s pages are not as L1 asked", viommu_count_text(faults).text, viommu_count_text(total).text);
-	else if (report->result->pages[VIOMMU_MATCH] == total)
-		fprintf(out, "all %s pages are in the vIOMMU's tables as L1 asked", viommu_count_text(total).text);
-	else
-		fprintf(out, "no page was found wrong, but not all could be verified");
+	viommu_headline_of(report->result, &line);
+	tone = line.state == VIOMMU_HEADLINE_FAULT ? VIOMMU_BAD : line.state == VIOMMU_HEADLINE_OK ? VIOMMU_GOOD : VIOMMU_UNSURE;
+	fprintf(out, "\n%s%s%s: %s", viommu_tone_on(tone), line.word, viommu_tone_off(tone), line.sentence);
 	fprintf(out, " (");
 	print_verdicts(out, report->result->pages, true);
-	fprintf(out, "%s)\n", total ? "" : "0 pages");
+	fprintf(out, "%s)\n", line.pages ? "" : "0 pages");
 	if (report->result->reads > 1)
 		fprintf(out, "A guest that runs moves: the tables were read %u times before this was said.\n",
 			report->result->reads);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report-parts.h"
+
+void
+viommu_headline_of(const viommu_result *result, viommu_headline *ret)
+{
+	*ret = (viommu_headline){ VIOMMU_HEADLINE_UNVERIFIED, "UNVERIFIED", NULL, 0, viommu_result_faults(result) };
+	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
+		if (v != VIOMMU_GONE)
+			ret->pages += result->pages[v];
+	if (ret->faults) {
+		ret->state = VIOMMU_HEADLINE_FAULT;
+		ret->word = "FAULT";
+	} else if (result->pages[VIOMMU_MATCH] == ret->pages) {
+		ret->state = VIOMMU_HEADLINE_OK;
+		ret->word = "OK";
+	}
+	if (ret->pages == 0)
+		ret->sentence = g_strdup("nothing is mapped, in L1 or in the table");
+	else if (ret->faults)
+		ret->sentence = g_strdup_printf("%s of %s pages are not as L1 asked", viommu_count_text(ret->faults).text,
+			viommu_count_text(ret->pages).text);
+	else if (ret->state == VIOMMU_HEADLINE_OK)
+		ret->sentence = g_strdup_printf("all %s pages are in the vIOMMU's tables as L1 asked",
+			viommu_count_text(ret->pages).text);
+	else
+		ret->sentence = g_strdup("no page was found wrong, but not all could be verified");
+}
+
+void
+viommu_headline_clear(viommu_headline *self)
+{
+	g_clear_pointer(&self->sentence, g_free);
+}
+
+/* A link that is broken for one page is broken; one that is open for one is open. */
+static viommu_link_state
+worse(viommu_link_state a, viommu_link_state b)
+{
+	static const int order[VIOMMU_LINK_STATES] = { [VIOMMU_LINK_BROKEN] = 3, [VIOMMU_LINK_UNVERIFIED] = 2,
+		[VIOMMU_LINK_OK] = 1, [VIOMMU_LINK_NOT_NEEDED] = 0 };
+
+	return order[a] > order[b] ? a : b;
+}
+
+static void
+add_run(viommu_mapping *m, const viommu_result *result, guint index)
+{
+	const viommu_run *run = &g_array_index(result->runs, viommu_run, index);
+	const viommu_chain *chain = viommu_run_chain(result, run);
+	uint64_t pages = viommu_run_pages(run);
+
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		m->links[i] = m->total ? worse(m->links[i], chain->links[i].state) : chain->links[i].state;
+	if (m->total == 0) {
+		m->gpa = run->expected.gpa.v;
+		m->gpa_known = run->expected.gpa_known;
+		m->first_bad = G_MAXUINT;
+	}
+	if (m->first_bad == G_MAXUINT && (run->verdict != VIOMMU_MATCH || viommu_run_is_fault(result, run)))
+		m->first_bad = index;
+	m->total += pages;
+	m->extents++;
+	m->pages[run->verdict] += pages;
+	if (run->has_observed)
+		m->page_shifts |= 1ull << run->page_shift;
+	m->other_page_size |= run->other_page_size;
+	m->read_added |= run->read_added;
+}
+
+viommu_mapping *
+viommu_report_mappings(const viommu_result *result, uint32_t target, guint first, guint end)
+{
+	const viommu_space *space = g_array_index(result->targets, viommu_target_result, target).space;
+	viommu_mapping *ret = g_new0(viommu_mapping, space->requests->len + 1);
+
+	for (guint i = first; i < end; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if (run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE)
+			add_run(&ret[run->expected.request], result, i);
+	}
+	return ret;
+}
+
+bool
+viommu_mapping_clean(const viommu_mapping *self)
+{
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		if (self->links[i] == VIOMMU_LINK_BROKEN)
+			return false;
+	return self->pages[VIOMMU_MATCH] == self->total;
+}
+
+viommu_text
+viommu_mapping_page_sizes(const viommu_mapping *self)
+{
+	static const unsigned shifts[] = { 12, 21, 30 };
+	viommu_text ret = { "-" };
+	bool first = true;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(shifts); i++)
+		if (self->page_shifts >> shifts[i] & 1) {
+			if (first)
+				ret.text[0] = '\0';
+			g_strlcat(ret.text, first ? "" : "+", sizeof(ret.text));
+			g_strlcat(ret.text, shifts[i] == 12 ? "4K" : shifts[i] == 21 ? "2M" : "1G", sizeof(ret.text));
+			first = false;
+		}
+	return ret;
+}
+
+GArray *
+viommu_report_spans(const viommu_result *result)
+{
+	GArray *ret = g_array_new(FALSE, FALSE, sizeof(viommu_span));
+	guint end = 0;
+
+	for (guint i = 0; i < result->targets->len; i++) {
+		viommu_span span = { end, end };
+
+		while (span.end < result->runs->len && g_array_index(result->runs, viommu_run, span.end).target == i)
+			span.end++;
+		end = span.end;
+		g_array_append_val(ret, span);
+	}
+	return ret;
+}
+
+char *
+viommu_report_sharers(const viommu_result *result, uint32_t target, guint limit)
+{
+	GString *ret = g_string_new(NULL);
+	guint named = 0, more = 0;
+
+	for (guint i = target; i < result->targets->len; i++) {
+		const viommu_target_result *item = &g_array_index(result->targets, viommu_target_result, i);
+
+		if (item->same_as != target)
+			continue;
+		if (named >= limit)
+			more++;
+		else if (item->any_device)
+			g_string_append(ret, item->space->attached ? "no device" : "any device");
+		else
+			g_string_append_printf(ret, "%s%s", named ? ", " : "", viommu_bdf_text(item->sid).text);
+		named++;
+	}
+	if (more)
+		g_string_append_printf(ret, " and %s more", viommu_count_text(more).text);
+	return g_string_free(ret, FALSE);
+}
+
+const viommu_run *
+viommu_report_first_fault(const viommu_result *result)
+{
+	const viommu_run *ret = NULL;
+	viommu_link best = VIOMMU_LINKS;
+
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		viommu_link broken;
+
+		if (!viommu_run_is_fault(result, run))
+			continue;
+		broken = viommu_chain_first_broken(viommu_run_chain(result, run));
+		if (!ret || broken < best) {
+			ret = run;
+			best = broken;
+		}
+	}
+	return ret;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What several reports say in the same way: counted here, rendered there. */
+#ifndef VIOMMU_REPORT_PARTS_H
+#define VIOMMU_REPORT_PARTS_H
+
+#include <viommu/correlate.h>
+
+#include "text.h"
+
+/* ---- the verdict in a word and a sentence --------------------------------------- */
+
+typedef enum { VIOMMU_HEADLINE_OK, VIOMMU_HEADLINE_FAULT, VIOMMU_HEADLINE_UNVERIFIED } viommu_headline_state;
+
+typedef struct {
+	viommu_headline_state state;
+	const char *word; /* "FAULT" */
+	char *sentence;   /* without its full stop */
+	uint64_t pages, faults;
+} viommu_headline;
+
+void viommu_headline_of(const viommu_result *result, viommu_headline *ret);
+void viommu_headline_clear(viommu_headline *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(viommu_headline, viommu_headline_clear)
+
+/* ---- what became of one map request ----------------------------------------------- */
+
+typedef struct {
+	uint64_t pages[VIOMMU_VERDICTS];
+	uint64_t page_shifts; /* bit n: pages of 2^n bytes in the table */
+	uint64_t extents;
+	uint64_t gpa;         /* of the first page, when it is known */
+	bool gpa_known;
+	uint64_t total;
+	bool other_page_size, read_added;
+	viommu_link_state links[VIOMMU_LINKS]; /* the worst of its pages */
+	guint first_bad; /* index of its first run that is not as it should be, G_MAXUINT: none */
+} viommu_mapping;
+
+/* One for each request of the target's space, by their index; total is 0 for one that is
+ * not mapped any more. [first, end) are the target's runs. Caller frees. */
+viommu_mapping *viommu_report_mappings(const viommu_result *result, uint32_t target, guint first, guint end);
+/* Everything matches, and no link is broken. */
+bool viommu_mapping_clean(const viommu_mapping *self);
+/* "4K+2M", "-". */
+viommu_text viommu_mapping_page_sizes(const viommu_mapping *self);
+
+/* The targets' runs: [first, end) for each, in an array of guint pairs. */
+typedef struct {
+	guint first, end;
+} viommu_span;
+GArray *viommu_report_spans(const viommu_result *result);
+
+static inline uint64_t
+viommu_run_pages(const viommu_run *run)
+{
+	return ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+}
+
+/* The devices whose DMA goes through the table of a target, itself first: "00:04.0, 00:05.0".
+ * At most limit are named, and the rest counted. Caller frees. */
+char *viommu_report_sharers(const viommu_result *result, uint32_t target, guint limit);
+
+/* ---- the first thing to look at ------------------------------------------------------ */
+
+/* The first run with a fault: that of the earliest broken link, then in the order of the
+ * result. NULL: there is none. */
+const viommu_run *viommu_report_first_fault(const viommu_result *result);
+
+/* ---- the chain -------------------------------------------------------------------------- */
+
+/* Pages with one status of one link. */
+typedef struct {
+	viommu_link_status status;
+	uint64_t pages;
+} viommu_share;
+
+/* Of what is mapped, or of what is unmapped; broken first. Array of viommu_share. */
+GArray *viommu_report_shares(const viommu_result *result, viommu_link link, bool gone);
+
+#endif
