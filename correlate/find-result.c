@@ -97,6 +97,11 @@ find_replaced(const viommu_finder *f, const viommu_space *space)
 static void
 find_space(const viommu_finder *f, const viommu_record *record, const viommu_space *space)
 {
+	unsigned bits = vtd_cap_mgaw(f->unit.cap);
+
+	if (bits < 64 && space->refused_last >> bits)
+		viommu_findings_add(f->list, "iova-beyond-width", viommu_where_event(space->refused_seq).text,
+			"L1's kernel refused a map up to IOVA 0x%" PRIx64 ", and CAP.MGAW is %u bits", space->refused_last, bits);
 	if (space->no_space.count)
 		viommu_findings_add(f->list, "dma-entry-limit", viommu_where_event(space->no_space.seq).text,
 			"%" PRIu64 " map requests of space %" G_GINT64_FORMAT " failed with ENOSPC; %u succeeded", space->no_space.count,

@@ -5,7 +5,8 @@
 const viommu_finding_kind viommu_kinds_record[] = {
 	{
 		"iova-beyond-width", FAULT, "L1 asked for an IOVA above the width",
-		"The device's tables cannot express this address, so nothing can be mapped there, and QEMU faults DMA to it with reason 4.",
+		"The device's tables cannot express this address: nothing can be mapped there, L1's kernel refuses it (EINVAL), and "
+		"QEMU faults DMA to it with reason 4.",
 		"-device intel-iommu,aw-bits=48 (39 is the default of QEMU up to 9.1), or lower IOVAs in L1.",
 		"CAP.MGAW, AW of the context entry; fault reason 4",
 		"files: tests/unit/test-findings-record",

@@ -37,7 +37,7 @@ const viommu_finding_kind viommu_kinds_tables[] = {
 		"one is damaged, or a driver of its own kind shares tables on purpose.",
 		"Find out what wrote it: the entry's place is named.",
 		"viommu dump tells such a table once",
-		"files: tests/unit/test-findings-tables",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"table-outside-ram", FAULT, "a table is not in RAM",
@@ -65,7 +65,7 @@ const viommu_finding_kind viommu_kinds_tables[] = {
 		"The page it translates to overlaps 0xfee00000 to 0xfeefffff: QEMU refuses it. For a huge page that is all of the page.",
 		"Map less: the range is reserved in /sys/kernel/iommu_groups/*/reserved_regions.",
 		"VT-d specification 3.14; fault reason 0xe, 0x87",
-		"files: tests/unit/test-findings-tables",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"supervisor-page", FAULT, "a first-stage entry is for supervisors only",
@@ -81,7 +81,7 @@ const viommu_finding_kind viommu_kinds_tables[] = {
 		"ISA bridge is not told.)",
 		"See in L1's lspci whether a BAR is there.",
 		"vfio in QEMU: \"iommu map to non memory area\"",
-		"files: tests/unit/test-findings-tables",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"gpa-outside-ram", WARNING, "a mapping leads above 4 GiB to where there is no RAM",
@@ -96,7 +96,7 @@ const viommu_finding_kind viommu_kinds_tables[] = {
 		"That is allowed, and drivers do it: two buffers in one page are two mappings. After a lost unmap it looks the same.",
 		"Nothing, if the driver in L1 is one that maps parts of pages.",
 		"viommu dump -d BDF shows the runs",
-		"files: tests/unit/test-findings-tables",
+		"guest: tests/vm/test_findings.py",
 	},
 };
 const guint viommu_n_kinds_tables = G_N_ELEMENTS(viommu_kinds_tables);

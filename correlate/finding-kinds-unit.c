@@ -72,7 +72,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"entry when it attaches a domain to the device; one that no driver uses need not have any.",
 		"If a driver uses it: see whether L1 lists it in /sys/kernel/iommu_groups, and whether it was plugged in later.",
 		"fault reasons 1 and 2",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"device-entry-refused", FAULT, "QEMU refuses the entries of a device",
@@ -81,7 +81,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"viommu walk TARGET BDF 0 decodes the entries. A kernel that relies on a capability which the vIOMMU does not offer "
 		"(viommu info: CAP, ECAP) is a bug of that kernel.",
 		"fault reasons 3, 0xa, 0xb, 0x50 to 0x5b",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"root-outside-ram", FAULT, "the root table is not in RAM",
@@ -106,7 +106,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"device too.",
 		"Report it to whoever makes L1's IOMMU driver.",
 		"VT-d specification 9.3 and 6.2.1 (domain id)",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"property-contradicts-register", WARNING, "QEMU's property and the register differ",
@@ -148,7 +148,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"L1's kernel log names the descriptor (\"DMAR: VT-d detected Invalidation Queue Error\"); viommu dump --queue shows it. A "
 		"reserved field in it is a bug of L1; one that only a newer specification has means that L1 expects what ECAP does not offer.",
 		"VT-d specification 6.5.2.10, FSTS bits IQE, ICE, ITE",
-		"guest: tests/vm/test_findings.py",
+		"files: tests/unit/test-findings-unit",
 	},
 	{
 		"queue-stalled", FAULT, "QEMU has not taken the invalidations in the queue",
@@ -180,7 +180,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"unmapped while the device still used it.",
 		"VT-d specification 7.1 (fault reasons), 11.4.7 (FRCD)\n"
 		"L1 says \"DMAR: [DMA Write] Request device [00:04.0] fault addr …\"",
-		"guest: tests/vm/test_findings.py",
+		"files: tests/unit/test-findings-unit",
 	},
 	{
 		"interrupt-fault-recorded", WARNING, "an interrupt was refused",
@@ -196,7 +196,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"until L1 clears the overflow.",
 		"Look into L1's kernel log for the first fault.",
 		"FSTS.PFO",
-		"guest: tests/vm/test_findings.py",
+		"files: tests/unit/test-findings-unit",
 	},
 };
 const guint viommu_n_kinds_unit = G_N_ELEMENTS(viommu_kinds_unit);

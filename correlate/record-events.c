@@ -220,8 +220,14 @@ static void
 see_failure(viommu_space *space, const json_t *json, uint64_t seq)
 {
 	const char *error = json_string_value(json_object_get(json, "error"));
+	uint64_t first, size;
 
 	space->failed++;
+	if (viommu_json_get_hex(json, "iova", &first) && viommu_json_get_hex(json, "size", &size) && viommu_range_ok(first, size) &&
+		first + (size - 1) > space->refused_last) {
+		space->refused_last = first + (size - 1);
+		space->refused_seq = seq;
+	}
 	if (g_strcmp0(error, "ENOSPC") == 0)
 		see(&space->no_space, seq);
 	else if (g_strcmp0(error, "EEXIST") == 0)

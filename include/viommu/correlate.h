@@ -73,6 +73,7 @@ typedef struct {
 	viommu_pieces *later; /* mapped by events behind the chosen moment: IOVAs only */
 	uint64_t failed;     /* requests that L1's kernel refused */
 	viommu_seen no_space, exists; /* of them: with ENOSPC, with EEXIST */
+	uint64_t refused_last, refused_seq; /* of them: the highest IOVA, and its event */
 	viommu_seen overlaps; /* maps that succeeded where something was mapped already */
 } viommu_space;
 

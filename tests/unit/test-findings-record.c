@@ -54,7 +54,11 @@ test_beyond_width(void)
 	g_autoptr(viommu_findings) f = NULL;
 
 	scene_ask(s, 1ull << 39, 0x5000, 0x1000, "rw");
+	record_event(s->text, "map", "\"space\":1,\"iova\":\"0x10000000000\",\"size\":\"0x1000\",\"errno\":22,\"error\":\"EINVAL\"");
+	record_event(s->text, "map", "\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x1000\",\"errno\":22,\"error\":\"EINVAL\"");
 	f = look(s);
+	found_says(f, "iova-beyond-width",
+		"event 3 of the record: L1's kernel refused a map up to IOVA 0x10000000fff, and CAP.MGAW is 39 bits");
 	found_codes(f, "iova-beyond-width " ANOTHER);
 	found_says(f, "iova-beyond-width", "device 00:04.0, IOVA 0x8000000000-0x8000000fff: L1 asked for it, and the device's tables have 39 bits");
 }
