@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One hostile image and what viommu must say of it."""
 
-from image import PAGE, Image, Record, bdf, level_shift
+import re
+
+from image import PAGE, Record, level_shift
 
 CASES = {}
 
@@ -76,8 +78,8 @@ def case(function=None, **arguments):
 
     def register(function):
         values = [arguments['name']] if 'name' in arguments else arguments.values()
-        name = '-'.join([function.__name__.replace('_', '-'), *(str(value) for value in values)])
-        assert name not in CASES, name
+        name = '-'.join([function.__name__.replace('_', '-'), *(str(value) for value in values)]).lower()
+        assert name not in CASES and re.fullmatch('[a-z0-9.-]+', name), name
         CASES[name] = lambda: function(**arguments)
         return function
 

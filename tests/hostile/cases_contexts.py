@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Every context there can be; contexts that lie; one page that is everything."""
 
-from case import DEVICE, Case, Device, Pasids, at_level, case, cases, page, run
+from case import DEVICE, Case, Device, Pasids, case, cases, page
 from cases_loops import GOOD, WRONG
-from image import PAGE, PS, RW, SAGAW_39, SAGAW_48, SAGAW_57, Image, Record, bdf, level_shift, sid
+from image import PAGE, RW, SAGAW_39, Image, Record, bdf
 
 EVERY = 1 << 16
 

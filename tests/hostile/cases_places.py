@@ -4,8 +4,7 @@ everything, full of ones."""
 
 from case import DEVICE, Case, Device, at_level, case, cases, page, run
 from cases_loops import GOOD, WRONG, attach, bits_of, chain, identity, image_for, nested_image
-from image import (FS, LAST_PAGE, PAGE, PS, REGISTERS, RW, SAGAW_39, SAGAW_48, SAGAW_57, Image, Record, level_shift,
-                   pasid_first, pasid_nested, pasid_second)
+from image import FS, LAST_PAGE, PAGE, PS, REGISTERS, RW, Record, level_shift, pasid_nested
 
 ONES = (1 << 64) - 1
 INTERRUPT_PAGES = 256     # 0xfee00000-0xfeefffff, which no request takes to the tables
@@ -235,6 +234,39 @@ def reserved_bits_one_by_one():
                 # The pages that L1 asked for follow each other, those of the table are one:
                 # 1 to 10, 52 to 61, 63; and 11, 48 to 51, 62 are refused.
                 verify=(3, {'match': 1, 'wrong-address': 10 + 10 + 1, 'reserved-bit': 1 + 4 + 1}))
+
+
+def entry_kinds():
+    for stage in ('legacy', 'first'):
+        yield from ({'stage': stage, 'level': level, 'leaf': leaf} for level, leaf in
+                    ((2, 0), (2, 1), (3, 0), (3, 1), (4, 0), (4, 1)))
+
+
+@cases(each=entry_kinds())
+def reserved_bits_above(stage, level, leaf):
+    """Entries of directories and of large pages, with one bit more each."""
+    image, bits = wide_image(stage), bits_of(stage)
+    tables = chain(image, 4, bits)
+    at = 1 << 30
+    image.page(at)
+    for bit in range(64):
+        image.put(tables[level] + bit * 8, at | bits | (PS if leaf else 0) | 1 << bit)
+    attach(image, stage, tables[4], 4)
+    reserved = set(range(48, 52)) | ({11, 62} if stage == 'legacy' else set())
+    if level == 4:
+        reserved |= set(range(64)) if leaf else {7}
+    elif leaf:
+        reserved |= set(range(12 if stage == 'legacy' else 13, level_shift(level)))
+    size = 1 << level_shift(level)
+
+    def check(json):
+        (device,) = json['devices']
+        found = {run['entry_gpa'] for run in device['runs'] if run['kind'] == 'reserved bit set: refused'}
+        assert found == {hex(tables[level] + bit * 8) for bit in reserved}, (found, reserved)
+
+    return Case(f'each bit of an entry of level {level}', image, check,
+                probes=[(DEVICE, bit * size) for bit in (3, 7, 11, 12, 13, 20, 21, 29, 47, 48, 51, 52, 62, 63)],
+                record=Record().attach().map(48 * size, WRONG), verify=(3, {'reserved-bit': 1}))
 
 
 @case

@@ -3,9 +3,9 @@
 
 import json
 
-from case import DEVICE, Case, Device, at_level, case, cases, page
+from case import DEVICE, Case, Device, case, cases, page
 from cases_loops import GOOD, WRONG
-from image import PAGE, PS, RW, SAGAW_39, SAGAW_48, SAGAW_57, Image, Record, level_shift
+from image import PAGE, RW, SAGAW_39, SAGAW_48, SAGAW_57, Image, Record
 
 ALL = 1 << 64
 RUNS = [page(0, GOOD)]

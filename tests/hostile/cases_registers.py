@@ -6,7 +6,7 @@ import struct
 from case import DEVICE, Case, Device, case, cases, page
 from cases_loops import GOOD
 from cases_rings import with_root
-from image import (CAP, ECAP, FSTS, GSTS, PAGE, RTADDR, RW, SAGAW_39, SAGAW_48, SAGAW_57, TES, Image, Record, cap, sid)
+from image import FSTS, GSTS, PAGE, Image, sid
 
 ONES = (1 << 64) - 1
 
