@@ -69,9 +69,11 @@ def good_legacy_attributes():
     for index, bits in enumerate(words):
         image.map(top, 4, index * PAGE, 0x10000000, bits, path_bits=RW | 1 << 10)
     image.map(top, 4, 1 << 39, 0x10000000, RW, path_bits=R)
-    image.map(top, 4, 1 << 40, 0x10000000, R, path_bits=RW)
+    image.map(top, 4, 2 << 39, 0x10000000, R, path_bits=RW)
+    image.map(top, 4, 3 << 39, 0x10000000, RW, path_bits=W)
     image.legacy('00:04.0', top)
-    return image, [('00:04.0', iova) for iova in (*(index * PAGE for index in range(len(words))), 1 << 39, 1 << 40)]
+    return image, [('00:04.0', iova) for iova in (*(index * PAGE for index in range(len(words))),
+                                                  *(index << 39 for index in (1, 2, 3)))]
 
 
 @fixture
@@ -97,6 +99,7 @@ def good_first_stage():
     for index, bits in enumerate((1 | 4, FS | A, FS | A | D, FS | 3 << 3, FS | 1 << 7, FS | 1 << 8, FS | 1 << 10, FS | XD)):
         image.map(top, 4, 0x10000 + index * PAGE, 0x11000000, bits, path_bits=FS)
     image.map(top, 4, 0x80000000, 0x80000000, FS | 1 << 12, 3, FS)
+    image.map(top, 4, 1 << 39, 0x14000000, FS, path_bits=1 | 4)
     image.map(top, 4, 0x0000800000000000, 0x12000000, FS, path_bits=FS)
     five = paged(image, 5, FS, FS)
     image.map(five, 5, 1 << 56, 0x13000000, FS, path_bits=FS)
@@ -105,7 +108,7 @@ def good_first_stage():
     image.pasid('00:04.0', first, 0, directory)
     image.pasid('00:04.0', pasid_first(five, 5, did=2, aw=3), 9, directory)
     upper = (1 << 64) - (1 << 47)
-    return image, [('00:04.0', iova) for iova in (0, 0x200000, 0x40000000, 0x80000000, upper, upper + PAGE)] + [
+    return image, [('00:04.0', iova) for iova in (0, 0x200000, 0x40000000, 0x80000000, 1 << 39, upper, upper + PAGE)] + [
         ('00:04.0', 0x10000 + index * PAGE) for index in range(8)] + [
         ('00:04.0', 5, 9), ('00:04.0', (1 << 64) - (1 << 56), 9), ('00:04.0', 1 << 55, 9)]
 
@@ -190,7 +193,8 @@ def bad_legacy_paging():
     for index, bit in enumerate((11, 48, 51, 62)):
         put((4 + index) * PAGE, RW | 0x10000000 | 1 << bit)
     put(8 * PAGE, (1 << 64) - 1)
-    put(9 * PAGE, 0xfee00000 | RW)
+    for index, gpa in enumerate((0xfedff000, 0xfee00000, 0xfeeff000, 0xfef00000)):
+        put((9 + index) * PAGE, gpa | RW)
     put(1 << 21, 0xfee00000 | RW | PS, 2)
     for index, bit in enumerate((12, 20, 11)):
         put((2 + index) << 21, RW | PS | 0x10000000 | 1 << bit, 2)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Tables that many entries lead to: a few pages that claim the whole address space."""
 
+import struct
+
 from case import DEVICE, Case, Device, at_level, case, cases, page, run
 from cases_loops import GOOD, WRONG, attach, bits_of, identity, image_for, nested_image
 from image import (FS, PAGE, PS, R, RW, SAGAW_39, SAGAW_48, SAGAW_57, W, Image, Record, level_shift, pasid_nested)
@@ -109,6 +111,25 @@ def permissions_multiply():
                 probes=[(DEVICE, 0), (DEVICE, PAGE), (DEVICE, (1 << 39) + (1 << 30) + (1 << 21)), (DEVICE, 1 << 39)],
                 record=Record().attach().map(0, GOOD, prot='r').map((1 << 39) + (1 << 30) + (1 << 21), GOOD, prot='w'),
                 verify=(0, {'match': 1, 'unverified': 1}))
+
+
+@case
+def first_stage_permissions():
+    """Directories that allow reads only, over leaves that allow all; each level in turn."""
+    image = image_for('first', 4)
+    top = image.new()
+    runs = []
+    for level in (4, 3, 2):
+        at = 1 << level_shift(level)
+        leaf = image.map(top, 4, at, GOOD, FS, path_bits=FS)
+        entry = image.path(top, 4, at, level, FS)
+        word, = struct.unpack_from('<Q', image.page(entry), entry % PAGE)
+        image.put(entry, word & ~2)
+        runs.insert(0, page(at, GOOD, prot='r-', entry=leaf))
+    attach(image, 'first', top, 4)
+    return Case('directories for reads only', image, [Device(runs=runs)],
+                probes=[(DEVICE, 1 << level_shift(level)) for level in (4, 3, 2)],
+                record=Record().attach().map(1 << 21, GOOD), verify=(3, {'wrong-permission': 1}))
 
 
 @case
