@@ -45,8 +45,9 @@ note_lack(struct trace_source *source, const char *event, const char *why)
 static int
 narrow(struct trace_source *source, const struct trace_wanted *wanted, int only_thread)
 {
-	/* The ioctls of VFIO and iommufd, and not those of everyone (_IO(';', …)). */
-	char filter[48] = "cmd >= 0x3b64 && cmd <= 0x3bff";
+	/* The ioctls of VFIO and iommufd (_IO(';', …)) and not those of everyone, nor the
+	 * two that only ask (0x3b64 and 0x3b65). */
+	char filter[48] = "cmd >= 0x3b66 && cmd <= 0x3bff";
 
 	if (only_thread == 0 && wanted->kind != TRACE_CALL)
 		return 0;

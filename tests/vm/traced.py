@@ -9,6 +9,7 @@ import zlib
 
 from common import BDF, Case, boot, scratch, viommu
 
+from lab import qemus
 from lab.guest import find_probe
 
 KERNEL_6_12 = 'linux-image-6.12*-cloud-amd64'
@@ -84,12 +85,12 @@ def mapped(state):
 
 
 class TraceCase(Case):
-    kernel, smp = None, 1
+    kernel, smp, iommu = None, 1, qemus.IOMMU
 
     @classmethod
     def setUpClass(cls):
         programs = [path for path in (find_probe(), *PROGRAMS.values()) if path and os.path.exists(path)]
-        cls.guest = boot(kernel=cls.kernel, devices=DEVICES, programs=programs, smp=cls.smp)
+        cls.guest = boot(kernel=cls.kernel, devices=DEVICES, programs=programs, smp=cls.smp, iommu=cls.iommu)
         cls.addClassCleanup(cls.guest.close)
 
     def trace(self, options='', seconds=120):
@@ -135,6 +136,7 @@ class TraceCase(Case):
                 self.assertEqual(run['verdict'], 'unrecorded', run)
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertEqual(found, set(pages))
+        return result
 
     def need(self, name):
         if not os.path.exists(PROGRAMS[name]):
