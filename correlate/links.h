@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How the links behind the table are judged.  Each is one file that answers, for a
- * stretch of IOVAs of one target, what was seen; chain.c asks, and cuts the runs where
+ * stretch of IOVAs of one target, what was seen; links.c asks, and cuts the runs where
  * the answers change.
  */
 #ifndef VIOMMU_LINKS_H

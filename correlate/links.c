@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Judges the links of every run: asks each link's judge, and cuts the runs where an
+ * answer changes.  What is unmapped gets runs of its own, since an unmapping that was
+ * not announced, or not followed, leaves a device with access to memory.
+ */
+#include "links.h"
+#include "pieces.h"
+#include "result.h"
+
+viommu_device_kind
+viommu_device_kind_of(const viommu_machine *machine, viommu_sid sid)
+{
+	const viommu_pci_device *device = viommu_machine_pci_at(machine, sid);
+
+	if (!device || !*device->driver || g_str_has_prefix(device->driver, "virtio-") ||
+		g_str_has_prefix(device->driver, "vhost-"))
+		return VIOMMU_DEVICE_UNKNOWN;
+	return g_str_has_prefix(device->driver, "vfio-pci") ? VIOMMU_DEVICE_ASSIGNED : VIOMMU_DEVICE_EMULATED;
+}
+
+static const viommu_link_judge *const judges[] = {
+	&viommu_judge_invalidation,
+	&viommu_judge_notice,
+	&viommu_judge_shadow,
+};
+
+/* One target at work. */
+typedef struct {
+	viommu_link_context context;
+	void *states[G_N_ELEMENTS(judges)];
+	GArray *runs; /* of viommu_run: what comes out */
+} work;
+
+static viommu_link_status
+request_status(const viommu_run *run)
+{
+	if (!run->has_expected)
+		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, "no request in the record" };
+	return (viommu_link_status){ VIOMMU_LINK_OK, NULL };
+}
+
+static viommu_link_status
+table_status(const viommu_run *run)
+{
+	if (viommu_verdict_is_fault(run->verdict))
+		return (viommu_link_status){ VIOMMU_LINK_BROKEN, viommu_verdict_meaning(run->verdict) };
+	if (run->verdict == VIOMMU_UNVERIFIED || run->verdict == VIOMMU_IN_FLUX)
+		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, run->note };
+	return (viommu_link_status){ VIOMMU_LINK_OK, NULL };
+}
+
+/* Appends the part [first, last] of run. Its walk goes with the part that begins where
+ * it does. */
+static void
+put(work *w, const viommu_run *run, const viommu_chain *chain, uint64_t first, uint64_t last)
+{
+	viommu_run part = *run;
+
+	part.iova = (viommu_iova_range){ first, last };
+	part.gpa.v += first - run->iova.first;
+	part.expected.gpa.v += first - run->iova.first;
+	if (part.has_expected)
+		part.expected.iova = part.iova;
+	part.evidence = first == run->iova.first ? run->evidence : NULL;
+	part.chain = viommu_result_chain(w->context.result, chain);
+	g_array_append_val(w->runs, part);
+}
+
+static void
+judge_run(work *w, const viommu_run *run)
+{
+	uint64_t from = run->iova.first, at = from;
+	viommu_chain now, before = { 0 };
+
+	for (bool end = false; !end;) {
+		uint64_t last = run->iova.last;
+
+		now.links[VIOMMU_LINK_REQUEST] = request_status(run);
+		now.links[VIOMMU_LINK_TABLE] = table_status(run);
+		for (size_t i = 0; i < G_N_ELEMENTS(judges); i++)
+			now.links[VIOMMU_LINK_INVALIDATION + i] = judges[i]->judge(w->states[i], run, at, &last);
+		if (at != from && !viommu_chain_equal(&now, &before)) {
+			put(w, run, &before, from, at - 1);
+			from = at;
+		}
+		before = now;
+		end = last >= run->iova.last;
+		at = last + 1;
+	}
+	put(w, run, &before, from, run->iova.last);
+}
+
+/* ---- what is unmapped ---------------------------------------------------------- */
+
+/* The first range at or behind iova that is unmapped as far as somebody knows: L1's
+ * record, or a witness, if the record is one that knows every mapping. */
+static bool
+next_unmapped(work *w, uint64_t iova, viommu_iova_range *ret, const viommu_piece **piece)
+{
+	const viommu_space *space = w->context.target->space;
+	viommu_iova_range range;
+	bool found = false;
+
+	*piece = viommu_pieces_from(space->gone, iova);
+	if (*piece) {
+		*ret = (viommu_iova_range){ MAX(iova, (*piece)->iova.first), (*piece)->iova.last };
+		found = true;
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(judges) && space->complete; i++) {
+		if (!judges[i]->next || !judges[i]->next(w->states[i], iova, &range))
+			continue;
+		range.first = MAX(range.first, iova);
+		if (!found || range.first < ret->first) {
+			if (found && range.last >= ret->first)
+				range.last = ret->first - 1;
+			*ret = range;
+			*piece = NULL;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* Judges what is unmapped in [first, last], where no run is and the table has nothing. */
+static void
+judge_gap(work *w, uint64_t first, uint64_t last)
+{
+	const viommu_piece *piece;
+	viommu_iova_range range;
+
+	while (next_unmapped(w, first, &range, &piece) && range.first <= last) {
+		viommu_run run = { .verdict = VIOMMU_GONE, .target = (uint32_t) (w->context.target -
+			(viommu_target_result *) (void *) w->context.result->targets->data) };
+
+		run.iova = (viommu_iova_range){ range.first, MIN(range.last, last) };
+		if (piece) {
+			run.has_expected = true;
+			run.expected = *piece;
+			run.expected.gpa.v += range.first - piece->iova.first;
+			run.expected.iova = run.iova;
+		}
+		judge_run(w, &run);
+		if (run.iova.last == last)
+			return;
+		first = run.iova.last + 1;
+	}
+}
+
+/* The same, without what the table has there unjudged: the ranges from *next on. */
+static void
+judge_unmapped(work *w, uint64_t first, uint64_t last, guint *next)
+{
+	const GArray *unjudged = w->context.target->unjudged;
+
+	for (; unjudged && *next < unjudged->len; ++*next) {
+		const viommu_iova_range *range = &g_array_index(unjudged, viommu_iova_range, *next);
+
+		if (range->last < first)
+			continue;
+		if (range->first > last)
+			break;
+		if (first < range->first)
+			judge_gap(w, first, range->first - 1);
+		if (range->last >= last)
+			return;
+		first = range->last + 1;
+	}
+	judge_gap(w, first, last);
+}
+
+/* The runs of one target, which are old[first … end - 1], in IOVA order. */
+static void
+judge_runs(work *w, const GArray *old, guint first, guint end, bool gaps)
+{
+	uint64_t at = 0;
+	guint next = 0;
+
+	for (guint i = first; i < end; i++) {
+		const viommu_run *run = &g_array_index(old, viommu_run, i);
+
+		if (gaps && at < run->iova.first)
+			judge_unmapped(w, at, run->iova.first - 1, &next);
+		judge_run(w, run);
+		if (run->iova.last == UINT64_MAX)
+			return;
+		at = run->iova.last + 1;
+	}
+	if (gaps)
+		judge_unmapped(w, at, UINT64_MAX, &next);
+}
+
+/* ---- every target ---------------------------------------------------------------- */
+
+static void
+set_kind(viommu_link_context *context, uint32_t index)
+{
+	const viommu_machine *machine = viommu_snapshot_machine(context->snapshot);
+
+	context->kind = VIOMMU_DEVICE_UNKNOWN;
+	for (guint i = 0; i < context->result->targets->len; i++) {
+		const viommu_target_result *other = &g_array_index(context->result->targets, viommu_target_result, i);
+		viommu_device_kind kind;
+
+		if (other->same_as != index || other->any_device)
+			continue;
+		kind = viommu_device_kind_of(machine, other->sid);
+		if (kind == VIOMMU_DEVICE_ASSIGNED) {
+			context->kind = kind;
+			context->assigned = viommu_machine_pci_at(machine, other->sid);
+			return;
+		}
+		if (i == index)
+			context->kind = kind;
+		else if (kind == VIOMMU_DEVICE_UNKNOWN)
+			context->kind = kind;
+	}
+}
+
+static gboolean
+begin(work *w, GError **error)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(judges); i++) {
+		w->states[i] = judges[i]->begin(&w->context, error);
+		if (!w->states[i])
+			return FALSE;
+	}
+	return TRUE;
+}
+
+gboolean
+viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot, const viommu_witnesses *witnesses,
+	GError **error)
+{
+	GArray *old = self->runs, *runs = g_array_sized_new(FALSE, FALSE, sizeof(viommu_run), old->len);
+	gboolean ok = TRUE;
+	guint end = 0;
+	vtd_unit unit;
+
+	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
+	for (guint i = 0; ok && i < self->targets->len; i++) {
+		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, i);
+		work w = { .runs = runs, .context = { .result = self, .target = target, .snapshot = snapshot,
+			.witnesses = witnesses, .unit = &unit } };
+		bool translates = !target->any_device && !target->bypassed && target->device.outcome == VTD_TRANSLATES;
+		guint first = end;
+
+		while (end < old->len && g_array_index(old, viommu_run, end).target == i)
+			end++;
+		if (target->same_as != i)
+			continue;
+		set_kind(&w.context, i);
+		ok = begin(&w, error);
+		if (ok)
+			judge_runs(&w, old, first, end, translates);
+		for (size_t k = 0; k < G_N_ELEMENTS(judges); k++)
+			if (w.states[k])
+				judges[k]->end(w.states[k]);
+	}
+	if (!ok) {
+		g_array_unref(runs);
+		return FALSE;
+	}
+	viommu_result_replace_runs(self, runs);
+	return TRUE;
+}
