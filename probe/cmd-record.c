@@ -126,7 +126,7 @@ record(struct recording *recording, struct probe_error *error)
 	struct rec_child child = { .go = -1, .failed = -1 };
 	int status;
 
-	if (output_check(options->output, options->force, error) < 0)
+	if (rec_kernel_check(error) < 0 || output_check(options->output, options->force, error) < 0)
 		return PROBE_EXIT_FAILED;
 	/* Before anything of ours is open, or set, that it would inherit. */
 	if (options->pid == 0 && rec_child_fork(&child, options->argv, error) < 0)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +104,17 @@ fail_seize(pid_t pid, const char *what, int err, struct probe_error *error)
 			"/proc/sys/kernel/yama/ptrace_scope (3 forbids it to all)",
 			what);
 	return probe_fail(error, err, "cannot trace %s: %s", what, strerror(err));
+}
+
+int
+rec_kernel_check(struct probe_error *error)
+{
+	/* The newest call that is needed; descriptors that are not there are EBADF. */
+	if (syscall(SYS_pidfd_getfd, -1, -1, 0) == 0 || errno != ENOSYS)
+		return 0;
+	return probe_fail(error, ENOSYS,
+		"this kernel has no pidfd_getfd(), so it is older than Linux 5.6: record cannot follow a "
+		"program's files there; viommu-probe trace can do without");
 }
 
 int

@@ -12,6 +12,8 @@ struct rec_child {
 	int failed; /* from it: why it could not run */
 };
 
+/* Whether the kernel has what this needs. */
+int rec_kernel_check(struct probe_error *error);
 /* Forks; ARGV, ended by NULL, is run once rec_child_go() says so. */
 int rec_child_fork(struct rec_child *ret, char **argv, struct probe_error *error);
 /* Traces it and lets it go. */

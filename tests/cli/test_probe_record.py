@@ -5,6 +5,7 @@
 VIOMMU_PROBE is the path of the program.  It needs ptrace and seccomp, which some
 containers forbid; the tests are skipped there."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -272,6 +274,31 @@ class Pid(RecordTest):
         gone = subprocess.Popen(['true'])
         gone.wait()
         self.refused(gone.pid, f'no process {gone.pid}', 'ps')
+
+    def test_old_kernel(self):
+        """a kernel that lacks what record needs: said before the program is started"""
+        pidfd_getfd, allow, enosys = 438, 0x7fff0000, 0x00050000 | 38
+        code = struct.pack('=HBBIHBBIHBBIHBBI', 0x20, 0, 0, 0, 0x15, 0, 1, pidfd_getfd, 0x06, 0, 0, enosys,
+                           0x06, 0, 0, allow)
+        buffer = ctypes.create_string_buffer(code)
+        program = ctypes.create_string_buffer(struct.pack('HxxxxxxP', 4, ctypes.addressof(buffer)))
+        libc = ctypes.CDLL(None)
+
+        def without():
+            libc.prctl(38, 1, 0, 0, 0)                      # PR_SET_NO_NEW_PRIVS
+            libc.prctl(22, 2, program)                      # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+        done = self.run_it('touch', str(self.dir / 'started'), preexec_fn=without)
+        self.assertSays(done, 1, 'older than Linux 5.6', 'trace')
+        self.assertFalse((self.dir / 'started').exists())
+
+    def test_vsock(self):
+        """-o vsock: what is wrong with it, before the program is started"""
+        for where in ('vsock:', 'vsock:2', 'vsock:2:', 'vsock:x:5000', 'vsock:2:5000:1', 'vsock:2:99999999999',
+                      'vsock:4294967295:5000'):
+            done = subprocess.run([PROBE, 'record', '-o', where, '--', 'touch', str(self.dir / 'started')],
+                                  capture_output=True, text=True, timeout=SECONDS)
+            self.assertSays(done, 1, f'{where} is not vsock:CID:PORT')
+        self.assertFalse((self.dir / 'started').exists())
 
     def test_traced_recorder(self):
         # A sanitizer's search for leaks needs ptrace for itself.

@@ -34,9 +34,15 @@ class Iommufd(RecordCase):
             recorded.go(1)
             recorded.at(2)
             self.assert_verified(recorded)
+            unmaps = [(e['iova'], e.get('error')) for e in recorded.events('unmap')]
+            self.assertEqual(unmaps, [('0xc0000000', None), ('0xc0000000', 'ENOENT')])
+            # Linux 6.13 and later map files.
+            of_file, = (e for e in recorded.events('map') if e['iova'] == '0xb0000000')
+            self.assertEqual('errno' in of_file, of_file.get('error') == 'ENOTTY')
+            file_pages = 0 if 'errno' in of_file else 2
             recorded.go(2)
             recorded.at(3)
-            self.assert_verified(recorded, unverified=12)   # those of the space with no device now
+            self.assert_verified(recorded, unverified=12 + file_pages)   # those of the space with no device now
             for step in (3, 4):
                 recorded.go(step)
                 recorded.at(step + 1)

@@ -106,7 +106,9 @@ main(int argc, char **argv)
 {
 	static uint64_t ps[KINDS][BATCHES]; /* picoseconds a call */
 
-	expect(argc, 2, "arguments");
+	expect(argc == 2 || argc == 3, 1, "arguments"); /* BDF ["wait"] */
+	if (argc == 3)
+		step(1);
 	vfio_open(&vfio, argv[1]);
 	page = memory(PAGE, 0);
 	pages = memory(BIG * PAGE, 0);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "program.h"
@@ -17,6 +18,11 @@ struct ioas_alloc {
 struct ioas_map {
 	uint32_t size, flags, ioas, reserved;
 	uint64_t vaddr, length, iova;
+};
+struct ioas_map_file {
+	uint32_t size, flags, ioas;
+	int32_t fd;
+	uint64_t start, length, iova;
 };
 struct ioas_unmap {
 	uint32_t size, ioas;
@@ -70,6 +76,28 @@ map(uint32_t ioas, uint64_t iova, size_t size, uint32_t flags)
 	return call(iommufd, 0x85, &map);
 }
 
+/* ENOTTY before Linux 6.13. */
+static void
+map_file(uint32_t ioas)
+{
+	struct ioas_map_file map = { sizeof map, FIXED_RW, ioas, memfd_create("pages", 0), PAGE, 2 * PAGE,
+		0xb0000000 };
+	int err;
+
+	expect(ftruncate(map.fd, 4 * PAGE), 0, "ftruncate");
+	err = call(iommufd, 0x8f, &map);
+	expect(err == 0 || err == ENOTTY, 1, "IOMMU_IOAS_MAP_FILE");
+	close(map.fd);
+}
+
+static void
+unmap(uint32_t ioas, uint64_t iova, uint64_t length, int wanted)
+{
+	struct ioas_unmap unmap = { sizeof unmap, ioas, iova, length };
+
+	expect(call(iommufd, 0x86, &unmap), wanted, "IOMMU_IOAS_UNMAP");
+}
+
 static void
 attach(uint32_t pt)
 {
@@ -96,7 +124,6 @@ main(int argc, char **argv)
 {
 	struct hwpt_alloc hwpt = { .size = sizeof hwpt };
 	struct ioas_copy copy = { .size = sizeof copy, .flags = FIXED_RW };
-	struct ioas_unmap unmap = { .size = sizeof unmap };
 	struct attach detach = { .size = 8 };
 	uint32_t first, second;
 
@@ -109,6 +136,10 @@ main(int argc, char **argv)
 	expect(map(first, 0x40000000, PAGE, FIXED_RW), EEXIST, "map twice");
 	step(1); /* no device yet */
 	attach(first);
+	expect(map(first, 0xc0000000, 2 * PAGE, FIXED_RW), 0, "map");
+	unmap(first, 0xc0000000, 2 * PAGE, 0);
+	unmap(first, 0xc0000000, 2 * PAGE, ENOENT);
+	map_file(first);
 	step(2);
 	copy.dst = second;
 	copy.src = first;
@@ -120,9 +151,7 @@ main(int argc, char **argv)
 	expect(call(iommufd, 0x89, &hwpt), 0, "IOMMU_HWPT_ALLOC");
 	attach(hwpt.id); /* in the place of the first */
 	step(3);
-	unmap.ioas = first;
-	unmap.length = UINT64_MAX;
-	expect(call(iommufd, 0x86, &unmap), 0, "IOMMU_IOAS_UNMAP of all");
+	unmap(first, 0, UINT64_MAX, 0);
 	expect(call(device, 100 + 20, &detach), 0, "VFIO_DEVICE_DETACH_IOMMUFD_PT");
 	attach(second);
 	step(4);
