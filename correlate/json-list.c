@@ -4,14 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <glib.h>
+
 /* The items of the lists stand at this depth. */
 #define DEPTH 2
 
 static void
 newline(FILE *out, unsigned depth)
 {
-	fputc('\n', out);
-	for (unsigned i = 0; i < depth; i++)
+	static const char text[] = "\n                                ";
+
+	fwrite(text, 1, 1 + 2 * MIN(depth, 16), out);
+	for (; depth > 16; depth--)
 		fputs("  ", out);
 }
 
@@ -34,32 +38,36 @@ print_indented(FILE *out, const char *at)
 	unsigned depth = DEPTH;
 
 	while (*at) {
+		size_t plain = strcspn(at, "\"{}[],:");
+
+		if (plain) {
+			fwrite(at, 1, plain, out);
+			at += plain;
+			continue;
+		}
 		switch (*at) {
 		case '"':
 			at = print_string(out, at);
 			continue;
 		case '{':
 		case '[':
-			fputc(*at, out);
+			putc_unlocked(*at, out);
 			if (at[1] == '}' || at[1] == ']')
-				fputc(*++at, out);
+				putc_unlocked(*++at, out);
 			else
 				newline(out, ++depth);
 			break;
 		case '}':
 		case ']':
 			newline(out, --depth);
-			fputc(*at, out);
+			putc_unlocked(*at, out);
 			break;
 		case ',':
-			fputc(',', out);
+			putc_unlocked(',', out);
 			newline(out, depth);
 			break;
 		case ':':
 			fputs(": ", out);
-			break;
-		default:
-			fputc(*at, out);
 			break;
 		}
 		at++;
@@ -97,7 +105,7 @@ void
 viommu_json_lists_put_text(viommu_json_lists *self, const char *text)
 {
 	if (self->any)
-		fputc(',', self->out);
+		putc_unlocked(',', self->out);
 	newline(self->out, DEPTH);
 	print_indented(self->out, text);
 	self->any = true;

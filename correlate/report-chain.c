@@ -129,16 +129,3 @@ viommu_report_json_chain(const viommu_result *result)
 	}
 	return ret;
 }
-
-json_t *
-viommu_report_json_links(const viommu_chain *chain)
-{
-	json_t *ret = json_object();
-
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
-		const viommu_link_status *status = &chain->links[i];
-
-		json_object_set_new(ret, viommu_link_name((viommu_link) i), json_string(viommu_link_state_name(status->state)));
-	}
-	return ret;
-}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The result for programs: viommu-verify(1) describes it. */
 #include "json-list.h"
+#include "json-text.h"
 #include "render.h"
 #include "report.h"
 #include "text.h"
@@ -55,8 +56,8 @@ sharers_by_target(const viommu_result *result)
 	return ret;
 }
 
-static void
-set_evidence(json_t *item, const vtd_unit *unit, const vtd_translation *walk)
+static json_t *
+evidence_json(const vtd_unit *unit, const vtd_translation *walk)
 {
 	const vtd_step *last = walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
 	json_t *evidence = viommu_translation_json(unit, walk);
@@ -68,59 +69,86 @@ set_evidence(json_t *item, const vtd_unit *unit, const vtd_translation *walk)
 		if (last->kind == VTD_STEP_SECOND_STAGE)
 			json_object_set_new(evidence, "level", json_integer(last->level));
 	}
-	json_object_set_new(item, "evidence", evidence);
+	return evidence;
 }
 
-static json_t *
-run_json(const viommu_result *result, const viommu_run *run, const vtd_unit *unit, const GArray *devices)
+static void
+put_expected(GString *out, const viommu_target_result *target, const viommu_run *run)
+{
+	const viommu_request *request = &g_array_index(target->space->requests, viommu_request, run->expected.request);
+
+	viommu_jt_begin(out, "expected", '{');
+	if (run->expected.prot_known)
+		viommu_jt_word(out, "prot", viommu_prot_text(run->expected.read, run->expected.write).text);
+	viommu_jt_int(out, "seq", request->seq);
+	if (run->expected.gpa_known)
+		viommu_jt_hex(out, "gpa", run->expected.gpa.v);
+	viommu_jt_end(out, '}');
+}
+
+static void
+put_observed(GString *out, const viommu_run *run)
+{
+	viommu_jt_begin(out, "observed", '{');
+	viommu_jt_hex(out, "gpa", run->gpa.v);
+	viommu_jt_word(out, "prot", viommu_prot_text(run->read, run->write).text);
+	viommu_jt_hex(out, "page_size", 1ull << run->page_shift);
+	viommu_jt_end(out, '}');
+}
+
+static void
+put_links(GString *out, const viommu_chain *chain)
+{
+	viommu_link broken = viommu_chain_first_broken(chain);
+
+	viommu_jt_begin(out, "links", '{');
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		viommu_jt_word(out, viommu_link_name((viommu_link) i), viommu_link_state_name(chain->links[i].state));
+	viommu_jt_end(out, '}');
+	if (broken < VIOMMU_LINKS)
+		viommu_jt_word(out, "first_broken", viommu_link_name(broken));
+}
+
+static void
+put_run(GString *out, const viommu_result *result, const viommu_run *run, const vtd_unit *unit, const GArray *devices)
 {
 	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
 	const sharers *list = &g_array_index(devices, sharers, run->target);
-	json_t *item = json_pack("{s:s, s:o, s:o, s:O, s:I}", "verdict", viommu_verdict_name(run->verdict), "first",
-		viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last), "devices",
-		list->named, "space", (json_int_t) target->space->id);
 
+	viommu_jt_begin(out, NULL, '{');
+	viommu_jt_word(out, "verdict", viommu_verdict_name(run->verdict));
+	viommu_jt_hex(out, "first", run->iova.first);
+	viommu_jt_hex(out, "last", run->iova.last);
+	viommu_jt_json(out, "devices", json_incref(list->named));
+	viommu_jt_json(out, "space", json_integer((json_int_t) target->space->id));
 	if (list->more)
-		json_object_set_new(item, "more_devices", json_integer(list->more));
-	if (run->has_expected) {
-		const viommu_request *request =
-			&g_array_index(target->space->requests, viommu_request, run->expected.request);
-		json_t *expected = json_pack("{s:s, s:I}", "prot",
-			viommu_prot_text(run->expected.read, run->expected.write).text, "seq", (json_int_t) request->seq);
-
-		if (!run->expected.prot_known)
-			json_object_del(expected, "prot");
-
-		if (run->expected.gpa_known)
-			json_object_set_new(expected, "gpa", viommu_json_hex(run->expected.gpa.v));
-		json_object_set_new(item, "expected", expected);
-	}
+		viommu_jt_int(out, "more_devices", list->more);
+	if (run->has_expected)
+		put_expected(out, target, run);
 	if (run->has_observed)
-		json_object_set_new(item, "observed", json_pack("{s:o, s:s, s:o}", "gpa", viommu_json_hex(run->gpa.v), "prot",
-			viommu_prot_text(run->read, run->write).text, "page_size", viommu_json_hex(1ull << run->page_shift)));
+		put_observed(out, run);
 	if (run->other_page_size)
-		json_object_set_new(item, "other_page_size", json_true());
+		viommu_jt_bool(out, "other_page_size", true);
 	if (run->read_added)
-		json_object_set_new(item, "read_added", json_true());
-	json_object_set_new(item, "links", viommu_report_json_links(viommu_run_chain(result, run)));
-	if (viommu_chain_first_broken(viommu_run_chain(result, run)) < VIOMMU_LINKS)
-		json_object_set_new(item, "first_broken",
-			json_string(viommu_link_name(viommu_chain_first_broken(viommu_run_chain(result, run)))));
+		viommu_jt_bool(out, "read_added", true);
+	put_links(out, viommu_run_chain(result, run));
 	if (run->note)
-		json_object_set_new(item, "note", json_string(run->note));
+		viommu_jt_text(out, "note", run->note);
 	if (run->evidence)
-		set_evidence(item, unit, run->evidence);
-	return item;
+		viommu_jt_json(out, "evidence", evidence_json(unit, run->evidence));
+	viommu_jt_end(out, '}');
 }
 
 json_t *
 viommu_report_json_run(const viommu_report *report, const viommu_run *run)
 {
 	g_autoptr(GArray) devices = sharers_by_target(report->result);
+	g_autoptr(GString) text = g_string_new(NULL);
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
-	return run_json(report->result, run, &unit, devices);
+	put_run(text, report->result, run, &unit, devices);
+	return viommu_jt_load(text);
 }
 
 static json_t *
@@ -167,11 +195,16 @@ records_json(const viommu_result *result)
 static void
 put_runs(viommu_json_lists *lists, const viommu_result *result, const vtd_unit *unit, const GArray *devices, bool gone)
 {
+	g_autoptr(GString) text = g_string_new(NULL);
+
 	for (guint i = 0; i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 
-		if ((run->verdict == VIOMMU_GONE) == gone)
-			viommu_json_lists_put(lists, run_json(result, run, unit, devices));
+		if ((run->verdict == VIOMMU_GONE) != gone)
+			continue;
+		g_string_truncate(text, 0);
+		put_run(text, result, run, unit, devices);
+		viommu_json_lists_put_text(lists, text->str);
 	}
 }
 

@@ -26,7 +26,5 @@ json_t *viommu_report_json_run(const viommu_report *report, const viommu_run *ru
 /* How many pages passed each link, and how that is known. */
 void viommu_report_text_chain(FILE *out, const viommu_report *report);
 json_t *viommu_report_json_chain(const viommu_result *result);
-/* The links of one run: states, and what is known of those that are neither ok nor not needed. */
-json_t *viommu_report_json_links(const viommu_chain *chain);
 
 #endif
