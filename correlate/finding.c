@@ -231,8 +231,8 @@ viommu_findings_keep(viommu_findings *self, const viommu_findings *other)
 			g_ptr_array_remove_index(group->list, k);
 			group->count--;
 		}
-		if (group->list->len == 0 || other->groups[i].count == 0)
-			group->count = group->list->len;
+		if (group->list->len == 0)
+			group->count = 0;
 	}
 }
 

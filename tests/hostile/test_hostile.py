@@ -59,14 +59,25 @@ class Runner:
         return text.out, json.json
 
     def rejected(self):
-        for command in (('dump',), ('dump', '--entries'), ('info',), ('walk', '00:04.0', '0'), ('verify', 'record')):
+        for command in (('dump',), ('dump', '--entries'), ('info',), ('doctor',), ('walk', '00:04.0', '0'), ('verify', 'record')):
             for form in FORMATS:
                 done = self.one(command[0], form, *command[1:], status=REJECTED)
                 expect.equal('stdout', done.out, '')
                 expect.contains(done.err, self.case.rejected)
 
+    def doctor(self):
+        """Text and JSON end alike, and the status is that of the worst that was found."""
+        text, json = (run('doctor', '-s', 'image', '--format', form, directory=self.directory) for form in FORMATS)
+        self.figures += [(done.cpu, self.name, ' '.join(done.args)) for done in (text, json)]
+        found = json.json['findings']
+        worst = any(item['severity'] in ('fault', 'security') for item in found)
+        expect.equal('exit status', (text.status, json.status, text.err), (3 if worst else 0,) * 2 + ('',))
+        for item in found:
+            expect.contains(text.out, f'{item["severity"]} {item["code"]}: ')
+
     def accepted(self):
         case = self.case
+        self.doctor()
         text, json = self.both('dump')
         expect.dump(case, text, json)
         expect.entries(case, json, *self.both('dump', '--entries'))

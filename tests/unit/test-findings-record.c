@@ -154,6 +154,21 @@ test_replaced(void)
 		"GPA 0x7000");
 }
 
+/* The longest of several is what a later one is held against. */
+static void
+test_replaced_behind(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+	g_autoptr(viommu_findings) f = NULL;
+
+	map_at(s, IOVA, 0x7f0000000000, 0x5000, 0x1000);
+	map_at(s, IOVA + 0x10000, 0x7f0000001000, 0x10000, 0x4000);
+	map_at(s, IOVA + 0x20000, 0x7f0000003000, 0x20000, 0x1000);
+	f = look(s);
+	g_assert_cmpuint(viommu_findings_count(f, "memory-replaced-while-mapped"), ==, 1);
+	found_says(f, "memory-replaced-while-mapped", "0x7f0000003000 is GPA 0x20000 now; IOVA 0x40012000 (event 3)");
+}
+
 /* Unmapped in between, it is no story. */
 static void
 test_not_replaced(void)
@@ -182,6 +197,7 @@ main(int argc, char **argv)
 	g_test_add_func("/findings/record/refused", test_refused);
 	g_test_add_func("/findings/record/overlap", test_overlap);
 	g_test_add_func("/findings/record/replaced", test_replaced);
+	g_test_add_func("/findings/record/replaced-behind", test_replaced_behind);
 	g_test_add_func("/findings/record/not-replaced", test_not_replaced);
 	return g_test_run();
 }
