@@ -6,6 +6,7 @@
 #include <viommu/correlate.h>
 
 #include "cmd-verify.h"
+#include "log-source.h"
 
 static const char help[] =
 	"Usage: viommu verify TARGET RECORD…\n\n"
@@ -19,6 +20,8 @@ static const char options_help[] =
 	"      --at MOMENT       the record up to a sequence number or a mark (held)\n"
 	"      --save FILE       keep the snapshot that was judged\n"
 	"      --force           replace FILE if it exists\n"
+	"      --qemu-log FILE   QEMU's log or trace: what did QEMU notice?\n"
+	"      --trace           the same from viommu trace, or switched on meanwhile\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
 	"      --strict          exit status 3 also when pages could not be verified\n"
 	"      --all             every mapping and fault, however many\n"
@@ -31,9 +34,12 @@ static const char options_help[] =
 
 typedef struct {
 	viommu_cmd cmd;
-	char *at, *save;
+	char *at, *save, *qemu_log;
+	gboolean trace;
+	viommu_log_source *log;
 	gboolean force, strict, all;
 	viommu_capture_options capture;
+	viommu_witnesses witnesses;
 } verify_options;
 
 /* One look: the records as they are now, a snapshot, the result of both. */
@@ -41,6 +47,7 @@ typedef struct {
 	GPtrArray *records;
 	viommu_snapshot *snapshot; /* owned unless it is the target's */
 	gboolean owns_snapshot;
+	const viommu_qemu_log *log; /* the source's; NULL: there is none */
 	viommu_result *result;
 } look;
 
@@ -83,6 +90,7 @@ static look *
 take_look(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
 {
 	g_autoptr(look) self = g_new0(look, 1);
+	viommu_witnesses witnesses = options->witnesses;
 
 	self->records = records ? g_ptr_array_ref(records) : read_records(options, error);
 	if (!self->records) {
@@ -94,9 +102,10 @@ take_look(const verify_options *options, viommu_target *target, GPtrArray *recor
 		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
 		self->owns_snapshot = TRUE;
 	}
-	if (!self->snapshot)
+	if (!self->snapshot || !viommu_log_source_read(options->log, &self->log, error))
 		return NULL;
-	self->result = viommu_verify(self->records, self->snapshot, NULL, error);
+	witnesses.log = self->log;
+	self->result = viommu_verify(self->records, self->snapshot, &witnesses, error);
 	return self->result ? g_steal_pointer(&self) : NULL;
 }
 
@@ -171,6 +180,9 @@ find(const look *self, GError **error)
 {
 	g_autoptr(viommu_findings) ret = viommu_findings_new();
 
+	if (self->log)
+		viommu_find_log(ret, self->log);
+	viommu_find_notice(ret, self->result);
 	return viommu_find_unit(ret, self->snapshot, error) && viommu_find_result(ret, self->result, self->snapshot, error)
 		? g_steal_pointer(&ret)
 		: NULL;
@@ -182,6 +194,7 @@ run(verify_options *options, const viommu_verify_variant *variant)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GPtrArray) records = read_records(options, &error);
 	g_autoptr(viommu_target) target = NULL;
+	g_autoptr(viommu_log_source) log = NULL;
 	g_autoptr(look) final = NULL;
 	g_autoptr(viommu_findings) findings = NULL;
 	viommu_report report = { .all = options->all };
@@ -190,6 +203,10 @@ run(verify_options *options, const viommu_verify_variant *variant)
 		return viommu_cmd_fail(variant->name, error);
 	target = viommu_target_open(&options->cmd.target, &error);
 	if (!target)
+		return viommu_cmd_fail(variant->name, error);
+	options->log = log = viommu_log_source_open(options->qemu_log, options->trace, target->live, options->cmd.target.qmp,
+		options->cmd.target.pid, &error);
+	if (!log)
 		return viommu_cmd_fail(variant->name, error);
 	final = look_until_sure(options, target, records, &error);
 	viommu_cmd_progress_done();
@@ -227,6 +244,8 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &options.at, NULL, NULL },
 		{ "save", 0, 0, G_OPTION_ARG_FILENAME, &options.save, NULL, NULL },
 		{ "force", 0, 0, G_OPTION_ARG_NONE, &options.force, NULL, NULL },
+		{ "trace", 0, 0, G_OPTION_ARG_NONE, &options.trace, NULL, NULL },
+		{ "qemu-log", 0, 0, G_OPTION_ARG_FILENAME, &options.qemu_log, NULL, NULL },
 		{ "pause", 0, 0, G_OPTION_ARG_NONE, &options.capture.pause, NULL, NULL },
 		{ "strict", 0, 0, G_OPTION_ARG_NONE, &options.strict, NULL, NULL },
 		{ "all", 0, 0, G_OPTION_ARG_NONE, &options.all, NULL, NULL },
@@ -243,6 +262,10 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 			"name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
 	if (status < 0 && options.cmd.target.snapshot && (options.capture.pause || options.save))
 		status = viommu_cmd_usage(variant->name, "--pause and --save are for a live QEMU, not for a snapshot");
+	if (status < 0 && options.trace && (options.qemu_log || options.cmd.target.snapshot))
+		status = viommu_cmd_usage(variant->name, "--trace is for a live QEMU, and stands in place of --qemu-log");
+	if (status < 0 && options.cmd.target.qmp && g_strcmp0(options.qemu_log, "-") == 0)
+		status = viommu_cmd_usage(variant->name, "a live QEMU is looked at more than once: --qemu-log takes a file, not standard input");
 	if (status < 0 && variant->check)
 		status = variant->check(&options.cmd, options.force, variant->user);
 	if (status < 0)
@@ -250,6 +273,7 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 	viommu_cmd_clear(&options.cmd);
 	g_free(options.at);
 	g_free(options.save);
+	g_free(options.qemu_log);
 	return status;
 }
 

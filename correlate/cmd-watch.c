@@ -6,6 +6,7 @@
 #include <viommu/correlate.h>
 
 #include "cmd.h"
+#include "log-source.h"
 #include "report.h"
 #include "stream.h"
 
@@ -20,6 +21,8 @@ static const char help[] =
 	"  viommu watch -q unix:/tmp/qmp maps.jsonl --seconds 60\n\n"
 	"      --interval MS     look at most this often (default 250)\n"
 	"      --seconds N       end after this time\n"
+	"      --qemu-log FILE   QEMU's log or trace: what does QEMU notice?\n"
+	"      --trace           the same from viommu trace, or switched on meanwhile\n"
 	"      --format FORMAT   text (default) or json (one object a line)\n"
 	"      --debug           say how the tables are read\n"
 	"  -h, --help            this text\n";
@@ -42,6 +45,9 @@ typedef struct {
 	viommu_target *target;
 	viommu_stream *stream;
 	viommu_record_player *player;
+	char *qemu_log;
+	gboolean trace;
+	viommu_log_source *log;
 	GPtrArray *records;        /* the player's record */
 	viommu_snapshot *snapshot; /* of the look before, and its result */
 	viommu_result *before;
@@ -157,14 +163,15 @@ look(watch *w, GError **error)
 	g_autoptr(viommu_snapshot) snapshot = NULL;
 	g_autoptr(viommu_result) now = NULL;
 	g_autoptr(viommu_result) sure = NULL;
+	viommu_witnesses witnesses = { 0 };
 
 	if (!has_anything(viommu_record_player_record(w->player)))
 		return TRUE;
 	viommu_record_player_settle(w->player);
 	snapshot = viommu_live_capture(w->target->live, &options, error);
-	if (!snapshot)
+	if (!snapshot || !viommu_log_source_read(w->log, &witnesses.log, error))
 		return FALSE;
-	now = viommu_verify(w->records, snapshot, NULL, error);
+	now = viommu_verify(w->records, snapshot, &witnesses, error);
 	if (!now)
 		return FALSE;
 	w->looks++;
@@ -172,7 +179,7 @@ look(watch *w, GError **error)
 	if (w->doubtful == 0) {
 		go_through(w, now, snapshot);
 	} else {
-		sure = viommu_verify(w->records, snapshot, NULL, error);
+		sure = viommu_verify(w->records, snapshot, &witnesses, error);
 		if (!sure)
 			return FALSE;
 		if (w->before) {
@@ -249,6 +256,13 @@ open_and_run(watch *w)
 		return viommu_cmd_fail("watch", error);
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	if (w->trace) { /* it has to be switched off */
+		sigaction(SIGHUP, &action, NULL);
+		sigaction(SIGQUIT, &action, NULL);
+	}
+	w->log = viommu_log_source_open(w->qemu_log, w->trace, w->target->live, w->cmd.target.qmp, w->cmd.target.pid, &error);
+	if (!w->log)
+		return viommu_cmd_fail("watch", error);
 	w->player = viommu_record_player_new(w->cmd.arguments[0], NULL);
 	g_ptr_array_add(w->records, (void *) viommu_record_player_record(w->player));
 	ok = run(w, &error);
@@ -271,6 +285,8 @@ viommu_cmd_watch(int argc, char **argv)
 	watch w = { .cmd = VIOMMU_CMD_DEFAULTS, .interval_ms = 250 };
 	const GOptionEntry own[] = {
 		{ "interval", 0, 0, G_OPTION_ARG_INT, &w.interval_ms, NULL, NULL },
+		{ "qemu-log", 0, 0, G_OPTION_ARG_FILENAME, &w.qemu_log, NULL, NULL },
+		{ "trace", 0, 0, G_OPTION_ARG_NONE, &w.trace, NULL, NULL },
 		{ "seconds", 0, 0, G_OPTION_ARG_INT, &w.seconds, NULL, NULL },
 		{ 0 },
 	};
@@ -282,6 +298,8 @@ viommu_cmd_watch(int argc, char **argv)
 		status = viommu_cmd_usage("watch", "it takes a live QEMU (-q): a snapshot does not move");
 	if (status < 0 && !w.cmd.target.qmp)
 		status = viommu_cmd_usage("watch", "name the live QEMU: -q unix:SOCKET");
+	if (status < 0 && w.trace && w.qemu_log)
+		status = viommu_cmd_usage("watch", "--trace stands in place of --qemu-log");
 	if (status < 0 && (w.interval_ms < 1 || w.seconds < 0))
 		status = viommu_cmd_usage("watch", "--interval takes milliseconds, --seconds takes seconds");
 	if (status < 0) {
@@ -293,11 +311,13 @@ viommu_cmd_watch(int argc, char **argv)
 		viommu_snapshot_free(w.snapshot);
 		viommu_record_player_free(w.player);
 		viommu_stream_free(w.stream);
+		viommu_log_source_free(w.log);
 		viommu_target_free(w.target);
 		g_hash_table_unref(w.told);
 		g_hash_table_unref(w.verified);
 		g_ptr_array_unref(w.records);
 	}
+	g_free(w.qemu_log);
 	viommu_cmd_clear(&w.cmd);
 	return status;
 }

@@ -112,6 +112,19 @@ viommu_cmd_may_write(const char *path, gboolean force, GError **error)
 	return FALSE;
 }
 
+viommu_qemu_log *
+viommu_cmd_qemu_log(const char *path, GError **error)
+{
+	viommu_qemu_log *ret = viommu_qemu_log_read(path, error);
+
+	if (ret && viommu_qemu_log_known(ret) == 0)
+		g_message("%s has nothing that viommu knows of QEMU's vIOMMU or vfio", path);
+	if (ret && viommu_qemu_log_dropped(ret))
+		g_message("%s is very long: its first %" G_GUINT64_FORMAT " events were left out", path,
+			viommu_qemu_log_dropped(ret));
+	return ret;
+}
+
 /* ASCII only: JSON goes to terminals too, and what is above can turn text around. */
 static void
 print_json(json_t *json, size_t flags)

@@ -5,6 +5,7 @@
 
 #include <glib.h>
 #include <jansson.h>
+#include <viommu/qemu-log.h>
 
 #include "target.h"
 #include "text.h"
@@ -48,6 +49,9 @@ int viommu_cmd_usage(const char *name, const char *format, ...) G_GNUC_PRINTF(2,
 /* Whether a file can be made at path, found out before anything is read. */
 gboolean viommu_cmd_may_write(const char *path, gboolean force, GError **error);
 
+/* Reads QEMU's log, and says so when nothing in it is known. */
+viommu_qemu_log *viommu_cmd_qemu_log(const char *path, GError **error);
+
 /* Prints JSON and a newline on stdout; takes the reference. */
 void viommu_cmd_print_json(json_t *json);
 /* The same in one line, for streams of objects. */
@@ -61,6 +65,7 @@ int viommu_cmd_info(int argc, char **argv);
 int viommu_cmd_dump(int argc, char **argv);
 int viommu_cmd_walk(int argc, char **argv);
 int viommu_cmd_capture(int argc, char **argv);
+int viommu_cmd_trace(int argc, char **argv);
 int viommu_cmd_verify(int argc, char **argv);
 int viommu_cmd_watch(int argc, char **argv);
 int viommu_cmd_doctor(int argc, char **argv);

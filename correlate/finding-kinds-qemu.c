@@ -12,7 +12,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"\"We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.\"\n"
 		"\"Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.\"\n"
 		"\"Region vtd-…-dmar: device … requires caching mode: Operation not supported\"",
-		"files: tests/unit/test-findings-chain",
+		"files: tests/unit/test-qemu-log",
 	},
 	{
 		"qemu-aw-bits", FAULT, "the vIOMMU is wider than the host's IOMMU",
@@ -20,7 +20,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"-device intel-iommu,aw-bits=N with the host's width: CAP.MGAW of the host's IOMMU, plus 1 "
 		"(/sys/class/iommu/dmar0/intel-iommu/cap, bits 21:16).",
 		"\"aw-bits N > host aw-bits M\"",
-		"files: tests/unit/test-findings-chain",
+		"files: tests/unit/test-qemu-log",
 	},
 	{
 		"qemu-device-iotlb", FAULT, "vhost needs device-IOTLB mode",
@@ -28,7 +28,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"vIOMMU does not offer.",
 		"-device intel-iommu,device-iotlb=on, and ats=on for the virtio device.",
 		"\"device … requires device IOTLB mode\"",
-		"files: tests/unit/test-findings-chain",
+		"files: tests/unit/test-qemu-log",
 	},
 	{
 		"qemu-snoop-control", FAULT, "snoop control does not go with vhost and vfio",
@@ -36,7 +36,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"emulate itself; so it refuses them.",
 		"-device intel-iommu,snoop-control=off (the default).",
 		"\"Snoop Control with vhost or VFIO is not supported\"",
-		"files: tests/unit/test-findings-chain",
+		"files: tests/unit/test-qemu-log",
 	},
 	{
 		"qemu-vfio-dma-map-failed", FAULT, "QEMU could not map memory for an assigned device",
@@ -49,7 +49,17 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"width, or in a reserved range.",
 		"\"vfio_dma_map(…) = -N\", \"vfio_container_dma_map(…) = -N\"\n"
 		"Linux: drivers/vfio/vfio_iommu_type1.c",
-		"files: tests/unit/test-findings-chain",
+		"files: tests/unit/test-qemu-log",
+	},
+	{
+		"qemu-vfio-dma-unmap-failed", SECURITY, "QEMU could not unmap memory from an assigned device",
+		"QEMU noticed that L1 removed a mapping, and the host's kernel did not remove it from the device's IOMMU: the device can go "
+		"on reaching memory that L1 has taken away.",
+		"Look at the number at the end: -22 (EINVAL) is a range that cuts a mapping in two, or one that was never made. Make a report "
+		"with the log; detaching the device from its domain in L1 clears the host's mappings.",
+		"\"vfio_dma_unmap(…) = -N\", \"vfio_container_dma_unmap(…) = -N\"\n"
+		"Linux: drivers/vfio/vfio_iommu_type1.c, vfio_dma_do_unmap()",
+		"files: tests/unit/test-qemu-log",
 	},
 	{
 		"qemu-reserved-bit", FAULT, "QEMU met a reserved bit in a paging entry",
@@ -59,7 +69,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"viommu walk shows the entry and names the bit. viommu explain snoop-bit is about SNP.",
 		"\"detected splte reserve non-zero iova=…\" (sic; QEMU 7.2 and 10.0)\n"
 		"fault reason 12 (0xc)",
-		"files: tests/unit/test-findings-chain",
+		"files: tests/unit/test-qemu-log",
 	},
 };
 const guint viommu_n_kinds_qemu = G_N_ELEMENTS(viommu_kinds_qemu);

@@ -43,6 +43,9 @@ typedef struct {
 	void (*end)(void *state);
 } viommu_link_judge;
 
+/* Why an unmapping was not noticed: QEMU saw it, and told nobody. */
+extern const char viommu_notice_unmap_skipped[];
+
 extern const viommu_link_judge viommu_judge_invalidation, viommu_judge_notice, viommu_judge_shadow;
 
 #endif

@@ -21,6 +21,7 @@ static const struct {
 	{ "info", "registers, devices and domains at a glance", viommu_cmd_info },
 	{ "doctor", "what is wrong with this vIOMMU, or worth knowing?", viommu_cmd_doctor },
 	{ "explain", "what a finding means, and what to do about it", viommu_cmd_explain },
+	{ "trace", "what QEMU notices, while mappings come and go", viommu_cmd_trace },
 	{ "capture", "save registers and table pages for later", viommu_cmd_capture },
 };
 

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include <viommu/trace.h>
+
 const char viommu_target_help[] =
 	"TARGET is one of\n"
 	"  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n"
@@ -63,6 +65,18 @@ live_options(const viommu_target_options *options, viommu_live_options *ret, GEr
 	return TRUE;
 }
 
+/* A viommu that was killed may have left QEMU tracing. */
+static void
+note_leftovers(const char *address)
+{
+	g_autofree char *file = NULL;
+	pid_t pid;
+
+	if (viommu_trace_look(address, &file, &pid) == VIOMMU_TRACE_LEFT)
+		g_message("a viommu that was killed (process %d) left trace events of this QEMU on, into %s; viommu trace -q %s --undo "
+			  "switches them off", (int) pid, file, address);
+}
+
 static gboolean
 open_live(viommu_target *self, const viommu_target_options *options, GError **error)
 {
@@ -70,6 +84,7 @@ open_live(viommu_target *self, const viommu_target_options *options, GError **er
 
 	if (!live_options(options, &live, error))
 		return FALSE;
+	note_leftovers(options->qmp);
 	self->live = viommu_live_open(&live, error);
 	if (!self->live)
 		return FALSE;

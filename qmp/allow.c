@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What may be sent to a QEMU.  Everything here only reads.
+ * What may be sent to a QEMU.  Everything here only reads, but for what is allowed by
+ * request: to stop and resume the guest, and to switch trace events.
  *
  * Not on the list although it sounds harmless: gpa2hpa, which writes to the page
  * that it is asked about (an atomic add of 0 to fault it in).
@@ -63,4 +64,53 @@ viommu_monitor_may_send(const char *command, const char *line, gboolean pause_al
 	if (pause_allowed && listed(command, pause_commands, G_N_ELEMENTS(pause_commands)))
 		return TRUE;
 	return listed(command, qmp_commands, G_N_ELEMENTS(qmp_commands));
+}
+
+/* ---- tracing ----------------------------------------------------------------------- */
+
+/* The vIOMMU's and vfio's events; a pattern has its star at the end. */
+static gboolean
+event_allowed(const json_t *name, gboolean pattern)
+{
+	const char *text = json_string_value(name);
+	size_t len;
+
+	if (!text || json_string_length(name) != strlen(text) ||
+		(!g_str_has_prefix(text, "vtd_") && !g_str_has_prefix(text, "vfio_")))
+		return FALSE;
+	len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	return text[len] == '\0' || (pattern && strcmp(text + len, "*") == 0);
+}
+
+/* logfile "PATH", the path absolute and without what HMP or QEMU would read as something
+ * else (quotes, escapes, % for the process id). */
+static gboolean
+logfile_allowed(const char *line)
+{
+	static const char begin[] = "logfile \"/";
+	const char *path = line + sizeof(begin) - 1, *at = path;
+
+	if (!g_str_has_prefix(line, begin))
+		return FALSE;
+	while (*at >= ' ' && *at < 0x7f && !strchr("\"\\%", *at))
+		at++;
+	return at > path && at[0] == '"' && at[1] == '\0';
+}
+
+gboolean
+viommu_monitor_may_trace(const char *command, const json_t *arguments)
+{
+	const json_t *name = json_object_get(arguments, "name");
+
+	if (strcmp(command, "trace-event-get-state") == 0)
+		return json_object_size(arguments) == 1 && event_allowed(name, TRUE);
+	if (strcmp(command, "trace-event-set-state") == 0)
+		return json_object_size(arguments) == 2 && event_allowed(name, FALSE) &&
+			json_is_boolean(json_object_get(arguments, "enable"));
+	if (strcmp(command, "human-monitor-command") == 0) {
+		const char *line = json_string_value(json_object_get(arguments, "command-line"));
+
+		return json_object_size(arguments) == 1 && line && logfile_allowed(line);
+	}
+	return FALSE;
 }

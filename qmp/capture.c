@@ -87,6 +87,12 @@ viommu_live_registers(const viommu_live *self)
 	return &self->registers;
 }
 
+viommu_monitor *
+viommu_live_monitor(viommu_live *self)
+{
+	return self->monitor;
+}
+
 viommu_memory *
 viommu_live_memory(viommu_live *self)
 {

@@ -29,6 +29,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_live, viommu_live_free)
 
 const viommu_machine *viommu_live_machine(const viommu_live *self);
 const vtd_registers *viommu_live_registers(const viommu_live *self); /* as of open or the last capture */
+viommu_monitor *viommu_live_monitor(viommu_live *self);
 viommu_memory *viommu_live_memory(viommu_live *self);
 
 typedef struct {

@@ -99,6 +99,10 @@ gboolean viommu_find_tables(viommu_findings *self, const viommu_snapshot *snapsh
 /* What the records and the result say besides; snapshot is the one it was judged by. */
 gboolean viommu_find_result(
 	viommu_findings *self, const viommu_result *result, const viommu_snapshot *snapshot, GError **error);
+/* What QEMU's log says: refusals, failures, faults. */
+void viommu_find_log(viommu_findings *self, const struct viommu_qemu_log *log);
+/* What QEMU was seen not to notice (link 4). */
+void viommu_find_notice(viommu_findings *self, const viommu_result *result);
 
 /* ---- renderers ------------------------------------------------------------------------ */
 

@@ -4,7 +4,8 @@
  *
  * The monitor is L0's property and it is looked at, not touched: a command
  * leaves this client only if it is on the read-only list (qmp/allow.c), and the
- * two that stop and resume the guest only after viommu_monitor_allow_pause().
+ * two that stop and resume the guest only after viommu_monitor_allow_pause(), those
+ * that switch trace events only after viommu_monitor_allow_trace().
  *
  * Blocking, one command at a time; every operation has a deadline.
  */
@@ -41,6 +42,10 @@ char *viommu_monitor_hmp(viommu_monitor *self, const char *line, GError **error)
 /* From now on "stop" and "cont" may be sent. */
 void viommu_monitor_allow_pause(viommu_monitor *self);
 
+/* From now on trace events of the vIOMMU and of vfio may be looked at and switched, and the
+ * log file may be set. */
+void viommu_monitor_allow_trace(viommu_monitor *self);
+
 /* The process at the other end of a local socket, 0 when it is not known (TCP).
  * It is the process that called listen(): QEMU itself, or a manager that handed
  * the socket to it. */
@@ -55,5 +60,7 @@ unsigned viommu_monitor_round_trips(const viommu_monitor *self);
 /* The list itself: TRUE if this command may leave the client. line is for
  * human-monitor-command, else NULL. */
 gboolean viommu_monitor_may_send(const char *command, const char *line, gboolean pause_allowed);
+/* The same, for what viommu_monitor_allow_trace() adds; arguments are the command's. */
+gboolean viommu_monitor_may_trace(const char *command, const json_t *arguments);
 
 #endif

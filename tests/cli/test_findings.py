@@ -20,9 +20,7 @@ WORSE = {'loop': {'table-loop'}, 'not-ram': {'table-outside-ram'}, 'pass-through
 # The same for verify, where it is not the same: it walks what the record names only.
 VERIFY = {'loop': set(), 'not-ram': set(), 'stale': {'mapping-stale'}}
 # Written down, and not found by anything yet: links 4 and 5, and QEMU's log.
-NOT_YET = {'map-not-noticed', 'unmap-not-noticed', 'unmap-skipped', 'shadow-missing', 'shadow-stale',
-           'shadow-wrong-page', 'shadow-wrong-permission', 'qemu-refused-caching-mode', 'qemu-aw-bits',
-           'qemu-device-iotlb', 'qemu-snoop-control', 'qemu-vfio-dma-map-failed', 'qemu-reserved-bit'}
+NOT_YET = {'shadow-missing', 'shadow-stale', 'shadow-wrong-page', 'shadow-wrong-permission'}
 
 
 def codes(result):

@@ -14,7 +14,8 @@ RECORD = 'small.jsonl'
 WORKS = {
     'verify': (*SAVED, RECORD), 'walk': (*SAVED, '00:04.0', '0x40000000'), 'dump': SAVED, 'info': SAVED,
     'doctor': SAVED, 'explain': ('caching-mode-on',),
-    'capture': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'), 'watch': ('-q', 'unix:/nowhere', '/nowhere/stream'),
+    'capture': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'),
+    'trace': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'), 'watch': ('-q', 'unix:/nowhere', '/nowhere/stream'),
 }
 
 

@@ -147,7 +147,7 @@ scene_judge(scene *self)
 	g_string_truncate(self->text->text, before); /* so that a test can go on */
 	self->text->seq = seq;
 	self->snapshot = tables_snapshot(self->t);
-	self->result = viommu_verify(self->records, self->snapshot, NULL, &error);
+	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, &error);
 	g_assert_no_error(error);
 	check_counts(self->result);
 }

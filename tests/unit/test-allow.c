@@ -121,6 +121,77 @@ test_lines_refused(void)
 	g_assert_false(viommu_monitor_may_send("human-monitor-command", NULL, FALSE));
 }
 
+static gboolean
+may_trace(const char *command, const char *arguments)
+{
+	json_t *json = json_loads(arguments, JSON_ALLOW_NUL, NULL);
+	gboolean ret = viommu_monitor_may_trace(command, json);
+
+	g_assert_nonnull(json);
+	json_decref(json);
+	return ret;
+}
+
+/* Tracing adds three commands, and their arguments count. */
+static void
+test_trace(void)
+{
+	static const struct {
+		const char *command, *arguments;
+	} good[] = {
+		{ "trace-event-get-state", "{\"name\":\"vtd_*\"}" },
+		{ "trace-event-get-state", "{\"name\":\"vfio_*\"}" },
+		{ "trace-event-get-state", "{\"name\":\"vtd_reg_read\"}" },
+		{ "trace-event-set-state", "{\"name\":\"vtd_reg_read\",\"enable\":true}" },
+		{ "trace-event-set-state", "{\"name\":\"vfio_iommu_map_notify\",\"enable\":false}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/tmp/a b.log\\\"\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/dev/stderr\\\"\"}" },
+	}, bad[] = {
+		{ "trace-event-get-state", "{}" },
+		{ "trace-event-get-state", "{\"name\":\"*\"}" },
+		{ "trace-event-get-state", "{\"name\":\"vtd\"}" },
+		{ "trace-event-get-state", "{\"name\":\"vtd_*_x\"}" },
+		{ "trace-event-get-state", "{\"name\":\"virtio_*\"}" },
+		{ "trace-event-get-state", "{\"name\":\"vtd_*\",\"vcpu\":0}" },
+		{ "trace-event-get-state", "{\"name\":\"vtd_*\\u0000\"}" },
+		{ "trace-event-set-state", "{\"name\":\"vtd_*\",\"enable\":true}" },
+		{ "trace-event-set-state", "{\"name\":\"vtd_reg_read\"}" },
+		{ "trace-event-set-state", "{\"name\":\"vtd_reg_read\",\"enable\":1}" },
+		{ "trace-event-set-state", "{\"name\":\"vtd_reg_read\",\"enable\":true,\"vcpu\":0}" },
+		{ "trace-event-set-state", "{\"name\":\"memory_region_ops_read\",\"enable\":true}" },
+		{ "trace-event-set-state", "{\"name\":\"vtd_reg_read\\nquit\",\"enable\":true}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile /tmp/x\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"tmp/x\\\"\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/\\\"\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/tmp/%d\\\"\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/tmp/x\\\" y\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/tmp/x\\\\\\\"\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/tmp/x\\nquit\\\"\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"logfile \\\"/tmp/x\\\"\",\"cpu-index\":0}" },
+		{ "human-monitor-command", "{\"command-line\":\"log all\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"trace-event vtd_reg_read on\"}" },
+		{ "human-monitor-command", "{\"command-line\":\"trace-file on\"}" },
+		{ "human-monitor-command", "{}" },
+		{ "quit", "{}" },
+		{ "stop", "{}" },
+		{ "query-status", "{}" },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(good); i++) {
+		g_test_message("%s %s", good[i].command, good[i].arguments);
+		g_assert_true(may_trace(good[i].command, good[i].arguments));
+	}
+	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_test_message("%s %s", bad[i].command, bad[i].arguments);
+		g_assert_false(may_trace(bad[i].command, bad[i].arguments));
+	}
+	g_assert_false(viommu_monitor_may_trace("trace-event-get-state", NULL));
+	/* By itself, none of it may be sent. */
+	g_assert_false(viommu_monitor_may_send("trace-event-get-state", NULL, TRUE));
+	g_assert_false(viommu_monitor_may_send("trace-event-set-state", NULL, TRUE));
+	g_assert_false(viommu_monitor_may_send("human-monitor-command", "logfile \"/tmp/x\"", TRUE));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -129,5 +200,6 @@ main(int argc, char **argv)
 	g_test_add_func("/allow/commands-refused", test_commands_refused);
 	g_test_add_func("/allow/pause", test_pause);
 	g_test_add_func("/allow/lines-refused", test_lines_refused);
+	g_test_add_func("/allow/trace", test_trace);
 	return g_test_run();
 }

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Switching QEMU's trace events on and off.
+ *
+ * Seen with QEMU 7.2 and 10.0 (trace backend "log"): an event that is switched on is
+ * written at once, whatever "log" says; to the file that -D or "logfile" named, else to
+ * stderr. QEMU does not tell which. "logfile" with a file that exists empties it (10.0
+ * always, 7.2 the first time), so a log that is a file stays where it is, and what comes is
+ * copied.
+ */
+#include <viommu/trace.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "qemu-log-line.h"
+#include "trace-state.h"
+
+#define ARRIVAL_MS 2000
+
+struct viommu_trace {
+	trace_state *state;
+	uint64_t registers;
+	unsigned before;
+	uint64_t copied; /* bytes of the source */
+};
+
+/* What the chain needs, and nothing that fires for each DMA. */
+static const char *const wanted[] = {
+	"vtd_page_walk_one",
+	"vtd_page_walk_one_skip_map",
+	"vtd_page_walk_one_skip_unmap",
+	"vtd_page_walk_skip_read",
+	"vtd_page_walk_skip_reserve",
+	"vtd_page_walk_level",
+	"vtd_as_unmap_whole",
+	"vtd_replay_ce_valid",
+	"vtd_replay_ce_invalid",
+	"vtd_inv_desc",
+	"vtd_inv_desc_iotlb_pages",
+	"vtd_inv_desc_iotlb_domain",
+	"vtd_inv_desc_iotlb_global",
+	"vtd_inv_desc_cc_global",
+	"vtd_inv_desc_cc_domain",
+	"vtd_inv_desc_cc_devices",
+	"vtd_inv_desc_cc_device",
+	"vtd_switch_address_space",
+	"vtd_dmar_fault",
+	"vtd_reg_read",
+	"vfio_iommu_map_notify",
+	"vfio_listener_region_add_iommu",
+	"vfio_listener_region_del_iommu",
+};
+
+static gboolean
+fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static gboolean
+fail(GError **error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (error && !*error)
+		*error = g_error_new_valist(VIOMMU_ERROR, VIOMMU_ERROR_FAILED, format, args);
+	va_end(args);
+	return FALSE;
+}
+
+/* ---- the monitor ---------------------------------------------------------------------- */
+
+static gboolean
+set_event(viommu_monitor *monitor, const char *name, gboolean on, GError **error)
+{
+	json_t *answer = viommu_monitor_execute(monitor, "trace-event-set-state", json_pack("{s:s, s:b}", "name", name, "enable", on),
+		error);
+
+	json_decref(answer);
+	return answer != NULL;
+}
+
+/* Appends the wanted events of one pattern that are off to state, and counts those that are
+ * on. */
+static gboolean
+look_at_events(viommu_trace *self, viommu_monitor *monitor, const char *pattern, GError **error)
+{
+	json_t *answer = viommu_monitor_execute(monitor, "trace-event-get-state", json_pack("{s:s}", "name", pattern), error);
+	json_t *item;
+	size_t i;
+
+	if (!answer)
+		return FALSE;
+	json_array_foreach (answer, i, item) {
+		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *is = json_string_value(json_object_get(item, "state"));
+
+		for (size_t k = 0; name && is && k < G_N_ELEMENTS(wanted); k++)
+			if (strcmp(name, wanted[k]) == 0 && strcmp(is, "disabled") == 0)
+				g_ptr_array_add(self->state->events, g_strdup(wanted[k]));
+			else if (strcmp(name, wanted[k]) == 0 && strcmp(is, "enabled") == 0)
+				self->before++;
+	}
+	json_decref(answer);
+	return TRUE;
+}
+
+static gboolean
+set_logfile(viommu_monitor *monitor, const char *path, GError **error)
+{
+	g_autofree char *line = g_strdup_printf("logfile \"%s\"", path);
+	g_autofree char *answer = viommu_monitor_hmp(monitor, line, error);
+	g_autofree char *safe = NULL;
+
+	if (!answer || *g_strstrip(answer) == '\0')
+		return answer != NULL;
+	safe = g_strescape(answer, NULL);
+	return fail(error, "QEMU does not take %s as its log file: %s", path, safe);
+}
+
+/* ---- where QEMU's log goes ---------------------------------------------------------------- */
+
+static char *
+link_of(pid_t pid, const char *name)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int) pid, name);
+
+	return g_file_read_link(path, NULL);
+}
+
+static bool
+is_regular(const char *path)
+{
+	struct stat st;
+
+	return path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* The file of -D on its command line; NULL: there is none. */
+static char *
+named_log(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int) pid);
+	g_autofree char *text = NULL, *cwd = NULL;
+	const char *found = NULL;
+	gsize len;
+
+	if (!g_file_get_contents(path, &text, &len, NULL))
+		return NULL;
+	for (const char *at = text; at < text + len; at += strlen(at) + 1)
+		if ((strcmp(at, "-D") == 0 || strcmp(at, "--D") == 0) && at + strlen(at) + 1 < text + len)
+			found = at + strlen(at) + 1;
+	cwd = link_of(pid, "cwd");
+	return !found ? NULL : g_canonicalize_filename(found, cwd);
+}
+
+/* Fills in source (the log is a file and stays) or log_was (what to go back to). */
+static gboolean
+find_log(trace_state *state, const char *log_was, GError **error)
+{
+	g_autofree char *named = named_log(state->qemu), *err = link_of(state->qemu, "fd/2");
+	const char *why = NULL;
+
+	if (log_was)
+		state->log_was = g_strdup(log_was);
+	else if (!err)
+		why = state->qemu ? "the process cannot be looked at" : "it is not known which process it is (--pid)";
+	else if (named && is_regular(named))
+		state->source = g_strdup(named);
+	else if (named)
+		why = "the file of its -D cannot be seen from here";
+	else if (is_regular(err))
+		state->source = g_strdup(err);
+	else if (g_str_has_prefix(err, "pipe:"))
+		state->log_was = g_strdup("/dev/stderr");
+	else if (g_str_has_prefix(err, "/dev/"))
+		state->log_was = g_strdup(err);
+	else
+		why = "its stderr is a socket or a deleted file, which it cannot open again";
+	return why ? fail(error, "cannot tell where QEMU's log goes, to put it back afterwards: %s; name it with --log-was PATH "
+				 "(/dev/null if nobody reads it)", why)
+		   : TRUE;
+}
+
+/* ---- the file ------------------------------------------------------------------------------- */
+
+/* Made by us, empty; QEMU has to be able to write to it. */
+static gboolean
+make_file(const trace_state *state, GError **error)
+{
+	g_autofree char *process = g_strdup_printf("/proc/%d", (int) state->qemu);
+	struct stat st;
+	int fd = open(state->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0)
+		return fail(error, "cannot make %s: %s", state->file, g_strerror(errno));
+	if (!state->source && state->qemu && stat(process, &st) == 0 && st.st_uid != geteuid() && fchown(fd, st.st_uid, st.st_gid) != 0)
+		g_debug("%s cannot be given to QEMU's user %u: %s", state->file, (unsigned) st.st_uid, g_strerror(errno));
+	close(fd);
+	return TRUE;
+}
+
+static uint64_t
+size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size > 0 ? (uint64_t) st.st_size : 0;
+}
+
+/* The text stands in the file behind so many bytes. */
+static bool
+stands_in(const char *path, uint64_t from, const char *text)
+{
+	char chunk[64 * 1024];
+	size_t kept = 0, len = strlen(text);
+	FILE *file = fopen(path, "rbe");
+	bool found = false;
+
+	if (!file)
+		return false;
+	if (fseeko(file, (off_t) from, SEEK_SET) == 0)
+		for (size_t n; !found && (n = fread(chunk + kept, 1, sizeof(chunk) - kept, file)) > 0;) {
+			n += kept;
+			found = memmem(chunk, n, text, len) != NULL;
+			kept = MIN(n, len - 1);
+			memmove(chunk, chunk + n - kept, kept);
+		}
+	fclose(file);
+	return found;
+}
+
+gboolean
+viommu_trace_mark(viommu_monitor *monitor, uint64_t registers, const char *file, unsigned timeout_ms, GError **error)
+{
+	g_autofree char *line = g_strdup_printf("xp /1xw 0x%" G_GINT64_MODIFIER "x", registers + VIOMMU_TRACE_MARK);
+	g_autofree char *text = g_strdup_printf("vtd_reg_read addr 0x%x size 0x%x\n", VIOMMU_TRACE_MARK, VIOMMU_TRACE_MARK_SIZE);
+	uint64_t from = size_of(file);
+	g_autofree char *answer = viommu_monitor_hmp(monitor, line, error);
+	gint64 end = g_get_monotonic_time() + (gint64) timeout_ms * 1000;
+
+	if (!answer)
+		return FALSE;
+	do {
+		if (stands_in(file, from, text))
+			return TRUE;
+		g_usleep(10 * 1000);
+	} while (g_get_monotonic_time() < end);
+	return FALSE;
+}
+
+gboolean
+viommu_trace_copy(viommu_trace *self, GError **error)
+{
+	const trace_state *state = self->state;
+	FILE *from = state->source ? fopen(state->source, "rbe") : NULL;
+	FILE *to = from ? fopen(state->file, "abe") : NULL;
+	char chunk[64 * 1024];
+	gboolean ok = !state->source || (from && to);
+
+	/* It shrank: somebody emptied it. */
+	if (from && size_of(state->source) < self->copied)
+		self->copied = 0;
+	if (ok && from && fseeko(from, (off_t) self->copied, SEEK_SET) == 0)
+		for (size_t n; ok && (n = fread(chunk, 1, sizeof(chunk), from)) > 0; self->copied += n)
+			ok = fwrite(chunk, 1, n, to) == n;
+	ok &= !from || !ferror(from);
+	ok = (!to || fclose(to) == 0) && ok;
+	if (from)
+		fclose(from);
+	return ok ? TRUE : fail(error, "cannot copy QEMU's log %s to %s: %s", state->source, state->file, g_strerror(errno));
+}
+
+/* ---- on and off --------------------------------------------------------------------------------- */
+
+static gboolean
+others(const char *address, GError **error)
+{
+	g_autofree char *file = NULL;
+	pid_t pid;
+
+	switch (viommu_trace_look(address, &file, &pid)) {
+	case VIOMMU_TRACE_HELD:
+		return fail(error, "viommu process %d traces this QEMU already, into %s", (int) pid, file);
+	case VIOMMU_TRACE_LEFT:
+		return fail(error, "a viommu that was killed (process %d) left trace events of this QEMU on, into %s; undo that first: "
+				   "viommu trace -q %s --undo", (int) pid, file, address);
+	case VIOMMU_TRACE_NONE:
+		break;
+	}
+	return TRUE;
+}
+
+/* Goes on after a failure, to put back as much as can be; the first error counts. */
+static gboolean
+restore(const trace_state *state, viommu_monitor *monitor, GError **error)
+{
+	gboolean ok = TRUE;
+
+	for (guint i = 0; i < state->events->len; i++)
+		ok &= set_event(monitor, g_ptr_array_index(state->events, i), FALSE, ok ? error : NULL);
+	/* A stderr that QEMU may not open again (another user's pipe) leaves the log without
+	 * a place: nothing is lost, since QEMU's messages do not go that way. */
+	if (state->log_was) {
+		g_autoptr(GError) local = NULL;
+
+		if (!set_logfile(monitor, state->log_was, &local)) {
+			g_message("%s; it goes to /dev/null now", local->message);
+			ok &= set_logfile(monitor, "/dev/null", ok ? error : NULL);
+		}
+	}
+	return ok;
+}
+
+static gboolean
+switch_on(viommu_trace *self, viommu_monitor *monitor, GError **error)
+{
+	const trace_state *state = self->state;
+
+	if (!state->source && !set_logfile(monitor, state->file, error))
+		return FALSE;
+	for (guint i = 0; i < state->events->len; i++)
+		if (!set_event(monitor, g_ptr_array_index(state->events, i), TRUE, error))
+			return FALSE;
+	if (viommu_trace_mark(monitor, self->registers, state->source ? state->source : state->file, ARRIVAL_MS, error))
+		return TRUE;
+	return fail(error, "QEMU's trace does not arrive in %s%s", state->source ? state->source : state->file,
+		state->source ? ", where its log seemed to go; name the place with --log-was PATH" : " (a container, or another backend than \"log\"?)");
+}
+
+viommu_trace *
+viommu_trace_begin(viommu_monitor *monitor, const viommu_trace_options *options, GError **error)
+{
+	g_autoptr(viommu_machine) machine = NULL;
+	viommu_trace *self;
+	trace_state *state;
+
+	if (!others(options->address, error))
+		return NULL;
+	machine = viommu_machine_query(monitor, error);
+	if (!machine)
+		return NULL;
+	viommu_monitor_allow_trace(monitor);
+	self = g_new0(viommu_trace, 1);
+	self->registers = machine->registers_base;
+	self->state = state = trace_state_new(options->address);
+	state->file = g_strdup(options->file);
+	state->qemu = options->pid ? options->pid : viommu_monitor_peer_pid(monitor);
+	state->qemu_began = trace_process_began(state->qemu);
+	state->viommu = getpid();
+	state->viommu_began = trace_process_began(state->viommu);
+	if (look_at_events(self, monitor, "vtd_*", error) && look_at_events(self, monitor, "vfio_*", error)) {
+		if (self->before + state->events->len == 0)
+			fail(error, "this QEMU has no trace events of its vIOMMU: it was built without them");
+		else if (find_log(state, options->log_was, error) && make_file(state, error) && trace_state_write(state, error)) {
+			self->copied = state->source ? size_of(state->source) : 0;
+			if (switch_on(self, monitor, error))
+				return self;
+			if (restore(state, monitor, NULL))
+				trace_state_remove(state->address);
+		}
+	}
+	viommu_trace_abandon(self);
+	return NULL;
+}
+
+void
+viommu_trace_abandon(viommu_trace *self)
+{
+	if (!self)
+		return;
+	if (viommu_trace_qemu_ended(self))
+		trace_state_remove(self->state->address);
+	trace_state_free(self->state);
+	g_free(self);
+}
+
+gboolean
+viommu_trace_end(viommu_trace *self, viommu_monitor *monitor, GError **error)
+{
+	gboolean ok;
+
+	viommu_monitor_allow_trace(monitor);
+	viommu_trace_mark(monitor, self->registers, self->state->source ? self->state->source : self->state->file, ARRIVAL_MS, NULL);
+	ok = restore(self->state, monitor, error);
+	if (ok)
+		trace_state_remove(self->state->address);
+	ok &= viommu_trace_copy(self, ok ? error : NULL);
+	viommu_trace_abandon(self);
+	return ok;
+}
+
+const char *
+viommu_trace_file(const viommu_trace *self)
+{
+	return self->state->file;
+}
+
+gboolean
+viommu_trace_qemu_ended(const viommu_trace *self)
+{
+	return self->state->qemu_began && trace_process_began(self->state->qemu) != self->state->qemu_began;
+}
+
+const char *
+viommu_trace_source(const viommu_trace *self)
+{
+	return self->state->source;
+}
+
+unsigned
+viommu_trace_events_on(const viommu_trace *self)
+{
+	return self->state->events->len;
+}
+
+unsigned
+viommu_trace_events_before(const viommu_trace *self)
+{
+	return self->before;
+}
+
+/* ---- leftovers ------------------------------------------------------------------------------------ */
+
+viommu_trace_state
+viommu_trace_look(const char *address, char **file, pid_t *pid)
+{
+	g_autoptr(trace_state) state = trace_state_read(address);
+	uint64_t began;
+
+	if (!state)
+		return VIOMMU_TRACE_NONE;
+	/* That QEMU has ended, and all that was switched with it. */
+	if (state->qemu_began && trace_process_began(state->qemu) != state->qemu_began) {
+		trace_state_remove(address);
+		return VIOMMU_TRACE_NONE;
+	}
+	*file = g_strdup(state->source ? state->source : state->file);
+	*pid = state->viommu;
+	began = trace_process_began(state->viommu);
+	return began && began == state->viommu_began ? VIOMMU_TRACE_HELD : VIOMMU_TRACE_LEFT;
+}
+
+gboolean
+viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
+{
+	g_autofree char *file = NULL;
+	g_autoptr(trace_state) state = NULL;
+	pid_t pid;
+
+	switch (viommu_trace_look(address, &file, &pid)) {
+	case VIOMMU_TRACE_HELD:
+		return fail(error, "viommu process %d traces this QEMU, and will undo it itself when it ends", (int) pid);
+	case VIOMMU_TRACE_NONE:
+		return FALSE;
+	case VIOMMU_TRACE_LEFT:
+		break;
+	}
+	state = trace_state_read(address);
+	viommu_monitor_allow_trace(monitor);
+	if (!state || !restore(state, monitor, error))
+		return FALSE;
+	trace_state_remove(address);
+	return TRUE;
+}
