@@ -244,5 +244,34 @@ class CachingModeOff(_Findings):
             self.assertEqual(codes(self.doctor(0)), codes(result))
 
 
+class _Clean(_Findings):
+    """Nothing above a note in other modes, with the default pattern."""
+    mode = qemu = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.guest = boot(mode=cls.mode, qemu=cls.qemu)
+        cls.addClassCleanup(cls.guest.close)
+
+    def clean(self):
+        with Held(self.guest, BDF):
+            for result in (self.doctor(0, '--strict'), self.verify()):
+                self.assertEqual(codes(result) - {'domain-shared'}, {'caching-mode-on'})
+
+
+class Scalable(_Clean):
+    mode = 'scalable'
+
+    def test_clean(self):
+        self.clean()
+
+
+class FirstStage(_Clean):
+    mode, qemu = 'first', 'qemu-10'
+
+    def test_clean(self):
+        self.clean()
+
+
 if __name__ == '__main__':
     tap.main()
