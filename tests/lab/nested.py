@@ -31,7 +31,7 @@ DEVICES = ('edu',)
 FIRST_SLOT = 4
 # With SVM, which TCG emulates, KVM runs in the outer guest: an inner guest that is
 # translated once, and not twice, is up in seconds and not in minutes.
-SVM_CPU = 'qemu64,+pdpe1gb,+svm,+npt,+nrip-save'
+SVM_CPU = 'qemu64,+pdpe1gb,+svm,+npt'
 KVM_MODULES = ('kvm-amd',)
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 
@@ -66,7 +66,7 @@ class Nested:
         `iommu`, `append` (to the command line of the kernel), `kernel`, `qemu`,
         `memory`, `accel`: of the inner guest; those with `outer_` of the outer.
         `programs`: static files for /bin of both.  `inner_args`, `outer_args`:
-        more arguments for QEMU.  The inner kernel is the lab's small one, or Debian's
+        more arguments for QEMU.  The kernel is the lab's small one, or Debian's
         where that is not built.  `start=False`: start_inner() comes later."""
         self._say = progress or (lambda text: None)
         self.steps, self._since = {}, time.monotonic()
@@ -77,7 +77,7 @@ class Nested:
         self.dir = cleanup.temp_dir()
         try:
             self._prepare(_kernel(kernel), qemu, programs)
-            self._start_outer(devices, kernels.find(outer_kernel), outer_qemu, outer_memory, outer_iommu,
+            self._start_outer(devices, _kernel(outer_kernel), outer_qemu, outer_memory, outer_iommu,
                               f'{APPEND} {outer_append}'.strip(), list(outer_args))
             if start:
                 self.start_inner()
@@ -198,8 +198,12 @@ class Nested:
         self.close()
 
 
-# The links of the ports that came after init looked; memory may be locked.
+# The links of the ports that came after init looked.  On a busy host Linux measures
+# the TSC anew after KVM has noted it; where they differ by more than this, and the
+# CPU cannot scale, KVM takes the guest's TSC for 0 and its timers never fire.
 _PREPARE = f'''
+tolerance=/sys/module/kvm/parameters/tsc_tolerance_ppm
+[ ! -e $tolerance ] || echo 100000 >$tolerance
 for name in /sys/class/virtio-ports/*/name; do
 	port=${{name%/name}}
 	ln -sf ../${{port##*/}} /dev/virtio-ports/$(cat $name)
