@@ -13,6 +13,8 @@ static const char help[] =
 	"  -o, --output FILE     where to; refused if it exists\n"
 	"      --force           replace FILE if it exists\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
+	"      --backing         also which pages of the host stand behind those that\n"
+	"                        assigned devices reach, to judge a shadow; takes root\n"
 	"      --reproducible    leave out the time and the way the memory was read\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
@@ -29,6 +31,7 @@ viommu_cmd_capture(int argc, char **argv)
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, NULL, NULL },
 		{ "force", 0, 0, G_OPTION_ARG_NONE, &force, NULL, NULL },
 		{ "pause", 0, 0, G_OPTION_ARG_NONE, &options.pause, NULL, NULL },
+		{ "backing", 0, 0, G_OPTION_ARG_NONE, &options.backing, NULL, NULL },
 		{ "reproducible", 0, 0, G_OPTION_ARG_NONE, &options.reproducible, NULL, NULL },
 		{ 0 },
 	};
@@ -55,6 +58,8 @@ viommu_cmd_capture(int argc, char **argv)
 	viommu_cmd_progress_done();
 	if (!snapshot || !viommu_snapshot_write(snapshot, output, force, &error))
 		return viommu_cmd_fail("capture", error);
+	if (viommu_snapshot_backing_unknown(snapshot))
+		g_message("--backing: not all is known: %s", viommu_snapshot_backing_unknown(snapshot));
 	safe = viommu_escape(output);
 	if (cmd.json)
 		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:I}", "format", "viommu-capture", "version", 1, "file",

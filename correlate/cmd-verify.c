@@ -7,6 +7,7 @@
 
 #include "cmd-verify.h"
 #include "log-source.h"
+#include "shadow-source.h"
 
 static const char help[] =
 	"Usage: viommu verify TARGET RECORD…\n\n"
@@ -25,6 +26,12 @@ static const char options_help[] =
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
 	"      --strict          exit status 3 also when pages could not be verified\n"
 	"      --all             every mapping and fault, however many\n"
+	"      --shadow WHAT     what the host's IOMMU maps for assigned devices: in a\n"
+	"                        record made on the host; in an outer vIOMMU (a snapshot\n"
+	"                        or unix:PATH of its QEMU); in debugfs of this kernel\n"
+	"                        (debugfs) or what it showed (debugfs:FILE)\n"
+	"      --shadow-device [DEVICE=]HOST\n"
+	"                        the host's name of an assigned device, if not QEMU's\n"
 	"      --debug           say how the tables are read\n"
 	"  -h, --help            this text\n";
 
@@ -39,7 +46,7 @@ typedef struct {
 	viommu_log_source *log;
 	gboolean force, strict, all;
 	viommu_capture_options capture;
-	viommu_witnesses witnesses;
+	viommu_shadow_options shadow;
 } verify_options;
 
 /* One look: the records as they are now, a snapshot, the result of both. */
@@ -48,6 +55,8 @@ typedef struct {
 	viommu_snapshot *snapshot; /* owned unless it is the target's */
 	gboolean owns_snapshot;
 	const viommu_qemu_log *log; /* the source's; NULL: there is none */
+	GPtrArray *shadows;
+	viommu_witnesses witnesses;
 	viommu_result *result;
 } look;
 
@@ -59,6 +68,7 @@ look_free(look *self)
 	viommu_result_free(self->result);
 	if (self->owns_snapshot)
 		viommu_snapshot_free(self->snapshot);
+	g_clear_pointer(&self->shadows, g_ptr_array_unref);
 	g_ptr_array_unref(self->records);
 	g_free(self);
 }
@@ -87,10 +97,10 @@ read_records(const verify_options *options, GError **error)
 
 /* records may be NULL: they are read now. */
 static look *
-take_look(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
+take_look(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, GPtrArray *records,
+	GError **error)
 {
 	g_autoptr(look) self = g_new0(look, 1);
-	viommu_witnesses witnesses = options->witnesses;
 
 	self->records = records ? g_ptr_array_ref(records) : read_records(options, error);
 	if (!self->records) {
@@ -104,8 +114,11 @@ take_look(const verify_options *options, viommu_target *target, GPtrArray *recor
 	}
 	if (!self->snapshot || !viommu_log_source_read(options->log, &self->log, error))
 		return NULL;
-	witnesses.log = self->log;
-	self->result = viommu_verify(self->records, self->snapshot, &witnesses, error);
+	self->shadows = viommu_shadow_sources_read(shadows, error);
+	if (!self->shadows)
+		return NULL;
+	self->witnesses = (viommu_witnesses){ self->log, self->shadows };
+	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, error);
 	return self->result ? g_steal_pointer(&self) : NULL;
 }
 
@@ -136,10 +149,11 @@ all_settled(const GPtrArray *records)
  * stopped: looks again until a fault stands in two looks, and calls what does not in
  * flux.  A record that is still being written may come to its mark meanwhile. */
 static look *
-look_until_sure(const verify_options *options, viommu_target *target, GPtrArray *records, GError **error)
+look_until_sure(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, GPtrArray *records,
+	GError **error)
 {
 	gboolean reread = can_reread(options);
-	g_autoptr(look) now = take_look(options, target, records, error);
+	g_autoptr(look) now = take_look(options, target, shadows, records, error);
 
 	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
 		g_autoptr(look) next = NULL;
@@ -149,7 +163,7 @@ look_until_sure(const verify_options *options, viommu_target *target, GPtrArray 
 		if (!unsettled && viommu_result_faults(now->result) == 0)
 			break;
 		g_usleep(PAUSE_US);
-		next = take_look(options, target, reread ? NULL : now->records, error);
+		next = take_look(options, target, shadows, reread ? NULL : now->records, error);
 		if (!next)
 			return NULL;
 		next->result->reads = reads;
@@ -195,6 +209,7 @@ run(verify_options *options, const viommu_verify_variant *variant)
 	g_autoptr(GPtrArray) records = read_records(options, &error);
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(viommu_log_source) log = NULL;
+	g_autoptr(viommu_shadow_sources) shadows = NULL;
 	g_autoptr(look) final = NULL;
 	g_autoptr(viommu_findings) findings = NULL;
 	viommu_report report = { .all = options->all };
@@ -208,7 +223,12 @@ run(verify_options *options, const viommu_verify_variant *variant)
 		options->cmd.target.pid, &error);
 	if (!log)
 		return viommu_cmd_fail(variant->name, error);
-	final = look_until_sure(options, target, records, &error);
+	options->shadow.timeout = options->cmd.target.timeout;
+	options->capture.backing = options->shadow.what != NULL;
+	shadows = viommu_shadow_sources_open(&options->shadow, target->machine, &error);
+	if (!shadows)
+		return viommu_cmd_fail(variant->name, error);
+	final = look_until_sure(options, target, shadows, records, &error);
 	viommu_cmd_progress_done();
 	findings = final ? find(final, &error) : NULL;
 	if (!findings)
@@ -249,6 +269,8 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 		{ "pause", 0, 0, G_OPTION_ARG_NONE, &options.capture.pause, NULL, NULL },
 		{ "strict", 0, 0, G_OPTION_ARG_NONE, &options.strict, NULL, NULL },
 		{ "all", 0, 0, G_OPTION_ARG_NONE, &options.all, NULL, NULL },
+		{ "shadow", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options.shadow.what, NULL, NULL },
+		{ "shadow-device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.shadow.devices, NULL, NULL },
 		{ 0 },
 	};
 	g_autofree GOptionEntry *entries = all_entries(shared, variant->own);
@@ -266,10 +288,13 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 		status = viommu_cmd_usage(variant->name, "--trace is for a live QEMU, and stands in place of --qemu-log");
 	if (status < 0 && options.cmd.target.qmp && g_strcmp0(options.qemu_log, "-") == 0)
 		status = viommu_cmd_usage(variant->name, "a live QEMU is looked at more than once: --qemu-log takes a file, not standard input");
+	if (status < 0 && options.shadow.devices && !options.shadow.what)
+		status = viommu_cmd_usage(variant->name, "--shadow-device is for --shadow");
 	if (status < 0 && variant->check)
 		status = variant->check(&options.cmd, options.force, variant->user);
 	if (status < 0)
 		status = run(&options, variant);
+	viommu_shadow_options_clear(&options.shadow);
 	viommu_cmd_clear(&options.cmd);
 	g_free(options.at);
 	g_free(options.save);

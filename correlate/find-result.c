@@ -178,7 +178,11 @@ viommu_find_result(
 		record = target->record;
 		space = target->space;
 	}
-	for (guint i = 0; i < result->runs->len; i++)
-		find_run(&f, result, &g_array_index(result->runs, viommu_run, i));
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		find_run(&f, result, run);
+		viommu_find_shadow(&f, snapshot, result, run);
+	}
 	return TRUE;
 }

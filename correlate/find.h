@@ -23,6 +23,9 @@ gboolean viommu_find_faults(const viommu_finder *f, GError **error);
 /* A reserved bit in a paging entry of this device: says which. */
 void viommu_find_reserved(const viommu_finder *f, viommu_sid sid, viommu_iova iova, bool first_stage, unsigned level,
 	viommu_gpa entry, uint64_t raw);
+/* What link 5 of a run showed, if it is broken. */
+void viommu_find_shadow(
+	const viommu_finder *f, const viommu_snapshot *snapshot, const viommu_result *result, const viommu_run *run);
 /* "00:04.0 (vfio-pci), 00:05.0": caller frees. */
 char *viommu_find_names(const viommu_machine *machine, const GArray *sids);
 /* The devices that QEMU assigns to L1. NULL: this snapshot does not say what drives its devices. */

@@ -94,7 +94,8 @@ judge_run(work *w, const viommu_run *run)
 /* ---- what is unmapped ---------------------------------------------------------- */
 
 /* The first range at or behind iova that is unmapped as far as somebody knows: L1's
- * record, or a witness, if the record is one that knows every mapping. */
+ * record, or a witness.  It needs no record that knows every mapping: it is the table
+ * that has nothing there. */
 static bool
 next_unmapped(work *w, uint64_t iova, viommu_iova_range *ret, const viommu_piece **piece)
 {
@@ -107,7 +108,7 @@ next_unmapped(work *w, uint64_t iova, viommu_iova_range *ret, const viommu_piece
 		*ret = (viommu_iova_range){ MAX(iova, (*piece)->iova.first), (*piece)->iova.last };
 		found = true;
 	}
-	for (size_t i = 0; i < G_N_ELEMENTS(judges) && space->complete; i++) {
+	for (size_t i = 0; i < G_N_ELEMENTS(judges); i++) {
 		if (!judges[i]->next || !judges[i]->next(w->states[i], iova, &range))
 			continue;
 		range.first = MAX(range.first, iova);
@@ -127,7 +128,7 @@ static void
 judge_gap(work *w, uint64_t first, uint64_t last)
 {
 	const viommu_piece *piece;
-	viommu_iova_range range;
+	viommu_iova_range range = { 0 };
 
 	while (next_unmapped(w, first, &range, &piece) && range.first <= last) {
 		viommu_run run = { .verdict = VIOMMU_GONE, .target = (uint32_t) (w->context.target -

@@ -163,6 +163,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, const v
 	const viommu_machine *machine = viommu_snapshot_machine(snapshot);
 	vtd_unit unit;
 
+	result->witnesses = witnesses;
 	budget.visited = visited;
 	viommu_machine_unit(machine, viommu_snapshot_registers(snapshot), &unit);
 	for (guint i = 0; i < records->len; i++) {

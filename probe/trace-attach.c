@@ -7,6 +7,7 @@
 #include "proc.h"
 #include "sysfs.h"
 #include "trace-engine.h"
+#include "viommu/record.h"
 
 /* linux/vfio.h, _IO(';', 100 + N). */
 enum {
@@ -213,5 +214,5 @@ trace_engine_return(struct trace_engine *engine, struct trace_task *task, const 
 	if (task->pending_domain)
 		trace_spaces_set_domain(&engine->spaces, space, task->iommu, task->did);
 	for (unsigned i = 0; i < task->n_devices; i++)
-		put_in(engine, space, task->device[i], event->ns, "attach event in an ioctl of VFIO");
+		put_in(engine, space, task->device[i], event->ns, VIOMMU_EVIDENCE_IOCTL);
 }

@@ -2,6 +2,7 @@
 /* From a live QEMU to a snapshot. */
 #include <viommu/capture.h>
 
+#include "backing.h"
 #include "guard.h"
 #include "machine.h"
 #include "snapshot.h"
@@ -229,6 +230,23 @@ collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_optio
 	return ok;
 }
 
+/* Which pages of L0 stand behind L1's: only the QEMU process tells. */
+static gboolean
+collect_backing(viommu_live *self, viommu_snapshot *snapshot, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	g_autoptr(viommu_memory) own = NULL;
+	const viommu_memory *process = self->memory;
+	pid_t pid;
+
+	if (!viommu_memory_process_windows(process, &pid))
+		process = own = viommu_memory_process(self->monitor, self->machine, self->options.pid, &local);
+	if (process)
+		return viommu_backing_collect(snapshot, process, error);
+	viommu_snapshot_set_backing_unknown(snapshot, local->message);
+	return TRUE;
+}
+
 static viommu_snapshot *
 take(viommu_live *self, const viommu_capture_options *options, gboolean paused, GError **error)
 {
@@ -255,6 +273,8 @@ take(viommu_live *self, const viommu_capture_options *options, gboolean paused, 
 	if (!collect(self, ret, options, error))
 		return NULL;
 	viommu_snapshot_seal(ret);
+	if (options->backing && !collect_backing(self, ret, error))
+		return NULL;
 	return g_steal_pointer(&ret);
 }
 

@@ -11,10 +11,7 @@
 #include "hmp.h"
 #include "sources.h"
 
-typedef struct {
-	viommu_gpa_range gpa;
-	viommu_hva hva; /* of gpa.first */
-} window;
+typedef viommu_ram_window window;
 
 typedef struct {
 	viommu_memory base;
@@ -114,6 +111,17 @@ process_free(viommu_memory *memory)
 }
 
 static const viommu_memory_ops ops = { .name = "process memory", .read_pages = read_pages, .free = process_free };
+
+const GArray *
+viommu_memory_process_windows(const viommu_memory *memory, pid_t *pid)
+{
+	const process_memory *self = (const process_memory *) memory;
+
+	if (memory->ops != &ops)
+		return NULL;
+	*pid = self->pid;
+	return self->windows;
+}
 
 /* Where does each RAM region stand in the process?  RAM only: QEMU may show ROM
  * (option ROMs, PAM) through a shadow that moves. */

@@ -179,6 +179,10 @@ from_note(const file *f, const json_t *note, GError **error)
 		reject(f, error, "its list of unreadable pages is not what viommu-snapshot(5) says");
 		return NULL;
 	}
+	if (!viommu_snapshot_get_backing(ret, note)) {
+		reject(f, error, "its list of backing pages is not what viommu-snapshot(5) says");
+		return NULL;
+	}
 	g_free(ret->info.time);
 	g_free(ret->info.memory_source);
 	ret->info.time = g_strdup(time ? time : "");

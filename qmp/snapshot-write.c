@@ -80,6 +80,7 @@ note_text(const viommu_snapshot *self)
 		VIOMMU_SNAPSHOT_VERSION, "program", "viommu " VIOMMU_VERSION, "time", self->info.time, "memory_source",
 		self->info.memory_source, "paused", self->info.paused, "registers", registers, "unreadable",
 		unreadable_pages(self), "machine", viommu_machine_to_json(self->machine));
+	viommu_snapshot_put_backing(self, note);
 	text = json_dumps(note, JSON_COMPACT);
 	json_decref(note);
 	ret = g_strdup(text);

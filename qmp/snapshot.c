@@ -14,6 +14,7 @@ viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
 	self->registers = *registers;
 	self->pages = g_array_new(FALSE, FALSE, sizeof(viommu_snapshot_page));
 	self->seen = g_hash_table_new(vtd_key_hash, NULL);
+	self->backing = g_array_new(FALSE, FALSE, sizeof(viommu_backing));
 	self->info.time = g_strdup("");
 	self->info.memory_source = g_strdup("");
 	return self;
@@ -29,6 +30,8 @@ viommu_snapshot_free(viommu_snapshot *self)
 			g_free((void *) g_array_index(self->pages, viommu_snapshot_page, i).data);
 	g_array_unref(self->pages);
 	g_hash_table_unref(self->seen);
+	g_array_unref(self->backing);
+	g_free(self->backing_unknown);
 	g_free(self->info.time);
 	g_free(self->info.memory_source);
 	g_free(self->file);

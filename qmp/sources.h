@@ -18,4 +18,14 @@ viommu_memory *viommu_memory_xp(viommu_monitor *monitor, const viommu_machine *m
 viommu_memory *viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid,
 	GError **error);
 
+/* Where a RAM region of L1 stands in the QEMU process. */
+typedef struct {
+	viommu_gpa_range gpa;
+	viommu_hva hva; /* of gpa.first */
+} viommu_ram_window;
+
+/* Of viommu_ram_window, ascending, and whose they are; NULL when memory is no such
+ * source. */
+const GArray *viommu_memory_process_windows(const viommu_memory *memory, pid_t *pid);
+
 #endif

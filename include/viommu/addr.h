@@ -33,6 +33,7 @@ typedef struct { uint64_t first, last; } viommu_gpa_range;
 #define VIOMMU_IOVA(x) ((viommu_iova){ (x) })
 #define VIOMMU_GPA(x) ((viommu_gpa){ (x) })
 #define VIOMMU_HVA(x) ((viommu_hva){ (x) })
+#define VIOMMU_HPA(x) ((viommu_hpa){ (x) })
 
 #define VIOMMU_PAGE_SHIFT 12
 #define VIOMMU_PAGE_SIZE 4096u

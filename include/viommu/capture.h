@@ -35,6 +35,7 @@ viommu_memory *viommu_live_memory(viommu_live *self);
 typedef struct {
 	gboolean pause;        /* stop the guest meanwhile; it is resumed on every way out */
 	gboolean reproducible; /* leave out the time and the memory source                 */
+	gboolean backing;      /* which pages of L0 stand behind those that assigned devices reach */
 	/* Called now and then with the number of table pages so far; may be NULL. */
 	void (*progress)(size_t pages, void *user);
 	void *user;

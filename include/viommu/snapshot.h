@@ -108,6 +108,23 @@ void viommu_snapshot_add_page(viommu_snapshot *self, viommu_gpa gpa, const uint8
 	viommu_page_status status);
 void viommu_snapshot_seal(viommu_snapshot *self);
 
+/* Where a stretch of L1's RAM stands in L0's. */
+typedef struct {
+	viommu_gpa_range gpa;
+	viommu_hpa hpa; /* of gpa.first */
+} viommu_backing;
+
+/* Adds a stretch behind all that were added before; false when it is not behind them. */
+bool viommu_snapshot_add_backing(viommu_snapshot *self, const viommu_backing *backing);
+/* Why not all of it is known; NULL: all is there, or none was asked for.  Copied. */
+void viommu_snapshot_set_backing_unknown(viommu_snapshot *self, const char *why);
+/* Of viommu_backing, ascending: what stands behind the pages that assigned devices
+ * reach through the tables. Empty unless it was asked for. */
+const GArray *viommu_snapshot_backing(const viommu_snapshot *self);
+const char *viommu_snapshot_backing_unknown(const viommu_snapshot *self);
+/* The first stretch that ends at or behind gpa; NULL when there is none. */
+const viommu_backing *viommu_snapshot_backing_from(const viommu_snapshot *self, viommu_gpa gpa);
+
 const viommu_machine *viommu_snapshot_machine(const viommu_snapshot *self);
 const vtd_registers *viommu_snapshot_registers(const viommu_snapshot *self);
 viommu_capture_info *viommu_snapshot_info(viommu_snapshot *self); /* owned by self */

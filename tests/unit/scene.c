@@ -19,6 +19,7 @@ scene_new(bool complete)
 	self->t = tables_new(39);
 	self->top = tables_device(self->t, SCENE_SID, 3);
 	self->text = record_text_new();
+	self->backing = g_array_new(FALSE, FALSE, sizeof(viommu_backing));
 	self->records = g_ptr_array_new_with_free_func(free_record);
 	record_attach(self->text, 1, "0000:00:04.0", complete);
 	return self;
@@ -39,6 +40,7 @@ scene_free(scene *self)
 		return;
 	forget(self);
 	g_ptr_array_unref(self->records);
+	g_array_unref(self->backing);
 	record_text_free(self->text);
 	tables_free(self->t);
 	g_free(self);
@@ -147,6 +149,9 @@ scene_judge(scene *self)
 	g_string_truncate(self->text->text, before); /* so that a test can go on */
 	self->text->seq = seq;
 	self->snapshot = tables_snapshot(self->t);
+	for (guint i = 0; i < self->backing->len; i++)
+		g_assert_true(viommu_snapshot_add_backing(
+			self->snapshot, &g_array_index(self->backing, viommu_backing, i)));
 	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, &error);
 	g_assert_no_error(error);
 	check_counts(self->result);

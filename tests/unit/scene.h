@@ -14,6 +14,7 @@ typedef struct {
 	tables *t;
 	uint64_t top; /* of the device's second-stage table, three levels */
 	record_text *text;
+	GArray *backing; /* of viommu_backing */
 	viommu_witnesses witnesses; /* what it points to outlives the scene */
 	/* Once judged. */
 	GPtrArray *records;

@@ -360,6 +360,9 @@ tables_snapshot(const tables *self)
 	machine->registers_size = registers.size;
 	g_array_append_val(machine->ram, ram);
 	g_array_append_val(machine->pci, device);
+	device.sid.v = self->second;
+	if (self->second)
+		g_array_append_val(machine->pci, device);
 	ret = viommu_snapshot_new(machine, &registers);
 	g_hash_table_iter_init(&iter, self->status);
 	while (g_hash_table_iter_next(&iter, &number, &data))

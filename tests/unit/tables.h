@@ -26,6 +26,7 @@ typedef struct {
 	uint32_t gsts;
 	uint64_t queue; /* GPA of the invalidation queue, one page of 256 descriptors; 0: off */
 	unsigned tail;  /* the next descriptor's place */
+	uint16_t second; /* source id of one more such device in QEMU's list; 0: there is none */
 	const char *driver; /* of the device 00:04.0; NULL: not known */
 	uint64_t reads, calls; /* pages, batches */
 	uint64_t dies_after;   /* so many batches, then the source is gone; 0: it stays */

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "shadow-source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "links.h"
+#include "target.h"
+#include "text.h"
+
+#define DEBUGFS "/sys/kernel/debug/iommu/intel"
+
+typedef enum { FROM_RECORD, FROM_TARGET, FROM_TEXT, FROM_KERNEL } kind;
+
+typedef struct {
+	kind kind;
+	char *path;
+	viommu_target *target; /* FROM_TARGET */
+} source;
+
+/* An assigned device, by both names. */
+typedef struct {
+	viommu_sid device;
+	char *host;
+} pair;
+
+struct viommu_shadow_sources {
+	GArray *sources; /* of source */
+	GArray *pairs;   /* of pair */
+};
+
+void
+viommu_shadow_options_clear(viommu_shadow_options *options)
+{
+	g_clear_pointer(&options->what, g_strfreev);
+	g_clear_pointer(&options->devices, g_strfreev);
+}
+
+static void
+source_clear(void *data)
+{
+	source *self = data;
+
+	viommu_target_free(self->target);
+	g_free(self->path);
+}
+
+static void
+pair_clear(void *data)
+{
+	g_free(((pair *) data)->host);
+}
+
+void
+viommu_shadow_sources_free(viommu_shadow_sources *self)
+{
+	if (!self)
+		return;
+	g_array_unref(self->sources);
+	g_array_unref(self->pairs);
+	g_free(self);
+}
+
+G_GNUC_PRINTF(2, 3)
+static gboolean
+usage(GError **error, const char *format, ...)
+{
+	va_list args;
+	g_autofree char *text = NULL;
+
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_set_error_literal(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE, text);
+	return FALSE;
+}
+
+/* ---- which device is which ------------------------------------------------------------ */
+
+static gboolean
+add_named(viommu_shadow_sources *self, const char *text, const viommu_machine *machine, GError **error)
+{
+	const char *equals = strchr(text, '='), *host = equals ? equals + 1 : text;
+	g_autofree char *device = equals ? g_strndup(text, (gsize) (equals - text)) : NULL;
+	viommu_sid unused;
+	pair new = { 0 };
+	guint assigned = 0;
+
+	for (guint i = 0; !device && i < machine->pci->len; i++) {
+		const viommu_pci_device *pci = &g_array_index(machine->pci, viommu_pci_device, i);
+
+		if (viommu_device_kind_of(machine, pci->sid) != VIOMMU_DEVICE_ASSIGNED)
+			continue;
+		new.device = pci->sid;
+		assigned++;
+	}
+	if (device && !viommu_parse_bdf(device, &new.device))
+		return usage(error, "--shadow-device takes DEVICE=HOST, as in 00:04.0=0000:03:00.0");
+	if (!device && assigned != 1)
+		return usage(error, "--shadow-device %s: say which device of L1 it is, as in 00:04.0=%s", host, host);
+	if (!viommu_parse_bdf(host, &unused) && strlen(host) != strlen("0000:00:00.0"))
+		return usage(error, "--shadow-device takes the host's device in the form 0000:03:00.0");
+	new.host = g_strdup(host);
+	g_array_append_val(self->pairs, new);
+	return TRUE;
+}
+
+static bool
+is_named(const viommu_shadow_sources *self, viommu_sid device)
+{
+	for (guint i = 0; i < self->pairs->len; i++)
+		if (g_array_index(self->pairs, pair, i).device.v == device.v)
+			return true;
+	return false;
+}
+
+static gboolean
+add_pairs(viommu_shadow_sources *self, char *const *named, const viommu_machine *machine, GError **error)
+{
+	for (; named && *named; named++)
+		if (!add_named(self, *named, machine, error))
+			return FALSE;
+	for (guint i = 0; i < machine->pci->len; i++) {
+		const viommu_pci_device *pci = &g_array_index(machine->pci, viommu_pci_device, i);
+		pair new = { .device = pci->sid };
+
+		if (viommu_device_kind_of(machine, pci->sid) != VIOMMU_DEVICE_ASSIGNED || is_named(self, pci->sid))
+			continue;
+		if (!*pci->host)
+			return usage(error, "it is not known which of the host's devices %s is: --shadow-device %s=HOST",
+				viommu_bdf_text(pci->sid).text, viommu_bdf_text(pci->sid).text);
+		new.host = g_strdup(pci->host);
+		g_array_append_val(self->pairs, new);
+	}
+	return TRUE;
+}
+
+/* ---- opening ---------------------------------------------------------------------------- */
+
+static gboolean
+fail(GError **error, const char *path, int why)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read %s: %s", path, g_strerror(why));
+	return FALSE;
+}
+
+/* A file says by its first bytes what it is. */
+static gboolean
+look_at_file(source *self, GError **error)
+{
+	char head[8] = { 0 };
+	struct stat st;
+	FILE *in;
+
+	/* Opening a pipe would wait for somebody to write. */
+	if (stat(self->path, &st) != 0)
+		return fail(error, self->path, errno);
+	if (!S_ISREG(st.st_mode))
+		return fail(error, self->path, S_ISDIR(st.st_mode) ? EISDIR : EINVAL);
+	in = fopen(self->path, "re");
+	if (!in)
+		return fail(error, self->path, errno);
+	(void) !fread(head, 1, sizeof(head) - 1, in);
+	fclose(in);
+	self->kind = memcmp(head, "\177ELF", 4) == 0 ? FROM_TARGET : head[0] == '{' ? FROM_RECORD : FROM_TEXT;
+	return TRUE;
+}
+
+static gboolean
+open_target(source *self, const viommu_target_options *options, GError **error)
+{
+	self->kind = FROM_TARGET;
+	self->target = viommu_target_open(options, error);
+	return self->target != NULL;
+}
+
+static gboolean
+open_source(source *self, const char *what, const viommu_shadow_options *options, GError **error)
+{
+	viommu_target_options target = VIOMMU_TARGET_DEFAULTS;
+
+	self->path = g_strdup(what);
+	target.timeout = options->timeout;
+	if (g_str_has_prefix(what, "unix:") || g_str_has_prefix(what, "tcp:")) {
+		target.qmp = self->path;
+		return open_target(self, &target, error);
+	}
+	if (strcmp(what, "debugfs") == 0) {
+		self->kind = FROM_KERNEL;
+		return TRUE;
+	}
+	if (g_str_has_prefix(what, "debugfs:")) {
+		g_free(self->path);
+		self->path = g_strdup(what + strlen("debugfs:"));
+		self->kind = FROM_TEXT;
+		return TRUE;
+	}
+	if (!look_at_file(self, error))
+		return FALSE;
+	target.snapshot = self->path;
+	return self->kind != FROM_TARGET || open_target(self, &target, error);
+}
+
+viommu_shadow_sources *
+viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_machine *machine, GError **error)
+{
+	g_autoptr(viommu_shadow_sources) self = g_new0(viommu_shadow_sources, 1);
+
+	self->sources = g_array_new(FALSE, TRUE, sizeof(source));
+	self->pairs = g_array_new(FALSE, TRUE, sizeof(pair));
+	g_array_set_clear_func(self->sources, source_clear);
+	g_array_set_clear_func(self->pairs, pair_clear);
+	if (!options->what)
+		return g_steal_pointer(&self);
+	if (!add_pairs(self, options->devices, machine, error))
+		return NULL;
+	if (self->pairs->len == 0)
+		g_message("--shadow: QEMU has no assigned device (vfio-pci), so no IOMMU of the host takes part");
+	for (char *const *what = options->what; self->pairs->len && *what; what++) {
+		g_array_set_size(self->sources, self->sources->len + 1);
+		if (!open_source(&g_array_index(self->sources, source, self->sources->len - 1), *what, options, error))
+			return NULL;
+	}
+	return g_steal_pointer(&self);
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+static viommu_shadow *
+read_text(const char *path, const pair *p, GError **error)
+{
+	g_autofree char *text = NULL;
+	g_autoptr(GError) local = NULL;
+	gsize len;
+
+	if (g_file_get_contents(path, &text, &len, &local))
+		return viommu_shadow_of_debugfs(text, len, path, p->device, p->host, error);
+	g_set_error(error, VIOMMU_ERROR,
+		g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_ACCES) ? VIOMMU_ERROR_PERMISSION : VIOMMU_ERROR_FAILED,
+		"cannot read what the host's IOMMU maps: %s", local->message);
+	return NULL;
+}
+
+/* Reading the tables of a device that is passed through crashes Linux 6.7 to 6.17
+ * (CVE-2025-40155): only a device that a VFIO driver has is asked for. */
+static gboolean
+may_be_read(const char *host, GError **error)
+{
+	g_autofree char *link = g_strdup_printf("/sys/bus/pci/devices/%s/driver", host);
+	g_autofree char *driver = g_file_read_link(link, NULL);
+	g_autofree char *name = driver ? g_path_get_basename(driver) : NULL;
+
+	if (name && strstr(name, "vfio"))
+		return TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
+		"--shadow debugfs: no VFIO driver has the device %s on this host (%s), and to read its tables can crash "
+		"some kernels; debugfs:PATH reads a file whatever it is", host, name ? name : "it has no driver");
+	return FALSE;
+}
+
+static viommu_shadow *
+read_kernel(const pair *p, GError **error)
+{
+	g_autofree char *path = g_strdup_printf(DEBUGFS "/%s/domain_translation_struct", p->host);
+
+	if (!may_be_read(p->host, error))
+		return NULL;
+	if (!g_file_test(path, G_FILE_TEST_EXISTS)) { /* before Linux 6.7 */
+		g_free(path);
+		path = g_strdup(DEBUGFS "/domain_translation_struct");
+	}
+	return read_text(path, p, error);
+}
+
+static viommu_shadow *
+read_one(const source *from, const pair *p, const viommu_record *record, const viommu_snapshot *outer, GError **error)
+{
+	switch (from->kind) {
+	case FROM_RECORD:
+		return viommu_shadow_of_record(record, p->device, p->host, error);
+	case FROM_TARGET:
+		return viommu_shadow_of_snapshot(outer, from->path, p->device, p->host, error);
+	case FROM_TEXT:
+		return read_text(from->path, p, error);
+	case FROM_KERNEL:
+		return read_kernel(p, error);
+	}
+	return NULL;
+}
+
+/* A source need not have every device, but one. */
+static gboolean
+read_source(const viommu_shadow_sources *self, const source *from, GPtrArray *ret, GError **error)
+{
+	const viommu_capture_options plain = { 0 };
+	g_autoptr(viommu_record) record = NULL;
+	g_autoptr(viommu_snapshot) taken = NULL;
+	g_autoptr(GError) first = NULL;
+	const viommu_snapshot *outer = from->target ? from->target->snapshot : NULL;
+	guint before = ret->len;
+
+	if (from->kind == FROM_RECORD && !(record = viommu_record_read(from->path, NULL, error)))
+		return FALSE;
+	if (from->kind == FROM_TARGET && from->target->live &&
+		!(outer = taken = viommu_live_capture(from->target->live, &plain, error)))
+		return FALSE;
+	for (guint i = 0; i < self->pairs->len; i++) {
+		g_autoptr(GError) local = NULL;
+		viommu_shadow *shadow = read_one(from, &g_array_index(self->pairs, pair, i), record, outer, &local);
+
+		if (shadow)
+			g_ptr_array_add(ret, shadow);
+		else if (!first)
+			first = g_steal_pointer(&local);
+	}
+	if (ret->len > before)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&first));
+	return FALSE;
+}
+
+static void
+shadow_free(void *shadow)
+{
+	viommu_shadow_free(shadow);
+}
+
+GPtrArray *
+viommu_shadow_sources_read(viommu_shadow_sources *self, GError **error)
+{
+	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(shadow_free);
+
+	for (guint i = 0; i < self->sources->len; i++)
+		if (!read_source(self, &g_array_index(self->sources, source, i), ret, error))
+			return NULL;
+	return g_steal_pointer(&ret);
+}
