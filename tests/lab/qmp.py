@@ -36,7 +36,7 @@ class Qmp:
         line, self._buffer = self._buffer.split(b'\n', 1)
         return json.loads(line)
 
-    def command(self, name, seconds=20, **arguments):
+    def command(self, name, /, seconds=20, **arguments):
         request = {'execute': name}
         if arguments:
             request['arguments'] = arguments
