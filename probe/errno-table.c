@@ -208,7 +208,10 @@ static const struct errno_meaning meanings[] = {
 	{ ERRNO_IOAS_MAP, EOVERFLOW, "the mapping would run past the top of the 64-bit address space",
 		"let it end there", NULL },
 	{ ERRNO_IOAS_MAP, EFAULT, "the kernel could not pin the memory behind the mapping",
-		"map memory that is there and may be written if the mapping is writable", NULL },
+		"map memory that is there and may be written if the mapping is writable; a device's memory "
+		"(a BAR) is not mapped through an IOAS of Linux 6.12",
+		"QEMU maps the BARs of assigned devices for each other and goes on without: only DMA from "
+		"one of them to another is missing then." },
 	{ ERRNO_IOAS_MAP, ENOMEM, "the pages could not be pinned", MEMLOCK,
 		"iommufd counts against the user's locked memory, for root as well unless it has "
 		"CAP_IPC_LOCK." },

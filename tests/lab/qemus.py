@@ -79,30 +79,3 @@ def mode(name, qemu=None, width=48):
     if name == 'first':
         words.append(_property(path, _FIRST))
     return {**options, 'iommu': ','.join(words)}
-
-
-# What a QEMU in the guest needs besides itself: TCG is a module of Debian's.
-_MODULE = '/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so'
-_ROMS = ('bios-256k.bin', 'kvmvapic.bin', 'linuxboot_dma.bin')
-_ROM_DIRECTORIES = ('/usr/share/qemu', '/usr/share/seabios')
-
-
-def files():
-    """{path in the guest: path on the host}: the system's QEMU with its
-    libraries, for an L1 that is to run an L2."""
-    program = find('qemu-system-x86_64')
-    found = {'/usr/bin/qemu-system-x86_64': program}
-    programs = [program]
-    if os.path.exists(_MODULE):
-        found[_MODULE] = _MODULE
-        programs.append(_MODULE)
-    text = subprocess.run(['ldd', *programs], capture_output=True, text=True, timeout=60).stdout
-    found.update({path: os.path.realpath(path) for path in re.findall(r'(/\S+) \(0x', text)})
-    for name in _ROMS:
-        for directory in _ROM_DIRECTORIES:
-            if os.path.exists(os.path.join(directory, name)):
-                found['/usr/share/qemu/' + name] = os.path.join(directory, name)
-                break
-        else:
-            raise Unavailable(f'{name} is missing: apt-get install qemu-system-x86')
-    return found

@@ -5,18 +5,14 @@ QEMU in the guest, with two of the guest's devices assigned to its own guest."""
 import time
 import unittest
 
-from common import boot, viommu
+from common import viommu
 
-from lab import qemus, record
-from lab.errors import Unavailable
-from lab.guest import RECORD_PORT, find_probe
+from l2 import BYTES, DEVICES, QUIET_SECONDS, SECONDS, boot_l1, command
+
+from lab import record
+from lab.guest import RECORD_PORT
 
 import tap
-
-DEVICES = ('04.0', '05.0')
-QUIET_SECONDS = 6           # the firmware of L2 has done its work then
-SECONDS = 240
-L2_BYTES = 256 << 20
 
 
 class _Qemu:
@@ -25,19 +21,8 @@ class _Qemu:
 
     @classmethod
     def setUpClass(cls):
-        try:
-            files = qemus.files()
-        except Unavailable as error:
-            raise unittest.SkipTest(str(error)) from None
-        # Huge pages that are set apart would be missing elsewhere.
-        cls.guest = boot(kernel=cls.kernel, programs=[find_probe()], files=files, append='hugepages=0',
-                         devices=('edu,addr=04.0', 'e1000e,addr=05.0'))
+        cls.guest = boot_l1(cls.kernel)
         cls.addClassCleanup(cls.guest.close)
-        for device in DEVICES:
-            path = f'/sys/bus/pci/devices/0000:00:{device}'
-            cls.guest.must(f'echo vfio-pci >{path}/driver_override; '
-                           f'[ ! -e {path}/driver ] || echo 0000:00:{device} >{path}/driver/unbind; '
-                           f'echo 0000:00:{device} >/sys/bus/pci/drivers_probe')
 
     def events(self):
         return record.events(self.guest.record)
@@ -57,10 +42,7 @@ class _Qemu:
     def test_qemu(self):
         """its RAM, ROMs and BARs as they come and go under its firmware, from start to exit"""
         self.guest.clear_record()
-        process = self.guest.spawn(
-            f'viommu-probe record -o {RECORD_PORT} -- qemu-system-x86_64 -accel tcg -machine q35 -m {L2_BYTES >> 20}M '
-            '-nodefaults -display none -monitor stdio '
-            + ' '.join(f'-device vfio-pci,host=0000:00:{device}' for device in DEVICES))
+        process = self.guest.spawn(f'viommu-probe record -o {RECORD_PORT} -- {command()}')
         self.wait_until_quiet(process)
         _, result = viommu.verify('-q', self.guest.target, self.guest.record)
         events = self.events()
@@ -70,7 +52,7 @@ class _Qemu:
             self.assertEqual(run['verdict'], wanted, run)
         matched = sum(int(run['last'], 16) - int(run['first'], 16) + 1 for run in result['runs']
                       if run['verdict'] == 'match')
-        self.assertGreater(matched, L2_BYTES)
+        self.assertGreater(matched, BYTES)
         # Both devices are in one container, and their BARs are mapped for each other.
         self.assertEqual({e['space'] for e in events if e['event'] == 'attach'}, {1})
         self.assertEqual({e['bar']['device'][-4:] for e in events if 'bar' in e}, set(DEVICES))

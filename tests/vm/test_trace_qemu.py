@@ -6,37 +6,21 @@ traced record is verified from outside."""
 import time
 import unittest
 
-from common import boot, viommu
+from l2 import BYTES, DEVICES, QUIET_SECONDS, SECONDS, boot_l1, command
 
 import tap
 import traced as helpers
 from traced import INSTANCES, KERNEL_6_12, Traced
 
-from lab import qemus, record
-from lab.errors import Unavailable
-from lab.guest import RECORD_PORT, find_probe
-
-DEVICES = ('04.0', '05.0')
-QUIET_SECONDS = 6           # the firmware of L2 has done its work then
-SECONDS = 240
-L2_BYTES = 256 << 20
+from lab import record
+from lab.guest import RECORD_PORT
 
 
 class _Qemu(helpers.TraceCase):
     @classmethod
     def setUpClass(cls):
-        try:
-            files = qemus.files()
-        except Unavailable as error:
-            raise unittest.SkipTest(str(error)) from None
-        cls.guest = boot(kernel=cls.kernel, programs=[find_probe()], files=files, append='hugepages=0',
-                         devices=('edu,addr=04.0', 'e1000e,addr=05.0'))
+        cls.guest = boot_l1(cls.kernel)
         cls.addClassCleanup(cls.guest.close)
-        for device in DEVICES:
-            path = f'/sys/bus/pci/devices/0000:00:{device}'
-            cls.guest.must(f'echo vfio-pci >{path}/driver_override; '
-                           f'[ ! -e {path}/driver ] || echo 0000:00:{device} >{path}/driver/unbind; '
-                           f'echo 0000:00:{device} >/sys/bus/pci/drivers_probe')
 
     def recorded(self):
         with open(self.guest.record) as handle:
@@ -62,7 +46,7 @@ class _Qemu(helpers.TraceCase):
         ours = [run for run in result['runs'] if any(d[-4:] in DEVICES for d in run['devices'])]
         self.assertEqual({run['verdict'] for run in ours}, {'match'}, ours)
         matched = sum(int(run['last'], 16) - int(run['first'], 16) + 1 for run in ours)
-        self.assertGreater(matched, L2_BYTES)
+        self.assertGreater(matched, BYTES)
 
     def assert_agree(self, traced, recorded):
         spaces = [{iova: gpa for iova, gpa in pages.items()} for pages in traced.pages.values() if pages]
@@ -82,10 +66,7 @@ class _Qemu(helpers.TraceCase):
         """from start to exit: while it runs the two records agree and are true; then nothing is left"""
         self.guest.clear_record()
         trace = self.start()
-        process = self.guest.spawn(
-            f'viommu-probe record -o {RECORD_PORT} -- qemu-system-x86_64 -accel tcg -machine q35 -m {L2_BYTES >> 20}M '
-            '-nodefaults -display none -monitor stdio '
-            + ' '.join(f'-device vfio-pci,host=0000:00:{device}' for device in DEVICES))
+        process = self.guest.spawn(f'viommu-probe record -o {RECORD_PORT} -- {command()}')
         self.wait_until_quiet(process)
         traced, recorded = self.fetch(), self.recorded()
         self.assertEqual(traced.lost(), 0)
