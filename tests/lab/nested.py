@@ -25,7 +25,9 @@ from .guest import PLAIN_APPEND, Guest, find_probe
 from .inner import PORTS, RUN, SOCKETS, Inner
 
 BDF = '00:04.0'                 # of the first assigned device, in both guests
-APPEND = PLAIN_APPEND + ' quiet transparent_hugepage=never'
+OUTER_APPEND = PLAIN_APPEND + ' quiet mitigations=off'
+# What the inner guest can do without, it need not wait for.
+APPEND = OUTER_APPEND + ' 8250.nr_uarts=2 i8042.noaux i8042.nokbd'
 OUTER_IOMMU = qemus.IOMMU + ',aw-bits=48'
 DEVICES = ('edu',)
 FIRST_SLOT = 4
@@ -78,7 +80,7 @@ class Nested:
         try:
             self._prepare(_kernel(kernel), qemu, programs)
             self._start_outer(devices, _kernel(outer_kernel), outer_qemu, outer_memory, outer_iommu,
-                              f'{APPEND} {outer_append}'.strip(), list(outer_args))
+                              f'{OUTER_APPEND} {outer_append}'.strip(), list(outer_args))
             if start:
                 self.start_inner()
         except BaseException:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A driver of the inner guest's kernel at work on an assigned network card, while
+nothing announces itself to us: the shadow follows what it maps and unmaps."""
+
+import unittest
+
+from common import start
+
+from lab import qemus, vtd
+from lab.shadow import Shadow
+
+import tap
+
+CARD = '00:05.0'
+
+
+class _Driver:
+    qemu = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = start(devices=('edu', 'e1000e'), qemu=cls.qemu)
+        cls.addClassCleanup(cls.lab.close)
+
+    def test_card(self):
+        """up: each page that the driver maps is in L0's table; down: none is left"""
+        inner = self.lab.inner
+        inner.must('ip link set eth0 up; sleep 2')
+        memory = inner.memory()
+        wanted = {leaf.iova: memory.outer_gpa(leaf.gpa) for leaf in vtd.Tables(memory, CARD).leaves()}
+        memory.close()
+        with Shadow(self.lab, CARD) as shadow:
+            self.assertGreater(len(wanted), 200)
+            self.assertEqual({iova: page[0] for iova, page in shadow.pages().items()}, wanted)
+            inner.must('ip link set eth0 down; sleep 2')
+            self.assertEqual(shadow.pages(), {})
+
+
+class Qemu7(_Driver, unittest.TestCase):
+    pass
+
+
+class Qemu10(_Driver, unittest.TestCase):
+    qemu = qemus.QEMU_10
+
+
+if __name__ == '__main__':
+    tap.main()
