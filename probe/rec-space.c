@@ -233,9 +233,10 @@ static void
 write_refused(struct recorder *recorder, const struct rec_space *space, const struct rec_call *call, int err)
 {
 	struct json *json = begin_map(recorder, space, call, 0, call->size);
+	bool vfio = call->request->op == REC_MAP;
 
 	record_add_errno(json, err);
-	add_string(json, "meaning", errno_map_dma_hint(err));
+	add_string(json, "meaning", vfio ? errno_map_dma_hint(err) : errno_ioas_map_hint(err));
 	record_event_write(recorder->record);
 }
 
