@@ -104,6 +104,9 @@ viommu_cmd_may_write(const char *path, gboolean force, GError **error)
 {
 	if (g_file_test(path, G_FILE_TEST_IS_DIR))
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "%s is a directory; name a file in it", path);
+	/* A new file takes the name of the old one: nobody means that for /dev/null. */
+	else if (force && g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR))
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "%s is not a regular file, and is not replaced", path);
 	else if (!force && g_file_test(path, G_FILE_TEST_EXISTS))
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
 			"%s exists already; choose another name, or add --force to replace it", path);

@@ -15,6 +15,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "verify", "did the mappings in a record arrive in the vIOMMU's tables?", viommu_cmd_verify },
+	{ "report", "the same as a report: Markdown, HTML, JSON, JUnit XML or TAP", viommu_cmd_report },
 	{ "watch", "the same, while mappings come and go", viommu_cmd_watch },
 	{ "walk", "one translation, entry by entry", viommu_cmd_walk },
 	{ "dump", "root, context and page-table entries", viommu_cmd_dump },

@@ -110,8 +110,9 @@ put_links(GString *out, const viommu_chain *chain)
 }
 
 static void
-put_run(GString *out, const viommu_result *result, const viommu_run *run, const vtd_unit *unit, const GArray *devices)
+put_run(GString *out, const viommu_report *report, const viommu_run *run, const vtd_unit *unit, const GArray *devices)
 {
+	const viommu_result *result = report->result;
 	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
 	const sharers *list = &g_array_index(devices, sharers, run->target);
 
@@ -133,7 +134,7 @@ put_run(GString *out, const viommu_result *result, const viommu_run *run, const 
 		viommu_jt_bool(out, "read_added", true);
 	put_links(out, viommu_run_chain(result, run));
 	if (run->note)
-		viommu_jt_text(out, "note", run->note);
+		viommu_jt_json(out, "note", viommu_report_private_json(report, VIOMMU_PRIVATE_NOTE, run->note));
 	if (run->evidence)
 		viommu_jt_json(out, "evidence", evidence_json(unit, run->evidence));
 	viommu_jt_end(out, '}');
@@ -147,12 +148,12 @@ viommu_report_json_run(const viommu_report *report, const viommu_run *run)
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
-	put_run(text, report->result, run, &unit, devices);
+	put_run(text, report, run, &unit, devices);
 	return viommu_jt_load(text);
 }
 
 static json_t *
-target_json(const viommu_target_result *target, const vtd_unit *unit)
+target_json(const viommu_report *report, const viommu_target_result *target, const vtd_unit *unit)
 {
 	json_t *item = target->any_device ? json_object() : viommu_device_json(unit, &target->device);
 
@@ -165,15 +166,16 @@ target_json(const viommu_target_result *target, const vtd_unit *unit)
 	}
 	json_object_set_new(item, "space", json_integer(target->space->id));
 	json_object_set_new(item, "backend", json_string(target->space->backend));
-	json_object_set_new(item, "record", viommu_json_path(target->record->path));
+	json_object_set_new(item, "record", viommu_report_private_json(report, VIOMMU_PRIVATE_PATH, target->record->path));
 	json_object_set_new(item, "failed_requests", json_integer((json_int_t) target->space->failed));
 	json_object_set_new(item, "not_in_record", json_integer((json_int_t) target->not_in_record));
 	return item;
 }
 
 static json_t *
-records_json(const viommu_result *result)
+records_json(const viommu_report *report)
 {
+	const viommu_result *result = report->result;
 	json_t *ret = json_array();
 	const viommu_record *last = NULL;
 
@@ -181,10 +183,11 @@ records_json(const viommu_result *result)
 		const viommu_record *record = g_array_index(result->targets, viommu_target_result, i).record;
 
 		if (record != last)
-			json_array_append_new(ret, json_pack("{s:o, s:s, s:s, s:s, s:s, s:I, s:b, s:b, s:s?}", "path",
-				viommu_json_path(record->path),
-				"session", record->session, "program", record->program, "kernel", record->kernel, "cmdline",
-				record->cmdline, "events", (json_int_t) record->events, "ended", record->ended, "cut",
+			json_array_append_new(ret, json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:b, s:s?}", "path",
+				viommu_report_private_json(report, VIOMMU_PRIVATE_PATH, record->path), "session", record->session, "program",
+				viommu_report_private_json(report, VIOMMU_PRIVATE_PROGRAM, record->program), "kernel",
+				viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL, record->kernel), "cmdline",
+				viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL_CMDLINE, record->cmdline), "events", (json_int_t) record->events, "ended", record->ended, "cut",
 				record->cut, "lost", record->lost_reason));
 		last = record;
 	}
@@ -193,8 +196,9 @@ records_json(const viommu_result *result)
 
 /* What is unmapped in L1 and in the table is a list of its own. */
 static void
-put_runs(viommu_json_lists *lists, const viommu_result *result, const vtd_unit *unit, const GArray *devices, bool gone)
+put_runs(viommu_json_lists *lists, const viommu_report *report, const vtd_unit *unit, const GArray *devices, bool gone)
 {
+	const viommu_result *result = report->result;
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	for (guint i = 0; i < result->runs->len; i++) {
@@ -203,36 +207,73 @@ put_runs(viommu_json_lists *lists, const viommu_result *result, const vtd_unit *
 		if ((run->verdict == VIOMMU_GONE) != gone)
 			continue;
 		g_string_truncate(text, 0);
-		put_run(text, result, run, unit, devices);
+		put_run(text, report, run, unit, devices);
 		viommu_json_lists_put_text(lists, text->str);
 	}
+}
+
+static json_t *
+qemu_json(const viommu_report *report, const vtd_unit *unit)
+{
+	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
+	json_t *ret = viommu_machine_summary_json(machine, unit);
+
+	if (machine->cmdline) {
+		json_t *list = json_array();
+
+		for (char **argument = machine->cmdline; *argument; argument++)
+			json_array_append_new(list, viommu_report_private_json(report, VIOMMU_PRIVATE_ARGUMENT, *argument));
+		json_object_set_new(ret, "cmdline", list);
+	}
+	if (machine->host_kernel)
+		json_object_set_new(ret, "host", json_pack("{s:s*, s:o, s:s*}", "os", machine->host_os, "kernel",
+			viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL, machine->host_kernel), "arch",
+			machine->host_arch));
+	return ret;
+}
+
+/* The texts of findings are made of what L1 and QEMU say, too. */
+static json_t *
+findings_json(const viommu_report *report)
+{
+	json_t *ret = viommu_findings_json(report->findings, false), *group, *item;
+	size_t i, k;
+
+	json_array_foreach (ret, i, group)
+		json_array_foreach (json_object_get(group, "instances"), k, item)
+			for (unsigned n = 0; n < 2; n++) {
+				const char *name = n ? "seen" : "where";
+				const char *text = json_string_value(json_object_get(item, name));
+
+				json_object_set_new(item, name, viommu_report_private_json(report, VIOMMU_PRIVATE_FINDING, text));
+			}
+	return ret;
 }
 
 void
 viommu_report_json(FILE *out, const viommu_report *report)
 {
 	const viommu_result *result = report->result;
-	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
 	const viommu_capture_info *info = viommu_snapshot_info(report->snapshot);
 	g_autoptr(GArray) devices = sharers_by_target(result);
 	viommu_json_lists lists;
 	vtd_unit unit;
 
-	viommu_machine_unit(machine, viommu_snapshot_registers(report->snapshot), &unit);
+	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
 	viommu_json_lists_begin(&lists, out, json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o, s:o}", "format",
 		"viommu-result", "version", 1, "exit_status", report->exit_status, "qemu",
-		viommu_machine_summary_json(machine, &unit), "records", records_json(result), "capture", "time", info->time,
+		qemu_json(report, &unit), "records", records_json(report), "capture", "time", info->time,
 		"memory_source", info->memory_source, "paused", info->paused, "reads", (int) result->reads, "counts",
-		counts_json(result), "chain", viommu_report_json_chain(result)));
+		counts_json(result), "chain", viommu_report_json_chain(report)));
 	viommu_json_lists_next(&lists, "targets");
 	for (guint i = 0; i < result->targets->len; i++)
-		viommu_json_lists_put(&lists, target_json(&g_array_index(result->targets, viommu_target_result, i), &unit));
+		viommu_json_lists_put(&lists, target_json(report, &g_array_index(result->targets, viommu_target_result, i), &unit));
 	viommu_json_lists_next(&lists, "runs");
-	put_runs(&lists, result, &unit, devices, false);
+	put_runs(&lists, report, &unit, devices, false);
 	viommu_json_lists_next(&lists, "unmapped");
-	put_runs(&lists, result, &unit, devices, true);
+	put_runs(&lists, report, &unit, devices, true);
 	if (report->findings) {
-		json_t *findings = viommu_findings_json(report->findings, false), *item;
+		json_t *findings = findings_json(report), *item;
 		size_t i;
 
 		viommu_json_lists_next(&lists, "findings");

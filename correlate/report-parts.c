@@ -33,9 +33,8 @@ viommu_headline_clear(viommu_headline *self)
 	g_clear_pointer(&self->sentence, g_free);
 }
 
-/* A link that is broken for one page is broken; one that is open for one is open. */
-static viommu_link_state
-worse(viommu_link_state a, viommu_link_state b)
+viommu_link_state
+viommu_link_worse(viommu_link_state a, viommu_link_state b)
 {
 	static const int order[VIOMMU_LINK_STATES] = { [VIOMMU_LINK_BROKEN] = 3, [VIOMMU_LINK_UNVERIFIED] = 2,
 		[VIOMMU_LINK_OK] = 1, [VIOMMU_LINK_NOT_NEEDED] = 0 };
@@ -51,7 +50,7 @@ add_run(viommu_mapping *m, const viommu_result *result, guint index)
 	uint64_t pages = viommu_run_pages(run);
 
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		m->links[i] = m->total ? worse(m->links[i], chain->links[i].state) : chain->links[i].state;
+		m->links[i] = m->total ? viommu_link_worse(m->links[i], chain->links[i].state) : chain->links[i].state;
 	if (m->total == 0) {
 		m->gpa = run->expected.gpa.v;
 		m->gpa_known = run->expected.gpa_known;

@@ -74,6 +74,9 @@ typedef struct {
 	uint64_t pages;
 } viommu_share;
 
+/* A link that is broken for one page is broken; one that is open for one is open. */
+viommu_link_state viommu_link_worse(viommu_link_state a, viommu_link_state b);
+
 /* Of what is mapped, or of what is unmapped; broken first. Array of viommu_share. */
 GArray *viommu_report_shares(const viommu_result *result, viommu_link link, bool gone);
 

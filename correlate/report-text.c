@@ -97,9 +97,7 @@ static void
 print_target(FILE *out, const viommu_report *report, uint32_t index, guint first, guint end)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
-	g_autofree char *label = target->any_device
-		? g_strdup(target->space->attached ? "no device" : "any device")
-		: viommu_device_label(viommu_snapshot_machine(report->snapshot), target->sid);
+	g_autofree char *label = viommu_report_target_label(report, target);
 	g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 
 	fprintf(out, "\n%s%s%s  space %" PRId64 " (%s)\n  ", viommu_tone_on(VIOMMU_STRONG), label,
@@ -175,10 +173,10 @@ print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
 
 /* The links behind the table that are broken. */
 static void
-print_broken(FILE *out, const viommu_chain *chain)
+print_broken(FILE *out, const viommu_report *report, const viommu_chain *chain)
 {
 	for (unsigned i = VIOMMU_LINK_INVALIDATION; i < VIOMMU_LINKS; i++) {
-		g_autofree char *note = viommu_escape(chain->links[i].note ? chain->links[i].note : "");
+		g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, chain->links[i].note);
 
 		if (chain->links[i].state == VIOMMU_LINK_BROKEN)
 			fprintf(out, "  %slink %u (%s) is broken%s: %s\n", viommu_tone_on(VIOMMU_BAD), i + 1,
@@ -206,9 +204,9 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 		target->any_device ? "any device" : viommu_bdf_text(target->sid).text);
 	print_pages(out, run);
 	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
-	print_broken(out, viommu_run_chain(report->result, run));
+	print_broken(out, report, viommu_run_chain(report->result, run));
 	if (run->note) {
-		g_autofree char *note = viommu_escape(run->note);
+		g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, run->note);
 		fprintf(out, "  %s\n", note);
 	}
 	print_sides(out, run, request_of(report, run));
@@ -295,11 +293,11 @@ print_remarks(FILE *out, const viommu_result *result)
 }
 
 static void
-print_record(FILE *out, const viommu_record *record)
+print_record(FILE *out, const viommu_report *report, const viommu_record *record)
 {
-	g_autofree char *path = viommu_escape(record->path);
-	g_autofree char *program = viommu_escape(record->program);
-	g_autofree char *kernel = viommu_escape(record->kernel);
+	g_autofree char *path = viommu_report_shown(report, VIOMMU_PRIVATE_PATH, record->path);
+	g_autofree char *program = viommu_report_shown(report, VIOMMU_PRIVATE_PROGRAM, record->program);
+	g_autofree char *kernel = viommu_report_shown(report, VIOMMU_PRIVATE_KERNEL, record->kernel);
 
 	fprintf(out, "record  %s: %s events by %s\n", path, viommu_count_text(record->events).text, program);
 	fprintf(out, "L1      %s\n", kernel);
@@ -313,15 +311,16 @@ print_record(FILE *out, const viommu_record *record)
 }
 
 static void
-print_records(FILE *out, const viommu_result *result)
+print_records(FILE *out, const viommu_report *report)
 {
+	const viommu_result *result = report->result;
 	const viommu_record *last = NULL;
 
 	for (guint i = 0; i < result->targets->len; i++) {
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
 
 		if (target->record != last)
-			print_record(out, target->record);
+			print_record(out, report, target->record);
 		last = target->record;
 	}
 }
@@ -351,7 +350,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
 	viommu_render_machine(out, machine, &unit, viommu_snapshot_info(report->snapshot), NULL);
-	print_records(out, report->result);
+	print_records(out, report);
 	print_targets(out, report);
 	print_faults(out, report, &unit);
 	print_remarks(out, report->result);

@@ -158,7 +158,7 @@ viommu_tones_init(FILE *out)
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
 
-	colour = isatty(fileno(out)) && !(no_color && *no_color) && g_strcmp0(term, "dumb") != 0;
+	colour = out && isatty(fileno(out)) && !(no_color && *no_color) && g_strcmp0(term, "dumb") != 0;
 }
 
 const char *

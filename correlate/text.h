@@ -32,7 +32,7 @@ json_t *viommu_json_bdf(viommu_sid sid); /* "0000:00:04.0" */
 
 /* Colour for people: only on a terminal, never with NO_COLOR. */
 typedef enum { VIOMMU_PLAIN, VIOMMU_GOOD, VIOMMU_BAD, VIOMMU_UNSURE, VIOMMU_STRONG, VIOMMU_FAINT } viommu_tone;
-void viommu_tones_init(FILE *out);
+void viommu_tones_init(FILE *out); /* NULL: no colour, wherever it goes */
 const char *viommu_tone_on(viommu_tone tone);
 const char *viommu_tone_off(viommu_tone tone);
 

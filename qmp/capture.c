@@ -18,6 +18,7 @@ struct viommu_live {
 	viommu_machine *machine;
 	vtd_registers registers;
 	viommu_memory *memory;
+	bool process_proven; /* the process that is read is this QEMU */
 };
 
 static gboolean
@@ -27,6 +28,7 @@ choose_memory(viommu_live *self, GError **error)
 
 	if (self->options.memory != VIOMMU_MEMORY_XP) {
 		self->memory = viommu_memory_process(self->monitor, self->machine, self->options.pid, &local);
+		self->process_proven = self->memory != NULL;
 		if (self->memory)
 			return TRUE;
 		if (self->options.memory == VIOMMU_MEMORY_PROCESS || g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED) ||
@@ -59,6 +61,8 @@ viommu_live_open(const viommu_live_options *options, GError **error)
 	if (!self->machine || !viommu_machine_read_registers(self->machine, self->monitor, &self->registers, error) ||
 		!choose_memory(self, error))
 		return NULL;
+	viommu_machine_read_host(self->machine, options->pid ? options->pid : viommu_monitor_peer_pid(self->monitor),
+		self->process_proven);
 	g_debug("QEMU %s (%s), %s, memory through %s", self->machine->version, self->machine->package,
 		self->machine->run_state, viommu_memory_name(self->memory));
 	return g_steal_pointer(&self);

@@ -54,6 +54,10 @@ viommu_machine_free(viommu_machine *self)
 	g_array_unref(self->pci);
 	g_array_unref(self->bypass);
 	g_free(self->index);
+	g_strfreev(self->cmdline);
+	g_free(self->host_os);
+	g_free(self->host_kernel);
+	g_free(self->host_arch);
 	g_free(self);
 }
 
@@ -143,7 +147,7 @@ viommu_machine_unit(const viommu_machine *self, const vtd_registers *registers, 
 json_t *
 viommu_machine_to_json(const viommu_machine *self)
 {
-	json_t *ram = json_array(), *pci = json_array(), *bypass = json_array();
+	json_t *ram = json_array(), *pci = json_array(), *bypass = json_array(), *ret;
 
 	for (guint i = 0; i < self->ram->len; i++) {
 		const viommu_ram_region *region = &g_array_index(self->ram, viommu_ram_region, i);
@@ -161,10 +165,12 @@ viommu_machine_to_json(const viommu_machine *self)
 	}
 	for (guint i = 0; i < self->bypass->len; i++)
 		json_array_append_new(bypass, json_integer(g_array_index(self->bypass, uint8_t, i)));
-	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "version", self->version, "package",
+	ret = json_pack("{s:s, s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:o, s:o, s:o}", "version", self->version, "package",
 		self->package, "run_state", self->run_state, "kvm", self->kvm, "iommu_path", self->iommu_path,
 		"iommu_properties", self->iommu_properties, "registers_base", viommu_json_hex(self->registers_base),
 		"registers_size", viommu_json_hex(self->registers_size), "ram", ram, "pci", pci, "bypass", bypass);
+	viommu_machine_put_host(self, ret);
+	return ret;
 }
 
 static bool
@@ -254,7 +260,8 @@ viommu_machine_from_json(const json_t *json, GError **error)
 		get_text(json, "run_state", &self->run_state) && get_text(json, "iommu_path", &self->iommu_path) &&
 		json_is_object(properties) && viommu_json_get_hex(json, "registers_base", &self->registers_base) &&
 		viommu_json_get_hex(json, "registers_size", &size) && size <= VTD_REGISTERS_MAX &&
-		ram_from_json(self, json_object_get(json, "ram")) && json_is_array(pci) && json_array_size(pci) <= 65536;
+		ram_from_json(self, json_object_get(json, "ram")) && json_is_array(pci) && json_array_size(pci) <= 65536 &&
+		viommu_machine_get_host(self, json);
 	if (ok) {
 		json_array_foreach (pci, i, item)
 			ok = ok && viommu_machine_add_pci(self, item);

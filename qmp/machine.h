@@ -13,6 +13,13 @@ viommu_machine *viommu_machine_query(viommu_monitor *monitor, GError **error);
 gboolean viommu_machine_read_registers(const viommu_machine *self, viommu_monitor *monitor, vtd_registers *ret,
 	GError **error);
 
+/* How the QEMU of this process was started, and on what host.  proven: that it is the one
+ * at hand; else it has to have the name of one.  What is not known stays NULL. */
+void viommu_machine_read_host(viommu_machine *self, pid_t pid, bool proven);
+/* The same from and to the snapshot's JSON; false when it is not such JSON. */
+void viommu_machine_put_host(const viommu_machine *self, json_t *json);
+bool viommu_machine_get_host(viommu_machine *self, const json_t *json);
+
 /* "query-status": a new string, or NULL with error. */
 char *viommu_machine_run_state(viommu_monitor *monitor, GError **error);
 

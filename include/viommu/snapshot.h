@@ -52,6 +52,9 @@ typedef struct {
 	GArray *pci;               /* of viommu_pci_device */
 	GArray *bypass;            /* of uint8_t: root buses that QEMU keeps away from the vIOMMU */
 	struct viommu_pci_index *index; /* of pci */
+	/* Of the QEMU process and its host; NULL when they are not known. */
+	char **cmdline; /* its arguments: private, and UTF-8 */
+	char *host_os, *host_kernel, *host_arch;
 } viommu_machine;
 
 viommu_machine *viommu_machine_new(void);

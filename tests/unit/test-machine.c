@@ -2,6 +2,7 @@
 /* The facts about a QEMU: where its RAM is, which source id a device has, what its
  * properties and registers say of each other. */
 #include <string.h>
+#include <unistd.h>
 
 #include "machine.h"
 #include "tables.h"
@@ -106,6 +107,55 @@ test_json(void)
 	g_assert_null(viommu_machine_pci_at(again, (viommu_sid){ 0xfffe }));
 	json_decref(first);
 	json_decref(second);
+}
+
+static void
+test_host_json(void)
+{
+	g_autoptr(viommu_machine) machine = from_text("", "");
+	g_autoptr(viommu_machine) again = NULL;
+	static const char *const arguments[] = { "qemu-system-x86_64", "", "-name", "a\"b", NULL };
+	json_t *first = viommu_machine_to_json(machine), *second;
+
+	g_assert_null(json_object_get(first, "cmdline"));
+	g_assert_null(json_object_get(first, "host"));
+	json_decref(first);
+	machine->cmdline = g_strdupv((char **) arguments);
+	machine->host_kernel = g_strdup("Linux 6.1");
+	machine->host_arch = g_strdup("x86_64");
+	first = viommu_machine_to_json(machine);
+	again = viommu_machine_from_json(first, NULL);
+	g_assert_nonnull(again);
+	g_assert_true(g_strv_equal((const char *const *) again->cmdline, arguments));
+	g_assert_cmpstr(again->host_kernel, ==, "Linux 6.1");
+	g_assert_null(again->host_os);
+	second = viommu_machine_to_json(again);
+	g_assert_true(json_equal(first, second));
+	json_object_set_new(second, "cmdline", json_pack("[i]", 1));
+	g_assert_null(viommu_machine_from_json(second, NULL));
+	json_object_set_new(second, "cmdline", json_string("qemu"));
+	g_assert_null(viommu_machine_from_json(second, NULL));
+	json_decref(first);
+	json_decref(second);
+}
+
+/* The command line of a process that was not proven to be the QEMU counts only when it
+ * has the name of one: this one has not. */
+static void
+test_host(void)
+{
+	g_autoptr(viommu_machine) machine = from_text("", "");
+
+	viommu_machine_read_host(machine, 0, true);
+	g_assert_null(machine->cmdline);
+	viommu_machine_read_host(machine, getpid(), false);
+	g_assert_null(machine->cmdline);
+	g_assert_null(machine->host_kernel);
+	viommu_machine_read_host(machine, getpid(), true);
+	g_assert_nonnull(machine->cmdline);
+	g_assert_nonnull(strstr(machine->cmdline[0], "test-machine"));
+	g_assert_true(g_str_has_prefix(machine->host_kernel, "Linux "));
+	g_assert_nonnull(machine->host_arch);
 }
 
 static void
@@ -226,6 +276,8 @@ main(int argc, char **argv)
 	g_test_add_func("/machine/ram-at", test_ram_at);
 	g_test_add_func("/machine/copy-text", test_copy_text);
 	g_test_add_func("/machine/json", test_json);
+	g_test_add_func("/machine/host-json", test_host_json);
+	g_test_add_func("/machine/host", test_host);
 	g_test_add_func("/machine/json-refused", test_json_refused);
 	g_test_add_func("/machine/alias", test_alias);
 	g_test_add_func("/machine/bypassed", test_bypassed);

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What verify finds, as a report in a file. */
+#include <string.h>
+
+#include "cmd-verify.h"
+#include "report-file.h"
+
+static const char help[] =
+	"Usage: viommu report TARGET RECORD… -o FILE\n\n"
+	"Does what viommu verify does, and writes a report: to file a bug with, or for a\n"
+	"CI system. FILE's suffix says in which form.\n\n"
+	"  viommu report -q unix:/tmp/qmp maps.jsonl -o report.html\n"
+	"  viommu report -s saved.elf maps.jsonl --format markdown > bug.md\n\n";
+
+static const char own_help[] =
+	"  -o, --output FILE     where to; - is standard output (the default)\n"
+	"      --format FORM     markdown (.md), html, json, junit (.xml), tap or text\n";
+
+typedef struct {
+	const char *name;
+	const char *suffixes[3];
+	void (*write)(FILE *out, const viommu_report *report);
+} form;
+
+static const form forms[] = {
+	{ "markdown", { ".md", ".markdown" }, viommu_report_markdown },
+	{ "html", { ".html", ".htm" }, viommu_report_html },
+	{ "json", { ".json" }, viommu_report_json },
+	{ "junit", { ".xml" }, viommu_report_junit },
+	{ "tap", { ".tap" }, viommu_report_tap },
+	{ "text", { ".txt" }, viommu_report_text },
+};
+
+typedef struct {
+	char *path; /* NULL: standard output */
+	const form *form;
+} report_options;
+
+static const form *
+form_named(const char *name)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(forms); i++)
+		if (strcmp(forms[i].name, name) == 0)
+			return &forms[i];
+	return NULL;
+}
+
+static const form *
+form_of_path(const char *path)
+{
+	for (gsize i = 0; i < G_N_ELEMENTS(forms); i++)
+		for (const char *const *suffix = forms[i].suffixes; *suffix; suffix++)
+			if (g_str_has_suffix(path, *suffix))
+				return &forms[i];
+	return NULL;
+}
+
+static int
+check(const viommu_cmd *cmd, gboolean force, void *user)
+{
+	report_options *self = user;
+	g_autoptr(GError) error = NULL;
+	gboolean to_file = self->path && strcmp(self->path, "-") != 0;
+
+	if (cmd->format_name && !(self->form = form_named(cmd->format_name)))
+		return viommu_cmd_usage("report", "--format takes markdown, html, json, junit, tap or text, not \"%s\"",
+			cmd->format_name);
+	if (!cmd->format_name && to_file && !(self->form = form_of_path(self->path)))
+		return viommu_cmd_usage("report", "the form of \"%s\" is not known: end its name in .md, .html, .json, .xml or .tap, "
+						  "or name the form with --format", self->path);
+	if (!self->form)
+		self->form = form_named("markdown");
+	if (to_file && !viommu_cmd_may_write(self->path, force, &error))
+		return viommu_cmd_fail("report", error);
+	return -1;
+}
+
+static gboolean
+deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboolean force, void *user, GError **error)
+{
+	const report_options *self = user;
+	g_autoptr(viommu_report_file) file = viommu_report_file_open(self->path ? self->path : "-", error);
+
+	if (!file)
+		return FALSE;
+	viommu_tones_init(self->form->write == viommu_report_text ? viommu_report_file_stream(file) : NULL);
+	self->form->write(viommu_report_file_stream(file), report);
+	return viommu_report_file_commit(file, force, error);
+}
+
+int
+viommu_cmd_report(int argc, char **argv)
+{
+	report_options options = { 0 };
+	const GOptionEntry own[] = {
+		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, NULL, NULL },
+		{ 0 },
+	};
+	const viommu_verify_variant variant = { .name = "report", .help = help, .own_help = own_help, .own = own,
+		.any_format = TRUE, .check = check, .deliver = deliver, .user = &options };
+	int status = viommu_cmd_verify_as(&variant, argc, argv);
+
+	g_free(options.path);
+	return status;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report-cases.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report-parts.h"
+
+/* A failure's evidence is for people: after so many they look elsewhere. */
+#define MAX_EVIDENCE 200
+
+static void
+case_free(gpointer data)
+{
+	viommu_case *self = data;
+
+	g_free(self->name);
+	g_free(self->message);
+	g_free(self->evidence);
+	g_free(self);
+}
+
+static void
+suite_free(gpointer data)
+{
+	viommu_suite *self = data;
+
+	g_free(self->name);
+	g_ptr_array_unref(self->cases);
+	g_free(self);
+}
+
+typedef struct {
+	const viommu_report *report;
+	viommu_suite *suite;
+	guint with_evidence;
+	uint64_t left_out[VIOMMU_CASE_STATES];
+} builder;
+
+/* Skipped is what nobody knows, unless the command line said that this is a fault too. */
+static viommu_case_state
+state_of_run(const viommu_report *report, const viommu_run *run)
+{
+	if (viommu_run_is_fault(report->result, run))
+		return VIOMMU_CASE_FAILED;
+	return run->verdict == VIOMMU_MATCH || run->verdict == VIOMMU_GONE ? VIOMMU_CASE_PASSED : VIOMMU_CASE_SKIPPED;
+}
+
+static char *
+evidence_of(builder *self, const viommu_run *run)
+{
+	char *text = NULL;
+	g_autofree char *ret = NULL;
+	size_t len;
+	FILE *out;
+
+	if (self->with_evidence >= MAX_EVIDENCE && !self->report->all)
+		return g_strdup("the walks of further failures are left out; --all shows them");
+	self->with_evidence++;
+	out = open_memstream(&text, &len);
+	viommu_report_text_run(out, self->report, run);
+	fclose(out);
+	ret = g_strdup(text);
+	free(text);
+	return g_strstrip(g_steal_pointer(&ret));
+}
+
+/* What is wrong first. */
+static char *
+message_of(const builder *self, const viommu_run *run)
+{
+	viommu_link broken = viommu_chain_first_broken(viommu_run_chain(self->report->result, run));
+	g_autofree char *note = run->note ? viommu_report_shown(self->report, VIOMMU_PRIVATE_NOTE, run->note) : NULL;
+
+	if (broken > VIOMMU_LINK_TABLE && broken < VIOMMU_LINKS)
+		return g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 ": link %u (%s) is broken: %s", run->iova.first,
+			run->iova.last, broken + 1, viommu_link_name(broken), viommu_link_broken_text(broken));
+	return g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 ": %s: %s%s%s", run->iova.first, run->iova.last,
+		viommu_verdict_name(run->verdict), viommu_verdict_meaning(run->verdict), note ? "; " : "", note ? note : "");
+}
+
+/* Takes name. run: what is not as it should be, NULL when all is. */
+static void
+add(builder *self, char *name, viommu_case_state state, const viommu_run *run)
+{
+	viommu_case *item;
+
+	self->suite->of[state]++;
+	if (self->suite->cases->len >= VIOMMU_CASES && !self->report->all) {
+		self->left_out[state]++;
+		g_free(name);
+		return;
+	}
+	item = g_new0(viommu_case, 1);
+	item->name = name;
+	item->state = state;
+	if (state != VIOMMU_CASE_PASSED && run) {
+		item->message = message_of(self, run);
+		item->evidence = evidence_of(self, run);
+	}
+	g_ptr_array_add(self->suite->cases, item);
+}
+
+static void
+add_mapping(builder *self, const viommu_request *request, const viommu_mapping *m)
+{
+	const viommu_run *run =
+		m->first_bad == G_MAXUINT ? NULL : &g_array_index(self->report->result->runs, viommu_run, m->first_bad);
+	viommu_case_state state = run ? VIOMMU_CASE_SKIPPED : VIOMMU_CASE_PASSED;
+	bool broken = false;
+
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		broken |= m->links[i] == VIOMMU_LINK_BROKEN;
+	if (broken)
+		state = VIOMMU_CASE_FAILED;
+	add(self,
+		g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " %s (event %" PRIu64 ")", request->iova.first, request->iova.last,
+			request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", request->seq),
+		state, run);
+}
+
+static void
+add_left_out(builder *self)
+{
+	static const char *const words[VIOMMU_CASE_STATES] = { "that match", "that failed", "that could not be verified" };
+
+	for (unsigned i = 0; i < VIOMMU_CASE_STATES; i++) {
+		viommu_case *item;
+
+		if (!self->left_out[i])
+			continue;
+		item = g_new0(viommu_case, 1);
+		item->name = g_strdup_printf("%s more %s, left out (--all has them)", viommu_count_text(self->left_out[i]).text, words[i]);
+		item->state = (viommu_case_state) i;
+		if (i != VIOMMU_CASE_PASSED)
+			item->message = g_strdup("left out of this report");
+		self->suite->of[i] -= self->left_out[i] - 1;
+		g_ptr_array_add(self->suite->cases, item);
+	}
+}
+
+/* Two rounds: what failed is told before a limit can leave it out. */
+static void
+add_mappings(builder *self, const viommu_space *space, const viommu_mapping *mappings, bool clean)
+{
+	for (guint i = 0; i < space->requests->len; i++)
+		if (mappings[i].total && viommu_mapping_clean(&mappings[i]) == clean)
+			add_mapping(self, &g_array_index(space->requests, viommu_request, i), &mappings[i]);
+}
+
+static void
+add_target(builder *self, uint32_t index, viommu_span span)
+{
+	const viommu_result *result = self->report->result;
+	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, index);
+	g_autofree viommu_mapping *mappings = viommu_report_mappings(result, index, span.first, span.end);
+
+	add_mappings(self, target->space, mappings, false);
+	for (guint i = span.first; i < span.end; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		bool in_mapping = run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE;
+		viommu_case_state state = state_of_run(self->report, run);
+
+		if (!in_mapping && state != VIOMMU_CASE_PASSED)
+			add(self, g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " not mapped in L1", run->iova.first, run->iova.last),
+				state, run);
+	}
+	add_mappings(self, target->space, mappings, true);
+	add_left_out(self);
+}
+
+GPtrArray *
+viommu_report_suites(const viommu_report *report)
+{
+	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(suite_free);
+	g_autoptr(GArray) spans = viommu_report_spans(report->result);
+	builder self = { .report = report };
+
+	for (guint i = 0; i < spans->len; i++) {
+		const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, i);
+		g_autofree char *devices = NULL;
+		g_autofree char *backend = NULL;
+
+		if (target->same_as != i)
+			continue;
+		devices = viommu_report_sharers(report->result, i, 16);
+		backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
+		self.suite = g_new0(viommu_suite, 1);
+		self.suite->name = g_strdup_printf("%s space %" PRId64 " (%s)", devices, target->space->id, backend);
+		self.suite->cases = g_ptr_array_new_with_free_func(case_free);
+		memset(self.left_out, 0, sizeof(self.left_out));
+		g_ptr_array_add(ret, self.suite);
+		add_target(&self, i, g_array_index(spans, viommu_span, i));
+	}
+	return g_steal_pointer(&ret);
+}

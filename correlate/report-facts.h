@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was looked at, as pairs of a name and a value, in the order of QEMU's bug template. */
+#ifndef VIOMMU_REPORT_FACTS_H
+#define VIOMMU_REPORT_FACTS_H
+
+#include "report.h"
+
+typedef struct {
+	const char *name;
+	char *value; /* safe to show: viommu_escape() */
+	bool known;  /* else value says why not */
+} viommu_fact;
+
+/* Arrays of viommu_fact. */
+GArray *viommu_report_host_facts(const viommu_report *report);
+GArray *viommu_report_iommu_facts(const viommu_report *report);
+/* Of each record: an array of viommu_fact; never empty. */
+GPtrArray *viommu_report_guest_facts(const viommu_report *report);
+
+/* QEMU's command line for a shell, an option a line; NULL when it is not known. Long ones
+ * are cut, and say so. */
+char *viommu_report_command_line(const viommu_report *report);
+
+/* "CAP      0x00d2008c22260286": every register that is not 0, a line each. */
+char *viommu_report_registers(const viommu_report *report);
+
+#endif

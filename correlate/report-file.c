@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <viommu/error.h>
+
+struct viommu_report_file {
+	char *path, *aside; /* aside is NULL for standard output, and once it is done */
+	FILE *stream;
+};
+
+static gboolean
+fail(const viommu_report_file *self, int why, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot write %s: %s", self->path, g_strerror(why));
+	return FALSE;
+}
+
+viommu_report_file *
+viommu_report_file_open(const char *path, GError **error)
+{
+	g_autoptr(viommu_report_file) self = g_new0(viommu_report_file, 1);
+	g_autofree char *aside = g_strdup_printf("%s.XXXXXX", path);
+	mode_t mask = umask(0);
+	int fd;
+
+	umask(mask);
+	self->path = g_strdup(path);
+	if (strcmp(path, "-") == 0) {
+		self->stream = stdout;
+		return g_steal_pointer(&self);
+	}
+	fd = mkostemp(aside, O_CLOEXEC);
+	if (fd < 0) {
+		fail(self, errno, error);
+		return NULL;
+	}
+	self->aside = g_steal_pointer(&aside);
+	self->stream = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "w") : NULL;
+	if (!self->stream) {
+		fail(self, errno, error);
+		close(fd);
+		return NULL;
+	}
+	return g_steal_pointer(&self);
+}
+
+FILE *
+viommu_report_file_stream(viommu_report_file *self)
+{
+	return self->stream;
+}
+
+gboolean
+viommu_report_file_commit(viommu_report_file *self, gboolean overwrite, GError **error)
+{
+	gboolean ok;
+
+	/* A write that failed before is remembered by the stream, and not why: that is most
+	 * likely what the next one says. */
+	errno = 0;
+	ok = fflush(self->stream) == 0 && !ferror(self->stream);
+	if (!self->aside)
+		return ok || fail(self, errno ? errno : EIO, error);
+	ok = ok && fsync(fileno(self->stream)) == 0;
+	if (!ok)
+		return fail(self, errno ? errno : EIO, error);
+	/* link() refuses an existing name where rename() would replace it. */
+	if (overwrite ? rename(self->aside, self->path) == 0 : link(self->aside, self->path) == 0) {
+		if (!overwrite)
+			unlink(self->aside);
+		g_clear_pointer(&self->aside, g_free);
+		return TRUE;
+	}
+	if (errno != EEXIST)
+		return fail(self, errno, error);
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
+		"%s exists already; choose another name, or add --force to replace it", self->path);
+	return FALSE;
+}
+
+void
+viommu_report_file_free(viommu_report_file *self)
+{
+	if (!self)
+		return;
+	if (self->stream && self->stream != stdout)
+		fclose(self->stream);
+	if (self->aside)
+		unlink(self->aside);
+	g_free(self->aside);
+	g_free(self->path);
+	g_free(self);
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the script of the HTML report works on: html/data.js reads it. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json-text.h"
+#include "render.h"
+#include "report-html.h"
+#include "report-parts.h"
+
+/* Some 70 bytes each. A browser shows them at once. */
+#define MAX_AREAS 100000
+/* Some 500 bytes each; read when asked for. */
+#define MAX_WALKS 20000
+#define WALKS_OF_A_PART 256
+/* A map each. */
+#define MAX_TARGETS 256
+
+const char *const viommu_link_who[VIOMMU_LINKS] = { "an L1 program or driver asks", "L1's kernel writes its VT-d tables",
+	"L1 tells the vIOMMU", "QEMU tells vfio and vhost", "the host's IOMMU maps the page" };
+
+/* Runs of which one thing is to be said: neighbours that differ in their GPAs only. */
+typedef struct {
+	const viommu_run *run; /* the first of them */
+	uint64_t pages, extents;
+	uint32_t target; /* index into targets */
+	bool keep, walk;
+	int part;
+} area;
+
+struct viommu_html_data {
+	const viommu_report *report;
+	GArray *areas;   /* of area */
+	GArray *targets; /* of uint32_t: indices into the result's */
+	GPtrArray *notes;
+	GHashTable *note_places; /* text (by its address) -> index + 1 */
+	viommu_html_bounds bounds;
+	vtd_unit unit;
+	guint parts;
+};
+
+static bool
+joins(const area *self, const viommu_run *run)
+{
+	const viommu_run *a = self->run;
+
+	return a->target == run->target && a->iova.first + (self->pages << VIOMMU_PAGE_SHIFT) == run->iova.first &&
+		a->verdict == run->verdict && a->chain == run->chain && a->note == run->note && a->has_expected == run->has_expected &&
+		(!a->has_expected || (a->expected.request == run->expected.request && a->expected.gpa_known == run->expected.gpa_known)) &&
+		(a->verdict == VIOMMU_MATCH || (!a->has_observed && !run->has_observed)) && a->page_shift == run->page_shift &&
+		a->read == run->read && a->write == run->write;
+}
+
+static void
+collect_areas(viommu_html_data *self)
+{
+	const viommu_result *result = self->report->result;
+	g_autofree uint32_t *places = g_new(uint32_t, result->targets->len + 1);
+
+	for (uint32_t i = 0; i < result->targets->len; i++) {
+		places[i] = self->targets->len;
+		if (g_array_index(result->targets, viommu_target_result, i).same_as != i)
+			continue;
+		if (self->targets->len < MAX_TARGETS || self->report->all) {
+			g_array_append_val(self->targets, i);
+		} else {
+			places[i] = G_MAXUINT32;
+			self->bounds.targets_left_out++;
+		}
+	}
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		area new = { .run = run, .pages = viommu_run_pages(run), .extents = 1, .target = places[run->target], .part = -1 };
+		area *last = self->areas->len ? &g_array_index(self->areas, area, self->areas->len - 1) : NULL;
+
+		if (last && joins(last, run)) {
+			last->pages += new.pages;
+			last->extents++;
+		} else {
+			g_array_append_val(self->areas, new);
+		}
+	}
+}
+
+/* What is wrong first, so that no limit hides it. */
+static void
+choose(viommu_html_data *self)
+{
+	uint64_t kept = 0, walks = 0;
+
+	for (unsigned fault = 2; fault-- > 0;)
+		for (guint i = 0; i < self->areas->len; i++) {
+			area *item = &g_array_index(self->areas, area, i);
+
+			if (viommu_run_is_fault(self->report->result, item->run) != fault)
+				continue;
+			item->keep = item->target != G_MAXUINT32 && (kept < MAX_AREAS || self->report->all);
+			if (!item->keep) {
+				self->bounds.areas_left_out++;
+				self->bounds.pages_left_out += item->pages;
+				continue;
+			}
+			kept++;
+			if (g_array_index(self->report->result->targets, viommu_target_result, item->run->target).any_device)
+				item->walk = item->run->evidence != NULL;
+			else
+				item->walk = walks < MAX_WALKS || self->report->all;
+			walks += item->walk;
+			self->bounds.walks_left_out += !item->walk;
+		}
+	self->bounds.areas = kept;
+	walks = 0;
+	for (guint i = 0; i < self->areas->len; i++) {
+		area *item = &g_array_index(self->areas, area, i);
+
+		if (item->keep && item->walk)
+			item->part = (int) (walks++ / WALKS_OF_A_PART);
+	}
+	self->parts = (guint) ((walks + WALKS_OF_A_PART - 1) / WALKS_OF_A_PART);
+}
+
+viommu_html_data *
+viommu_html_data_new(const viommu_report *report)
+{
+	viommu_html_data *self = g_new0(viommu_html_data, 1);
+
+	self->report = report;
+	self->areas = g_array_new(FALSE, FALSE, sizeof(area));
+	self->targets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	self->notes = g_ptr_array_new();
+	self->note_places = g_hash_table_new(g_str_hash, g_str_equal);
+	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &self->unit);
+	collect_areas(self);
+	choose(self);
+	return self;
+}
+
+void
+viommu_html_data_free(viommu_html_data *self)
+{
+	if (!self)
+		return;
+	g_array_unref(self->areas);
+	g_array_unref(self->targets);
+	g_ptr_array_unref(self->notes);
+	g_hash_table_unref(self->note_places);
+	g_free(self);
+}
+
+const viommu_html_bounds *
+viommu_html_data_bounds(const viommu_html_data *self)
+{
+	return &self->bounds;
+}
+
+/* A script element ends at "</script" and JSON has other words for '<'. */
+static void
+flush(GString *text, FILE *out)
+{
+	const char *at = text->str, *next;
+
+	for (; (next = strchr(at, '<')); at = next + 1) {
+		fwrite(at, 1, (size_t) (next - at), out);
+		fputs("\\u003c", out);
+	}
+	fputs(at, out);
+	g_string_truncate(text, 0);
+}
+
+static void
+put_shown(GString *text, const viommu_report *report, const char *name, viommu_private kind, const char *value)
+{
+	g_autofree char *shown = viommu_report_shown(report, kind, value);
+
+	viommu_jt_text(text, name, shown);
+}
+
+static void
+put_signed(GString *text, bool known, uint64_t value)
+{
+	viommu_jt_json(text, NULL, json_integer(known ? (json_int_t) value : -1));
+}
+
+static void
+put_note(viommu_html_data *self, GString *text, const char *note)
+{
+	guint place = note ? GPOINTER_TO_UINT(g_hash_table_lookup(self->note_places, note)) : 0;
+
+	if (note && !place) {
+		g_ptr_array_add(self->notes, (gpointer) note);
+		place = self->notes->len;
+		g_hash_table_insert(self->note_places, (gpointer) note, GUINT_TO_POINTER(place));
+	}
+	put_signed(text, place, place - 1);
+}
+
+static void
+put_words(GString *text)
+{
+	viommu_jt_begin(text, "verdicts", '[');
+	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++) {
+		viommu_jt_begin(text, NULL, '{');
+		viommu_jt_text(text, "name", viommu_verdict_name((viommu_verdict) v));
+		viommu_jt_text(text, "meaning", viommu_verdict_meaning((viommu_verdict) v));
+		viommu_jt_word(text, "tone",
+			viommu_verdict_is_fault((viommu_verdict) v) ? "bad"
+				: v == VIOMMU_MATCH                 ? "good"
+				: v == VIOMMU_GONE                  ? "none"
+								    : "unsure");
+		viommu_jt_end(text, '}');
+	}
+	viommu_jt_end(text, ']');
+	viommu_jt_begin(text, "links", '[');
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
+		viommu_jt_begin(text, NULL, '{');
+		viommu_jt_word(text, "name", viommu_link_name((viommu_link) i));
+		viommu_jt_text(text, "who", viommu_link_who[i]);
+		viommu_jt_end(text, '}');
+	}
+	viommu_jt_end(text, ']');
+	viommu_jt_begin(text, "states", '[');
+	for (unsigned i = 0; i < VIOMMU_LINK_STATES; i++)
+		viommu_jt_word(text, NULL, viommu_link_state_name((viommu_link_state) i));
+	viommu_jt_end(text, ']');
+}
+
+static char *
+domain_text(const viommu_target_result *target)
+{
+	g_autofree char *ret = NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *out;
+
+	if (target->any_device)
+		return g_strdup(target->space->attached ? "no device is attached at this moment"
+							: "the record does not say which device: looked for in the tables of every one");
+	if (target->bypassed)
+		return g_strdup("not behind the vIOMMU (bypass_iommu)");
+	out = open_memstream(&text, &len);
+	viommu_render_device(out, &target->device);
+	fclose(out);
+	ret = g_strdup(text);
+	free(text);
+	return g_steal_pointer(&ret);
+}
+
+static void
+put_targets(const viommu_html_data *self, GString *text)
+{
+	const viommu_result *result = self->report->result;
+
+	viommu_jt_begin(text, "targets", '[');
+	for (guint i = 0; i < self->targets->len; i++) {
+		uint32_t index = g_array_index(self->targets, uint32_t, i);
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, index);
+		g_autofree char *label = viommu_report_target_label(self->report, target);
+		g_autofree char *devices = viommu_report_sharers(result, index, 16);
+		g_autofree char *domain = domain_text(target);
+		g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
+
+		viommu_jt_begin(text, NULL, '{');
+		viommu_jt_text(text, "label", label);
+		viommu_jt_text(text, "short", target->any_device ? "any device" : viommu_bdf_text(target->sid).text);
+		viommu_jt_bool(text, "any", target->any_device);
+		viommu_jt_json(text, "space", json_integer(target->space->id));
+		viommu_jt_text(text, "backend", backend);
+		viommu_jt_text(text, "domain", domain);
+		viommu_jt_text(text, "devices", devices);
+		viommu_jt_end(text, '}');
+	}
+	viommu_jt_end(text, ']');
+}
+
+static void
+put_chains(viommu_html_data *self, GString *text)
+{
+	const GArray *chains = self->report->result->chains;
+
+	viommu_jt_begin(text, "chains", '[');
+	for (guint i = 0; i < chains->len; i++) {
+		const viommu_chain *chain = &g_array_index(chains, viommu_chain, i);
+
+		viommu_jt_begin(text, NULL, '[');
+		for (unsigned k = 0; k < VIOMMU_LINKS; k++) {
+			viommu_jt_begin(text, NULL, '[');
+			viommu_jt_int(text, NULL, chain->links[k].state);
+			put_note(self, text, chain->links[k].note);
+			viommu_jt_end(text, ']');
+		}
+		viommu_jt_end(text, ']');
+	}
+	viommu_jt_end(text, ']');
+}
+
+/* Bit 0: read, bit 1: write; 4: not known. */
+static uint64_t
+prot(bool known, bool read, bool write)
+{
+	return known ? (read ? 1u : 0) | (write ? 2u : 0) : 4;
+}
+
+/* The columns of html/data.js. */
+static void
+put_area(viommu_html_data *self, GString *text, const area *item)
+{
+	const viommu_run *run = item->run;
+	const viommu_target_result *target = &g_array_index(self->report->result->targets, viommu_target_result, run->target);
+	const viommu_request *request =
+		run->has_expected ? &g_array_index(target->space->requests, viommu_request, run->expected.request) : NULL;
+
+	viommu_jt_begin(text, NULL, '[');
+	viommu_jt_int(text, NULL, item->target);
+	viommu_jt_int(text, NULL, run->iova.first >> VIOMMU_PAGE_SHIFT);
+	viommu_jt_int(text, NULL, item->pages);
+	viommu_jt_int(text, NULL, run->verdict);
+	viommu_jt_int(text, NULL, run->chain);
+	put_signed(text, request, request ? request->seq : 0);
+	viommu_jt_int(text, NULL, prot(run->has_expected && run->expected.prot_known, run->expected.read, run->expected.write));
+	put_signed(text, run->has_expected && run->expected.gpa_known, run->expected.gpa.v >> VIOMMU_PAGE_SHIFT);
+	viommu_jt_int(text, NULL, item->extents);
+	put_signed(text, run->has_observed, run->gpa.v >> VIOMMU_PAGE_SHIFT);
+	viommu_jt_int(text, NULL, prot(run->has_observed, run->read, run->write));
+	viommu_jt_int(text, NULL, run->page_shift);
+	put_note(self, text, run->note);
+	put_signed(text, item->part >= 0, (uint64_t) item->part);
+	viommu_jt_end(text, ']');
+}
+
+static void
+print_main(FILE *out, viommu_html_data *self)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	/* flush() leaves nothing to tell by whether a comma is due. */
+	bool first = true;
+
+	fputs("<script type=\"application/json\" id=\"data\">", out);
+	viommu_jt_begin(text, NULL, '{');
+	put_words(text);
+	put_targets(self, text);
+	put_chains(self, text);
+	g_string_append(text, ",\"areas\":[");
+	for (guint i = 0; i < self->areas->len; i++) {
+		const area *item = &g_array_index(self->areas, area, i);
+		g_autoptr(GString) one = NULL;
+
+		if (!item->keep)
+			continue;
+		one = g_string_new(NULL);
+		put_area(self, one, item);
+		g_string_append(text, first ? "\n" : ",\n");
+		g_string_append(text, one->str);
+		first = false;
+		if (text->len > 1 << 16)
+			flush(text, out);
+	}
+	g_string_append(text, "],");
+	{
+		g_autoptr(GString) notes = g_string_new(NULL);
+
+		viommu_jt_begin(notes, "notes", '[');
+		for (guint i = 0; i < self->notes->len; i++)
+			put_shown(notes, self->report, NULL, VIOMMU_PRIVATE_NOTE, g_ptr_array_index(self->notes, i));
+		viommu_jt_end(notes, ']');
+		g_string_append(text, notes->str);
+	}
+	g_string_append_c(text, '}');
+	flush(text, out);
+	fputs("</script>\n", out);
+}
+
+/* One part of the walks: entries that several share stand in it once. */
+typedef struct {
+	const viommu_html_data *data;
+	GHashTable *places; /* an entry's text -> index + 1; owns the texts */
+	GString *steps, *walks;
+} part;
+
+static guint
+put_step(part *self, const vtd_step *step)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	vtd_field_value fields[VTD_MAX_FIELDS];
+	unsigned n = vtd_step_fields(&self->data->unit, step, fields);
+	guint place;
+
+	viommu_jt_begin(text, NULL, '[');
+	viommu_jt_text(text, NULL, vtd_step_name(step));
+	viommu_jt_hex(text, NULL, step->table.v);
+	viommu_jt_int(text, NULL, step->index);
+	viommu_jt_hex(text, NULL, step->entry.v);
+	viommu_jt_begin(text, NULL, '[');
+	for (unsigned i = 0; i < step->words; i++) {
+		char raw[24];
+
+		g_snprintf(raw, sizeof(raw), "0x%016" PRIx64, step->raw[i]);
+		viommu_jt_word(text, NULL, raw);
+	}
+	viommu_jt_end(text, ']');
+	viommu_jt_text(text, NULL, step->words ? "" : viommu_page_status_text(step->status));
+	viommu_jt_begin(text, NULL, '[');
+	for (unsigned i = 0; i < n; i++) {
+		char value[24];
+
+		g_snprintf(value, sizeof(value), fields[i].wide ? "0x%" PRIx64 : "%" PRIu64, fields[i].value);
+		viommu_jt_begin(text, NULL, '[');
+		viommu_jt_word(text, NULL, fields[i].name);
+		viommu_jt_word(text, NULL, value);
+		viommu_jt_text(text, NULL, fields[i].meaning ? fields[i].meaning : "");
+		viommu_jt_end(text, ']');
+	}
+	viommu_jt_end(text, ']');
+	viommu_jt_end(text, ']');
+	place = GPOINTER_TO_UINT(g_hash_table_lookup(self->places, text->str));
+	if (place)
+		return place - 1;
+	place = g_hash_table_size(self->places);
+	g_string_append_printf(self->steps, "%s%s", place ? ",\n" : "", text->str);
+	g_hash_table_insert(self->places, g_strdup(text->str), GUINT_TO_POINTER(place + 1));
+	return place;
+}
+
+static void
+put_answer(GString *out, const char *what, const vtd_translation *walk, const vtd_answer *answer)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *memory = open_memstream(&text, &len);
+
+	viommu_render_answer(memory, what, walk, answer);
+	fclose(memory);
+	viommu_jt_text(out, NULL, g_strchomp(text));
+	free(text);
+}
+
+/* index: of the area in the page's list. */
+static void
+put_walk(part *self, viommu_memory *memory, const area *item, uint64_t index)
+{
+	const viommu_report *report = self->data->report;
+	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, item->run->target);
+	vtd_translation *made = NULL;
+	const vtd_translation *walk = item->run->evidence;
+	g_autoptr(GString) text = g_string_new(NULL);
+
+	if (!walk) {
+		walk = made = g_new0(vtd_translation, 1);
+		if (!vtd_translate_in(&self->data->unit, memory, &target->device, VIOMMU_IOVA(item->run->iova.first), made, NULL)) {
+			g_free(made);
+			return;
+		}
+	}
+	viommu_jt_begin(text, NULL, '[');
+	viommu_jt_int(text, NULL, index);
+	viommu_jt_begin(text, NULL, '[');
+	for (unsigned i = 0; i < walk->n_steps; i++)
+		viommu_jt_int(text, NULL, put_step(self, &walk->steps[i]));
+	viommu_jt_end(text, ']');
+	put_answer(text, "read", walk, &walk->read);
+	put_answer(text, "write", walk, &walk->write);
+	viommu_jt_end(text, ']');
+	g_string_append_printf(self->walks, "%s%s", self->walks->len ? ",\n" : "", text->str);
+	g_free(made);
+}
+
+static void
+end_part(FILE *out, part *self, guint number)
+{
+	fprintf(out, "<script type=\"application/json\" id=\"walks-%u\">{\"steps\":[\n", number);
+	flush(self->steps, out);
+	fputs("],\"walks\":[\n", out);
+	flush(self->walks, out);
+	fputs("]}</script>\n", out);
+	g_hash_table_remove_all(self->places);
+}
+
+static void
+print_walks(FILE *out, const viommu_html_data *data)
+{
+	viommu_memory *memory = viommu_snapshot_memory(data->report->snapshot);
+	part self = { data, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), g_string_new(NULL), g_string_new(NULL) };
+	uint64_t index = 0;
+	int number = 0;
+
+	for (guint i = 0; i < data->areas->len; i++) {
+		const area *item = &g_array_index(data->areas, area, i);
+
+		if (item->keep && item->part > number)
+			end_part(out, &self, (guint) number++);
+		if (item->keep && item->part >= 0)
+			put_walk(&self, memory, item, index);
+		index += item->keep;
+	}
+	if (data->parts)
+		end_part(out, &self, (guint) number);
+	g_hash_table_unref(self.places);
+	g_string_free(self.steps, TRUE);
+	g_string_free(self.walks, TRUE);
+	viommu_memory_free(memory);
+}
+
+void
+viommu_html_data_print(FILE *out, viommu_html_data *self)
+{
+	print_main(out, self);
+	print_walks(out, self);
+}
