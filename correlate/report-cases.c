@@ -9,6 +9,7 @@
 
 /* A failure's evidence is for people: after so many they look elsewhere. */
 #define MAX_EVIDENCE 200
+#define MAX_SUITES 1000
 
 static void
 case_free(gpointer data)
@@ -68,21 +69,22 @@ evidence_of(builder *self, const viommu_run *run)
 
 /* What is wrong first. */
 static char *
-message_of(const builder *self, const viommu_run *run)
+message_of(const builder *self, const viommu_run *run, const char *share)
 {
 	viommu_link broken = viommu_chain_first_broken(viommu_run_chain(self->report->result, run));
 	g_autofree char *note = run->note ? viommu_report_shown(self->report, VIOMMU_PRIVATE_NOTE, run->note) : NULL;
 
 	if (broken > VIOMMU_LINK_TABLE && broken < VIOMMU_LINKS)
-		return g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 ": link %u (%s) is broken: %s", run->iova.first,
+		return g_strdup_printf("%sIOVA 0x%" PRIx64 "-0x%" PRIx64 ": link %u (%s) is broken: %s", share, run->iova.first,
 			run->iova.last, broken + 1, viommu_link_name(broken), viommu_link_broken_text(broken));
-	return g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 ": %s: %s%s%s", run->iova.first, run->iova.last,
+	return g_strdup_printf("%sIOVA 0x%" PRIx64 "-0x%" PRIx64 ": %s: %s%s%s", share, run->iova.first, run->iova.last,
 		viommu_verdict_name(run->verdict), viommu_verdict_meaning(run->verdict), note ? "; " : "", note ? note : "");
 }
 
-/* Takes name. run: what is not as it should be, NULL when all is. */
+/* Takes name. run: what is not as it should be, NULL when all is; share: how much of it,
+ * when there is more than that run. */
 static void
-add(builder *self, char *name, viommu_case_state state, const viommu_run *run)
+add(builder *self, char *name, viommu_case_state state, const viommu_run *run, const char *share)
 {
 	viommu_case *item;
 
@@ -96,7 +98,7 @@ add(builder *self, char *name, viommu_case_state state, const viommu_run *run)
 	item->name = name;
 	item->state = state;
 	if (state != VIOMMU_CASE_PASSED && run) {
-		item->message = message_of(self, run);
+		item->message = message_of(self, run, share);
 		item->evidence = evidence_of(self, run);
 	}
 	g_ptr_array_add(self->suite->cases, item);
@@ -109,6 +111,8 @@ add_mapping(builder *self, const viommu_request *request, const viommu_mapping *
 		m->first_bad == G_MAXUINT ? NULL : &g_array_index(self->report->result->runs, viommu_run, m->first_bad);
 	viommu_case_state state = run ? VIOMMU_CASE_SKIPPED : VIOMMU_CASE_PASSED;
 	bool broken = false;
+	g_autofree char *share = m->extents > 1 ? g_strdup_printf("%s of %s pages match; first ",
+		viommu_count_text(m->pages[VIOMMU_MATCH]).text, viommu_count_text(m->total).text) : g_strdup("");
 
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
 		broken |= m->links[i] == VIOMMU_LINK_BROKEN;
@@ -117,7 +121,7 @@ add_mapping(builder *self, const viommu_request *request, const viommu_mapping *
 	add(self,
 		g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " %s (event %" PRIu64 ")", request->iova.first, request->iova.last,
 			request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", request->seq),
-		state, run);
+		state, run, share);
 }
 
 static void
@@ -164,10 +168,27 @@ add_target(builder *self, uint32_t index, viommu_span span)
 
 		if (!in_mapping && state != VIOMMU_CASE_PASSED)
 			add(self, g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " not mapped in L1", run->iova.first, run->iova.last),
-				state, run);
+				state, run, "");
 	}
 	add_mappings(self, target->space, mappings, true);
 	add_left_out(self);
+}
+
+/* Of suites that have no room nothing is known here, so this is no pass. */
+static viommu_suite *
+left_out(const viommu_report *report, guint more)
+{
+	viommu_suite *ret = g_new0(viommu_suite, 1);
+	viommu_case *item = g_new0(viommu_case, 1);
+
+	ret->name = g_strdup("more tables");
+	ret->cases = g_ptr_array_new_with_free_func(case_free);
+	item->name = g_strdup_printf("%s more tables, left out (--all has them)", viommu_count_text(more).text);
+	item->state = viommu_result_faults(report->result) ? VIOMMU_CASE_FAILED : VIOMMU_CASE_SKIPPED;
+	item->message = g_strdup("left out of this report");
+	ret->of[item->state] = 1;
+	g_ptr_array_add(ret->cases, item);
+	return ret;
 }
 
 GPtrArray *
@@ -175,23 +196,29 @@ viommu_report_suites(const viommu_report *report)
 {
 	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(suite_free);
 	g_autoptr(GArray) spans = viommu_report_spans(report->result);
+	g_autoptr(GPtrArray) devices = viommu_report_sharers(report->result, 16);
+	guint more = 0;
 	builder self = { .report = report };
 
 	for (guint i = 0; i < spans->len; i++) {
 		const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, i);
-		g_autofree char *devices = NULL;
 		g_autofree char *backend = NULL;
 
 		if (target->same_as != i)
 			continue;
-		devices = viommu_report_sharers(report->result, i, 16);
+		if (ret->len >= MAX_SUITES && !report->all) {
+			more++;
+			continue;
+		}
 		backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 		self.suite = g_new0(viommu_suite, 1);
-		self.suite->name = g_strdup_printf("%s space %" PRId64 " (%s)", devices, target->space->id, backend);
+		self.suite->name = g_strdup_printf("%s space %" PRId64 " (%s)", (const char *) g_ptr_array_index(devices, i), target->space->id, backend);
 		self.suite->cases = g_ptr_array_new_with_free_func(case_free);
 		memset(self.left_out, 0, sizeof(self.left_out));
 		g_ptr_array_add(ret, self.suite);
 		add_target(&self, i, g_array_index(spans, viommu_span, i));
 	}
+	if (more)
+		g_ptr_array_add(ret, left_out(report, more));
 	return g_steal_pointer(&ret);
 }

@@ -62,15 +62,18 @@ viommu_report_file_commit(viommu_report_file *self, gboolean overwrite, GError *
 {
 	gboolean ok;
 
-	/* A write that failed before is remembered by the stream, and not why: that is most
-	 * likely what the next one says. */
-	errno = 0;
-	ok = fflush(self->stream) == 0 && !ferror(self->stream);
-	if (!self->aside)
-		return ok || fail(self, errno ? errno : EIO, error);
+	if (!self->aside) /* main() looks after standard output */
+		return TRUE;
+	ok = fflush(self->stream) == 0;
+	if (ok && ferror(self->stream)) {
+		/* A write failed before, and the stream has not kept why: the next one says it. */
+		ok = FALSE;
+		if (write(fileno(self->stream), "", 1) >= 0)
+			errno = EIO;
+	}
 	ok = ok && fsync(fileno(self->stream)) == 0;
 	if (!ok)
-		return fail(self, errno ? errno : EIO, error);
+		return fail(self, errno, error);
 	/* link() refuses an existing name where rename() would replace it. */
 	if (overwrite ? rename(self->aside, self->path) == 0 : link(self->aside, self->path) == 0) {
 		if (!overwrite)

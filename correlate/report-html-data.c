@@ -250,13 +250,13 @@ static void
 put_targets(const viommu_html_data *self, GString *text)
 {
 	const viommu_result *result = self->report->result;
+	g_autoptr(GPtrArray) devices = viommu_report_sharers(result, 16);
 
 	viommu_jt_begin(text, "targets", '[');
 	for (guint i = 0; i < self->targets->len; i++) {
 		uint32_t index = g_array_index(self->targets, uint32_t, i);
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, index);
 		g_autofree char *label = viommu_report_target_label(self->report, target);
-		g_autofree char *devices = viommu_report_sharers(result, index, 16);
 		g_autofree char *domain = domain_text(target);
 		g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 
@@ -267,7 +267,7 @@ put_targets(const viommu_html_data *self, GString *text)
 		viommu_jt_json(text, "space", json_integer(target->space->id));
 		viommu_jt_text(text, "backend", backend);
 		viommu_jt_text(text, "domain", domain);
-		viommu_jt_text(text, "devices", devices);
+		viommu_jt_text(text, "devices", g_ptr_array_index(devices, index));
 		viommu_jt_end(text, '}');
 	}
 	viommu_jt_end(text, ']');

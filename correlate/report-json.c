@@ -183,12 +183,14 @@ records_json(const viommu_report *report)
 		const viommu_record *record = g_array_index(result->targets, viommu_target_result, i).record;
 
 		if (record != last)
-			json_array_append_new(ret, json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:b, s:s?}", "path",
+			json_array_append_new(ret, json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:b, s:o}", "path",
 				viommu_report_private_json(report, VIOMMU_PRIVATE_PATH, record->path), "session", record->session, "program",
 				viommu_report_private_json(report, VIOMMU_PRIVATE_PROGRAM, record->program), "kernel",
 				viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL, record->kernel), "cmdline",
 				viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL_CMDLINE, record->cmdline), "events", (json_int_t) record->events, "ended", record->ended, "cut",
-				record->cut, "lost", record->lost_reason));
+				record->cut, "lost", record->lost_reason
+					? viommu_report_private_json(report, VIOMMU_PRIVATE_NOTE, record->lost_reason)
+					: json_null()));
 		last = record;
 	}
 	return ret;

@@ -10,6 +10,7 @@
 /* A tracker takes a megabyte: these make some 200 KB at most. */
 #define MAX_MAPPINGS 500
 #define MAX_FAULTS 20
+#define MAX_TARGETS 64
 
 static const viommu_target_result *
 target_of(const viommu_report *report, const viommu_run *run)
@@ -190,7 +191,7 @@ print_mapping(FILE *out, const viommu_request *request, const viommu_mapping *m)
 
 /* Those that are wrong come first, so that no limit hides them. */
 static void
-print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span span)
+print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span span, guint *rows)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
 	g_autofree viommu_mapping *mappings = viommu_report_mappings(report->result, index, span.first, span.end);
@@ -202,10 +203,11 @@ print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span
 	fputs("\n| IOVA | size | prot | GPA | pages | 12345 | verdict |\n|---|---|---|---|---|---|---|\n", out);
 	for (unsigned clean = 0; clean < 2; clean++)
 		for (guint i = 0; i < space->requests->len; i++) {
-			if (!mappings[i].total || viommu_mapping_clean(&mappings[i]) != clean || (shown >= MAX_MAPPINGS && !report->all))
+			if (!mappings[i].total || viommu_mapping_clean(&mappings[i]) != clean || (*rows >= MAX_MAPPINGS && !report->all))
 				continue;
 			print_mapping(out, &g_array_index(space->requests, viommu_request, i), &mappings[i]);
 			shown++;
+			++*rows;
 		}
 	if (live > shown)
 		fprintf(out, "\n… and %s more mappings, left out (`--all` has them)\n", viommu_count_text(live - shown).text);
@@ -218,17 +220,22 @@ void
 viommu_md_mappings(FILE *out, const viommu_report *report)
 {
 	g_autoptr(GArray) spans = viommu_report_spans(report->result);
+	g_autoptr(GPtrArray) sharers = viommu_report_sharers(report->result, 16);
+	guint shown = 0, more = 0, rows = 0;
 
 	viommu_md_fold(out, "Mappings of each device (column 12345: its five links; + ok, X broken, ? unverified, - not needed)");
 	for (guint i = 0; i < spans->len; i++) {
 		const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, i);
 		g_autofree char *label = NULL;
-		g_autofree char *sharers = NULL;
 
 		if (target->same_as != i)
 			continue;
+		if (shown >= MAX_TARGETS && !report->all) {
+			more++;
+			continue;
+		}
+		shown++;
 		label = viommu_report_target_label(report, target);
-		sharers = viommu_report_sharers(report->result, i, 16);
 		fputs("\n", out);
 		viommu_md_code(out, label);
 		fprintf(out, ", space %" PRId64 " (", target->space->id);
@@ -236,9 +243,11 @@ viommu_md_mappings(FILE *out, const viommu_report *report)
 			g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 			viommu_md_code(out, backend);
 		}
-		fprintf(out, "), devices on this table: %s\n", sharers);
-		print_target(out, report, i, g_array_index(spans, viommu_span, i));
+		fprintf(out, "), devices on this table: %s\n", (const char *) g_ptr_array_index(sharers, i));
+		print_target(out, report, i, g_array_index(spans, viommu_span, i), &rows);
 	}
+	if (more)
+		fprintf(out, "\n… and %s more tables, left out (`--all` has them)\n", viommu_count_text(more).text);
 	viommu_md_unfold(out);
 }
 

@@ -126,28 +126,40 @@ viommu_report_spans(const viommu_result *result)
 	return ret;
 }
 
-char *
-viommu_report_sharers(const viommu_result *result, uint32_t target, guint limit)
+static void
+free_text(gpointer text)
 {
-	GString *ret = g_string_new(NULL);
-	guint named = 0, more = 0;
+	g_free(text);
+}
 
-	for (guint i = target; i < result->targets->len; i++) {
-		const viommu_target_result *item = &g_array_index(result->targets, viommu_target_result, i);
+GPtrArray *
+viommu_report_sharers(const viommu_result *result, guint limit)
+{
+	g_autofree guint *named = g_new0(guint, result->targets->len + 1);
+	g_autoptr(GPtrArray) texts = g_ptr_array_new_full(result->targets->len, NULL); /* of GString */
+	GPtrArray *ret = g_ptr_array_new_full(result->targets->len, free_text);
 
-		if (item->same_as != target)
+	g_ptr_array_set_size(texts, (gint) result->targets->len);
+	for (guint i = 0; i < result->targets->len; i++) {
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
+		GString *text = g_ptr_array_index(texts, target->same_as);
+
+		if (!text)
+			text = g_ptr_array_index(texts, target->same_as) = g_string_new(NULL);
+		if (named[target->same_as]++ >= limit)
 			continue;
-		if (named >= limit)
-			more++;
-		else if (item->any_device)
-			g_string_append(ret, item->space->attached ? "no device" : "any device");
-		else
-			g_string_append_printf(ret, "%s%s", named ? ", " : "", viommu_bdf_text(item->sid).text);
-		named++;
+		g_string_append(text, text->len ? ", " : "");
+		g_string_append(text, !target->any_device ? viommu_bdf_text(target->sid).text
+				: target->space->attached ? "no device" : "any device");
 	}
-	if (more)
-		g_string_append_printf(ret, " and %s more", viommu_count_text(more).text);
-	return g_string_free(ret, FALSE);
+	for (guint i = 0; i < result->targets->len; i++) {
+		GString *text = g_ptr_array_index(texts, i);
+
+		if (text && named[i] > limit)
+			g_string_append_printf(text, " and %s more", viommu_count_text(named[i] - limit).text);
+		g_ptr_array_add(ret, text ? g_string_free(text, FALSE) : NULL);
+	}
+	return ret;
 }
 
 const viommu_run *

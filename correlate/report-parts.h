@@ -56,9 +56,10 @@ viommu_run_pages(const viommu_run *run)
 	return ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
 }
 
-/* The devices whose DMA goes through the table of a target, itself first: "00:04.0, 00:05.0".
- * At most limit are named, and the rest counted. Caller frees. */
-char *viommu_report_sharers(const viommu_result *result, uint32_t target, guint limit);
+/* For each target the devices whose DMA goes through its table, itself first: "00:04.0,
+ * 00:05.0"; NULL for one whose table is an earlier one's. At most limit are named, and the
+ * rest counted. */
+GPtrArray *viommu_report_sharers(const viommu_result *result, guint limit);
 
 /* ---- the first thing to look at ------------------------------------------------------ */
 

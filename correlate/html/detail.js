@@ -13,12 +13,12 @@ function chainPicture(area) {
 	}));
 }
 
-function walkTable(walk) {
+function walkTable(walk, blame) {
 	const head = ["entry", "at GPA", "raw", "fields"];
-	const body = walk.steps.map(([name, table, index, entry, raw, unreadable, fields]) => make("tr", {},
+	const body = walk.steps.map(([name, table, index, entry, raw, unreadable, fields], i) => make("tr", { class: blame && i + 1 === walk.steps.length ? "blame" : false },
 		make("td", {}, name, make("br"), make("span", { class: "faint" }, "index " + index)),
 		make("td", { class: "address" }, entry, make("br"), make("span", { class: "faint" }, "table " + table)),
-		make("td", { class: "address" }, ...(unreadable ? [unreadable] : raw.flatMap((word, i) => i ? [make("br"), word] : [word]))),
+		make("td", { class: "address" }, ...(unreadable ? [unreadable] : raw.flatMap((word, k) => k ? [make("br"), word] : [word]))),
 		make("td", {}, make("div", { class: "fields" }, ...fields.map(([field, value, meaning]) => make("span", {},
 			make("code", {}, field + "=" + value), meaning ? make("small", {}, " (" + meaning + ")") : null))))));
 	return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "the walk, entry by entry" },
@@ -49,7 +49,7 @@ function showDetail(area) {
 	const walk = walkOf(area);
 	$("detail").replaceChildren(make("h3", {}, "IOVA " + hex(area.first) + ": " + words(area)), facts(area), chainPicture(area),
 		make("h3", {}, "The walk to its first page"),
-		...(walk ? [walkTable(walk), ...walk.answers.map(text => make("p", {}, make("code", {}, text)))] :
+		...(walk ? [walkTable(walk, verdictOf(area).tone === "bad"), ...walk.answers.map(text => make("p", {}, make("code", {}, text)))] :
 			[make("p", {}, data.targets[area.target].any ? "The record does not say which device's tables to walk." :
 				"This walk was left out, to keep the file small: viommu walk shows it.")]));
 }

@@ -16,7 +16,7 @@ function tableRow(area, choose) {
 		make("td", { class: "address" }, make("button", { class: "plain", type: "button", onclick: () => choose(area, true) },
 			hex(area.first) + "-" + lastByte(area))),
 		make("td", { class: "number" }, size(area.pages)),
-		make("td", {}, data.targets[area.target].short),
+		make("td", { class: "number" }, data.targets[area.target].short),
 		make("td", { class: "address" }, area.event >= 0 ? PROTS[area.prot] : ""),
 		make("td", { class: "address" }, area.gpa >= 0 ? hex(area.gpa) + (area.extents > 1 ? " +" + count(area.extents - 1) : "") :
 			area.event >= 0 ? "not known" : ""),

@@ -13,7 +13,7 @@ RECORD = 'small.jsonl'
 # Of each command: arguments with which it does its work on a snapshot.
 WORKS = {
     'verify': (*SAVED, RECORD), 'walk': (*SAVED, '00:04.0', '0x40000000'), 'dump': SAVED, 'info': SAVED,
-    'doctor': SAVED, 'explain': ('caching-mode-on',),
+    'doctor': SAVED, 'report': (*SAVED, RECORD), 'explain': ('caching-mode-on',),
     'capture': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'),
     'trace': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'), 'watch': ('-q', 'unix:/nowhere', '/nowhere/stream'),
 }
@@ -132,7 +132,8 @@ class Options(Case):
             for wrong in ('yaml', 'JSON', '', 'text,json'):
                 with self.subTest(command=name, format=wrong):
                     self.assert_says(run(name, *WORKS[name], '--format', wrong), USAGE,
-                                     'text, markdown or json,' if name == 'explain' else 'text or json,',
+                                     {'explain': 'text, markdown or json,',
+                                      'report': 'junit, tap or text,'}.get(name, 'text or json,'),
                                      f'not "{wrong}"')
 
     def test_numbers(self):

@@ -1,0 +1,361 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""viommu report: each form read by something that is not viommu's, files that are whole or
+not there, and texts that mean harm."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import unittest
+import xml.etree.ElementTree
+
+import nasty
+import reports
+from cli import CLEAN, FAILED, FAULT, TOP, UNSAFE, USAGE, Case, in_parallel, run
+from goldens import fixtures
+
+import tap
+
+FORMS = {'markdown': 'md', 'html': 'html', 'json': 'json', 'junit': 'xml', 'tap': 'tap', 'text': 'txt'}
+SAVED = ('-s', 'wrong-address.elf', 'small.jsonl')
+# Tags that our Markdown has when it is HTML.
+TAGS = {'p', 'strong', 'em', 'ul', 'ol', 'li', 'code', 'pre', 'h2', 'h3', 'table', 'thead', 'tbody', 'tr', 'th', 'td',
+        'details', 'summary'}
+
+
+def report(form, *args, **options):
+    return run('report', *args, '--format', form, **options)
+
+
+def need(*names):
+    missing = [name for name, there in (('python3-jsonschema', reports.jsonschema), ('cmark-gfm', reports.CMARK),
+                                        ('python3-junitparser', reports.junitparser), ('python3-tap', reports.tap_parser()))
+               if name in names and not there]
+    return unittest.skipIf(missing, f'not installed: {", ".join(missing)}')
+
+
+class EachFixture(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.fixtures = fixtures()
+        cls.targets = {name: ('-s', f['snapshot'], f['record']) for name, f in cls.fixtures.items()}
+        pairs = [(name, form) for name in cls.targets for form in FORMS]
+        cls.done = dict(zip(pairs, in_parallel(lambda pair: report(pair[1], *cls.targets[pair[0]]), pairs)))
+
+    def of(self, form):
+        for name in self.targets:
+            with self.subTest(fixture=name):
+                yield name, self.done[name, form]
+
+    def test_status_is_that_of_verify(self):
+        for name, target in self.targets.items():
+            status = run('verify', *target).status
+            for form in FORMS:
+                self.assert_clean(self.done[name, form], status)
+
+    def test_text_and_json_are_those_of_verify(self):
+        for form in ('text', 'json'):
+            for name, done in self.of(form):
+                self.assertEqual(done.out, run('verify', *self.targets[name], '--format', form).out)
+
+    @need('python3-jsonschema')
+    def test_json_is_what_the_schema_says(self):
+        reports.jsonschema.Draft202012Validator.check_schema(reports.schema())
+        for _, done in self.of('json'):
+            self.assertEqual(reports.errors(done.json), [])
+
+    @need('python3-junitparser')
+    def test_junit(self):
+        for name, done in self.of('junit'):
+            suites = list(reports.junitparser.JUnitXml.fromstring(done.out.encode()))
+            result = self.done[name, 'json'].json
+            failed = sum(case.result[0].__class__.__name__ == 'Failure' for suite in suites for case in suite if case.result)
+            self.assertEqual(len(suites), len(result['targets']))
+            self.assertEqual([suite.failures for suite in suites], [failed] * len(suites))
+            self.assertEqual([suite.tests for suite in suites], [len(list(suite)) for suite in suites])
+            self.assertEqual(bool(failed), done.status == FAULT)
+            requests = {run['expected']['seq'] for run in result['runs'] if 'expected' in run and run['verdict'] != 'stale'}
+            events = {int(seq) for suite in suites for case in suite for seq in re.findall(r'\(event (\d+)\)$', case.name)}
+            self.assertEqual(events, requests, 'a case for each mapping')
+            told = set()
+            for bad in (run for run in result['runs'] if run['verdict'] not in ('match', 'unverified')):
+                event = bad.get('expected', bad).get('seq')
+                if event is None or bad['verdict'] == 'stale' or event not in told:     # the first of each mapping
+                    self.assertIn(f'IOVA {bad["first"]}-{bad["last"]}: {bad["verdict"]}', done.out)
+                told.add(event)
+
+    @need('python3-tap')
+    def test_tap(self):
+        for name, done in self.of('tap'):
+            lines = list(reports.tap_parser().parse_text(done.out))
+            tests = [line for line in lines if line.category == 'test']
+            self.assertEqual([line.category for line in lines if line.category in ('unknown', 'bail')], [])
+            self.assertEqual([test.number for test in tests], list(range(1, len(tests) + 1)))
+            self.assertEqual([line.expected_tests for line in lines if line.category == 'plan'], [len(tests)])
+            self.assertEqual(any(not test.ok for test in tests), done.status == FAULT)
+            for test in tests:
+                self.assertEqual(test.yaml_block is None, test.ok)
+                if not test.ok:
+                    self.assertIn('IOVA 0x', test.yaml_block['message'])
+                    self.assertTrue('translation-off' in test.yaml_block['message'] or
+                                    any('entry at GPA 0x' in line for line in test.yaml_block['evidence']))
+            xml_cases = xml.etree.ElementTree.fromstring(self.done[name, 'junit'].out).iter('testcase')
+            self.assertEqual([test.description.partition(': ')[2] for test in tests], [case.get('name') for case in xml_cases])
+
+    @need('cmark-gfm')
+    def test_markdown(self):
+        """rendered: the bug template's headings in its order, tables that are tables, nothing left open"""
+        for name, done in self.of('markdown'):
+            seen = reports.Tags(reports.render(done.out))
+            self.assertEqual(seen.wrong, [])
+            self.assertLessEqual(set(seen.names), TAGS)
+            self.assertEqual([text.strip() for text in seen.pieces['h2']],
+                             ['Host environment', 'Emulated/Virtualized environment', 'Description of problem',
+                              'Steps to reproduce', 'Additional information'])
+            self.assertEqual(done.out.count('\n| '), done.out.count('\n|---') + seen.names['tr'] - seen.names['table']
+                             + seen.names['table'] - done.out.count('\n|---'), 'each row of a table is one')
+            self.assertTrue(done.out.startswith('**FAULT: ' if done.status == FAULT else ('**OK: ', '**UNVERIFIED: ')))
+            self.assertNotIn('not known (please add it)', done.out.partition('QEMU command line')[0])
+
+    def test_html_stands_alone(self):
+        for _, done in self.of('html'):
+            seen = reports.Tags(done.out)
+            self.assertEqual(seen.wrong, [])
+            for tag, name, value in seen.attributes:
+                self.assertFalse(name.startswith('on') or name in ('style', 'src', 'action', 'srcset'), (tag, name, value))
+                if name == 'href':
+                    self.assertRegex(value, r'\A(#\w+|data:,)\Z')
+            self.assertNotRegex(done.out, r'(?i)https?:(?!//www\.w3\.org/2000/svg)|@import|url\(')
+            self.assertIn("default-src 'none'; script-src 'sha256-", done.out)
+            self.assertNotIn("'unsafe", done.out)
+
+    def test_same_from_run_to_run(self):
+        for form in FORMS:
+            self.assertEqual(report(form, *SAVED).out, self.done['wrong-address', form].out)
+
+
+class Schema(Case):
+    @need('python3-jsonschema')
+    def test_refuses_what_is_wrong(self):
+        """the schema can fail: each of these is refused"""
+        document = report('json', *SAVED).json
+        self.assertEqual(reports.errors(document, strict=False), [])
+        bad = next(i for i, item in enumerate(document['runs']) if 'evidence' in item)
+
+        def wrong(change):
+            spoilt = json.loads(json.dumps(document))
+            change(spoilt)
+            return reports.errors(spoilt, strict=False)
+
+        for change in (lambda d: d.pop('version'), lambda d: d.update(version=2), lambda d: d.update(exit_status=7),
+                       lambda d: d['runs'][0].update(first=4096), lambda d: d['runs'][0].update(first='0x00'),
+                       lambda d: d['runs'][0].update(verdict='fine'), lambda d: d['runs'][0].pop('links'),
+                       lambda d: d['runs'][0]['links'].update(table='bad'), lambda d: d['chain'].pop(),
+                       lambda d: d['counts'].pop('match'), lambda d: d['targets'][0].pop('source_id'),
+                       lambda d: d['runs'][bad]['evidence']['steps'][0].pop('entry'),
+                       lambda d: d['runs'][bad]['evidence']['read'].pop('allowed'),
+                       lambda d: d['findings'][0].update(severity='bad'), lambda d: d['qemu'].update(cmdline='qemu')):
+            self.assertTrue(wrong(change), change)
+
+    @need('python3-jsonschema')
+    def test_words_are_those_of_the_catalogue(self):
+        """every verdict, link and state that viommu has is in the schema"""
+        source = (TOP / 'correlate' / 'result.c').read_text() + (TOP / 'correlate' / 'chain.c').read_text()
+        known = json.dumps(reports.schema())
+        words = set(re.findall(r'\] = \{ "([a-z-]+)", "', source)) - {'unmapped'}
+        words |= {word for names in re.findall(r'(?s)names\[\w+\] = \{(.*?)\}', source) for word in re.findall(r'"([a-z-]+)"', names)}
+        self.assertGreater(len(words), 20)
+        self.assertEqual({word for word in words if f'"{word}"' not in known}, set())
+
+
+class Files(Case):
+    def setUp(self):
+        self.folder = self.scratch()
+
+    def names(self):
+        return sorted(os.listdir(self.folder))
+
+    def test_the_suffix_says_the_form(self):
+        more = {'markdown': ['b.markdown'], 'html': ['b.htm']}
+        for form, suffix in FORMS.items():
+            for name in [f'a.{suffix}', *more.get(form, [])]:
+                path = self.folder / name
+                self.assert_clean(run('report', *SAVED, '-o', path), FAULT)
+                self.assertEqual(path.read_text(), report(form, *SAVED).out)
+        self.assert_clean(run('report', *SAVED, '-o', self.folder / 'c.xml', '--format', 'tap'), FAULT)
+        self.assertTrue((self.folder / 'c.xml').read_text().startswith('TAP version 13\n'))
+        self.assertEqual(run('report', *SAVED).out, report('markdown', *SAVED).out)
+        self.assertEqual(run('report', *SAVED, '-o', '-').out, report('markdown', *SAVED).out)
+
+    def test_unknown_suffix(self):
+        for name in ('report', 'report.pdf', 'md', 'a.html.gz'):
+            self.assert_says(run('report', *SAVED, '-o', self.folder / name), USAGE, 'the form of', '--format')
+        self.assertEqual(self.names(), [])
+
+    def test_exists(self):
+        path = self.folder / 'a.md'
+        path.write_text('mine')
+        self.assert_says(run('report', *SAVED, '-o', path), FAILED, 'exists already', '--force')
+        self.assertEqual((path.read_text(), self.names()), ('mine', ['a.md']))
+        self.assert_clean(run('report', *SAVED, '-o', path, '--force'), FAULT)
+        self.assertTrue(path.read_text().startswith('**FAULT'))
+        self.assertEqual(self.names(), ['a.md'])
+
+    def test_directory(self):
+        (self.folder / 'a.md').mkdir()
+        for more in ([], ['--force']):
+            self.assert_says(run('report', *SAVED, '-o', self.folder / 'a.md', *more), FAILED, 'is a directory')
+        self.assert_says(run('report', *SAVED, '-o', self.folder / 'no' / 'a.md'), FAILED, 'cannot write')
+        self.assertEqual(self.names(), ['a.md'])
+
+    def test_no_file_of_the_usual_kind(self):
+        """what is no regular file is not replaced by one"""
+        os.mkfifo(self.folder / 'a.md')
+        for more in ([], ['--force']):
+            self.assert_status(run('report', *SAVED, '-o', self.folder / 'a.md', *more), FAILED)
+        self.assertTrue((self.folder / 'a.md').is_fifo())
+        self.assert_status(run('report', *SAVED, '-o', '/dev/null', '--format', 'tap', '--force'), FAILED)
+        self.assertTrue(os.path.exists('/dev/null') and not os.path.isfile('/dev/null'))
+
+    def test_no_room(self):
+        """a disk that is full leaves nothing, and what was there stays"""
+        def no_room():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+        for form, suffix in FORMS.items():
+            with self.subTest(form=form):
+                path = self.folder / f'a.{suffix}'
+                self.assert_says(run('report', *SAVED, '-o', path, preexec_fn=no_room), FAILED, 'cannot write', path.name)
+                self.assertEqual(self.names(), [])
+                path.write_text('mine')
+                self.assert_status(run('report', *SAVED, '-o', path, '--force', preexec_fn=no_room), FAILED)
+                self.assertEqual((path.read_text(), self.names()), ('mine', [path.name]))
+                path.unlink()
+                with open('/dev/full', 'wb') as full:
+                    done = self.assert_status(report(form, *SAVED, stdout=full), FAILED)
+                    self.assertEqual(done.err, 'viommu: cannot write the output: No space left on device\n')
+
+    def test_a_full_file_system(self):
+        mounted = self.folder / 'small'
+        mounted.mkdir()
+        if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', mounted], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            self.skipTest('only root can mount a file system')
+        try:
+            self.assert_says(run('report', *SAVED, '-o', mounted / 'a.html'), FAILED, 'No space left on device')
+            self.assertEqual(os.listdir(mounted), [])
+        finally:
+            subprocess.run(['umount', mounted], check=True)
+
+    def test_permissions_follow_the_mask(self):
+        for mask, mode in ((0o022, 0o644), (0o077, 0o600)):
+            path = self.folder / f'{mode:o}.tap'
+            self.assert_clean(run('report', *SAVED, '-o', path, preexec_fn=lambda mask=mask: os.umask(mask)), FAULT)
+            self.assertEqual(path.stat().st_mode & 0o777, mode)
+
+    def test_killed(self):
+        """whoever kills it while it writes finds no report under its name"""
+        path = self.folder / 'a.html'
+        done = run('report', *SAVED, '-o', path, check=False,
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+        self.assertEqual(done.status, -signal.SIGXFSZ)
+        self.assertFalse(path.exists())
+
+    def test_strict_goes_by_verify(self):
+        for strict in ([], ['--strict']):
+            args = ('-s', 'loop.elf', 'small.jsonl', *strict)
+            self.assertEqual(run('report', *args, '-o', '-').status, run('verify', *args).status)
+
+
+class Hostile(Case):
+    """texts of L1's and QEMU's that mean harm"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.maker = Case()
+        cls.folder = cls.maker.scratch()
+        cls.addClassCleanup(cls.maker.doCleanups)
+        (cls.folder / 'x.elf').write_bytes(nasty.snapshot())
+        # A path is a text of somebody's as well.
+        cls.record = cls.folder / 'a<script>alert("path")<!-- `|\x1b[31m.jsonl'.replace('/', '')
+        cls.record.write_bytes(nasty.record())
+        cls.target = ('-s', cls.folder / 'x.elf', cls.record)
+        cls.done = {form: report(form, *cls.target) for form in FORMS}   # run() looks for what is not seen
+
+    def test_events_are_lost(self):
+        self.record.with_name('lost.jsonl').write_bytes(nasty.record(lost=True))
+        for form in FORMS:
+            done = self.assert_clean(report(form, '-s', self.folder / 'x.elf', self.folder / 'lost.jsonl'))
+            self.assertTrue('at least 3 events' in done.out or form in ('json', 'junit', 'tap'), form)
+            if form == 'html':
+                self.assertEqual(reports.Tags(done.out).wrong, [])
+            if form == 'markdown' and reports.CMARK:
+                self.assertLessEqual(set(reports.Tags(reports.render(done.out)).names), TAGS)
+
+    def test_all_of_it_is_shown(self):
+        for form, done in self.done.items():
+            self.assert_clean(done, FAULT)
+            self.assertIn('owned-25', done.out, form)
+        for n in range(1, 33):
+            for form in ('markdown', 'html', 'json'):
+                self.assertRegex(self.done[form].out, rf'owned\W?{n}\b', form)
+
+    @need('python3-jsonschema')
+    def test_json(self):
+        self.assertEqual(reports.errors(self.done['json'].json), [])
+        self.assertEqual(self.done['json'].json['qemu']['cmdline'][1:], list(nasty.TEXTS))
+
+    @need('cmark-gfm')
+    def test_markdown(self):
+        plain = reports.Tags(reports.render(report('markdown', *SAVED).out))
+        rendered = reports.render(self.done['markdown'].out)
+        seen = reports.Tags(rendered)
+        self.assertEqual(seen.wrong, [])
+        self.assertLessEqual(set(seen.names), TAGS, 'no HTML, link or image got through')
+        self.assertEqual(seen.pieces['h2'], plain.pieces['h2'])
+        self.assertEqual([(tag, name) for tag, name, _ in seen.attributes if name not in ('class', 'start')], [])
+        # Outside of code nothing can be a mention, a reference or a command.
+        outside = ''.join(text for tag, texts in seen.pieces.items() if tag not in ('code', 'pre') for text in texts)
+        self.assertNotRegex(outside, r'owned|@all|/close|www\.')
+        self.assertNotRegex(self.done['markdown'].out, r'(?m)^/')
+        self.assertLessEqual({len(re.findall('<t[dh][ >]', row)) for row in rendered.split('<tr>')[1:]}, {5, 7})
+
+    def test_junit(self):
+        root = xml.etree.ElementTree.fromstring(self.done['junit'].out)
+        self.assertLessEqual({node.tag for node in root.iter()},
+                             {'testsuites', 'testsuite', 'properties', 'property', 'testcase', 'failure', 'skipped'})
+        if shutil.which('xmllint'):
+            path = self.folder / 'x.xml'
+            path.write_text(self.done['junit'].out)
+            subprocess.run(['xmllint', '--noout', '--nonet', path], check=True)
+
+    @need('python3-tap')
+    def test_tap(self):
+        lines = list(reports.tap_parser().parse_text(self.done['tap'].out))
+        self.assertEqual([line.category for line in lines if line.category in ('unknown', 'bail')], [])
+        tests = [line for line in lines if line.category == 'test']
+        self.assertEqual([line.expected_tests for line in lines if line.category == 'plan'], [len(tests)])
+        self.assertFalse(any(test.todo for test in tests))
+
+    def test_html(self):
+        plain, seen = reports.Tags(report('html', *SAVED).out), reports.Tags(self.done['html'].out)
+        self.assertEqual(seen.wrong, [])
+        for name in set(seen.names) | set(plain.names):
+            if name not in ('dt', 'dd', 'tr', 'td', 'li', 'p', 'section', 'h3', 'ul', 'span', 'code', 'small', 'br', 'strong', 'pre',
+                            'div', 'details', 'summary', 'ol'):
+                self.assertEqual(seen.names.get(name), plain.names.get(name), name)
+        self.assertFalse([item for item in seen.attributes if item[1].startswith('on') or item[1] in ('src', 'style')])
+
+    def test_nothing_was_run(self):
+        self.assertEqual([name for name in os.listdir(self.folder) if 'owned' in name], [])
+        self.assertFalse([name for form in FORMS for name in UNSAFE.findall(self.done[form].out)
+                          if (form, name) != ('json', '\x7f')])
+
+
+if __name__ == '__main__':
+    tap.main()
