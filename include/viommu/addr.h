@@ -30,10 +30,17 @@ typedef struct { uint64_t v; } viommu_hpa;
 typedef struct { uint64_t first, last; } viommu_iova_range;
 typedef struct { uint64_t first, last; } viommu_gpa_range;
 
-#define VIOMMU_IOVA(x) ((viommu_iova){ (x) })
-#define VIOMMU_GPA(x) ((viommu_gpa){ (x) })
-#define VIOMMU_HVA(x) ((viommu_hva){ (x) })
-#define VIOMMU_HPA(x) ((viommu_hpa){ (x) })
+/* C++ has no compound literals. */
+#ifdef __cplusplus
+#define VIOMMU_LITERAL(type, ...) (type{ __VA_ARGS__ })
+#else
+#define VIOMMU_LITERAL(type, ...) ((type){ __VA_ARGS__ })
+#endif
+
+#define VIOMMU_IOVA(x) VIOMMU_LITERAL(viommu_iova, (x))
+#define VIOMMU_GPA(x) VIOMMU_LITERAL(viommu_gpa, (x))
+#define VIOMMU_HVA(x) VIOMMU_LITERAL(viommu_hva, (x))
+#define VIOMMU_HPA(x) VIOMMU_LITERAL(viommu_hpa, (x))
 
 #define VIOMMU_PAGE_SHIFT 12
 #define VIOMMU_PAGE_SIZE 4096u
@@ -46,7 +53,7 @@ typedef struct { uint16_t v; } viommu_sid;
 static inline viommu_sid
 viommu_sid_make(unsigned bus, unsigned device, unsigned function)
 {
-	return (viommu_sid){ (uint16_t) ((bus & 0xff) << 8 | (device & 0x1f) << 3 | (function & 7)) };
+	return VIOMMU_LITERAL(viommu_sid, (uint16_t) ((bus & 0xff) << 8 | (device & 0x1f) << 3 | (function & 7)));
 }
 
 static inline unsigned viommu_sid_bus(viommu_sid sid) { return sid.v >> 8; }

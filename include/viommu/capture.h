@@ -6,6 +6,8 @@
 #include <viommu/monitor.h>
 #include <viommu/snapshot.h>
 
+G_BEGIN_DECLS
+
 typedef enum {
 	VIOMMU_MEMORY_AUTO,    /* the process if that works, else xp */
 	VIOMMU_MEMORY_XP,      /* HMP xp only */
@@ -46,8 +48,11 @@ viommu_snapshot *viommu_live_capture(viommu_live *self, const viommu_capture_opt
 
 /* The program that resumes a guest whose viommu was killed while it was paused.
  * It is viommu itself, started with this as its first argument and the monitor's
- * address as its second; it waits on its standard input. */
+ * address as its second; it waits on its standard input. A program of your own that pauses
+ * is started so as well, and has to call viommu_guard_main() then. */
 #define VIOMMU_GUARD_COMMAND "resume-guard"
 int viommu_guard_main(const char *address);
+
+G_END_DECLS
 
 #endif

@@ -13,6 +13,8 @@
 
 #include <glib.h>
 
+G_BEGIN_DECLS
+
 typedef enum {
 	VIOMMU_LINK_REQUEST,      /* L1 asked, and its kernel said yes: the record             */
 	VIOMMU_LINK_TABLE,        /* L1's kernel wrote the translation: the walk               */
@@ -55,5 +57,7 @@ typedef struct {
 	const struct viommu_qemu_log *log; /* QEMU's trace events (<viommu/qemu-log.h>) */
 	const GPtrArray *shadows;          /* of viommu_shadow (<viommu/shadow.h>)       */
 } viommu_witnesses;
+
+G_END_DECLS
 
 #endif

@@ -16,6 +16,8 @@
 #include <viommu/snapshot.h>
 #include <viommu/vtd.h>
 
+G_BEGIN_DECLS
+
 /* ---- the record, read ------------------------------------------------------- */
 
 /* A stretch of a mapping whose GPAs are consecutive (or not known). */
@@ -216,5 +218,7 @@ uint64_t viommu_result_doubt(viommu_result *self, const viommu_result *earlier, 
 /* Adds the walk to the first page of each run that is no match and has none. snapshot
  * is the one that self was judged by. */
 gboolean viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot, GError **error);
+
+G_END_DECLS
 
 #endif

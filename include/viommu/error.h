@@ -11,6 +11,8 @@
 
 #include <glib.h>
 
+G_BEGIN_DECLS
+
 #define VIOMMU_ERROR (viommu_error_quark())
 
 enum viommu_error_code {
@@ -28,5 +30,7 @@ enum viommu_error_code {
 };
 
 GQuark viommu_error_quark(void);
+
+G_END_DECLS
 
 #endif

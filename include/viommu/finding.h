@@ -11,6 +11,8 @@
 #include <viommu/correlate.h>
 #include <viommu/snapshot.h>
 
+G_BEGIN_DECLS
+
 /* ---- the catalogue ------------------------------------------------------------ */
 
 typedef enum {
@@ -111,5 +113,7 @@ void viommu_find_notice(viommu_findings *self, const viommu_result *result);
 void viommu_findings_text(FILE *out, const viommu_findings *self, viommu_severity details);
 /* An array, one object a kind; details: with what it means and what to do. */
 json_t *viommu_findings_json(const viommu_findings *self, bool details);
+
+G_END_DECLS
 
 #endif

@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <glib.h>
 #include <jansson.h>
+
+G_BEGIN_DECLS
 
 /* json_loadb() for text that others wrote. Text with more than VIOMMU_JSON_LIMIT of the
  * characters that begin or part values is refused: jansson turns 20 MB of "{},{},…" into
@@ -27,5 +30,7 @@ bool viommu_json_get_hex(const json_t *json, const char *key, uint64_t *value);
 
 /* A copy of the string member key, "" when there is none. Caller frees. */
 char *viommu_json_dup_text(const json_t *json, const char *key);
+
+G_END_DECLS
 
 #endif

@@ -15,6 +15,8 @@
 #include <glib.h>
 #include <viommu/addr.h>
 
+G_BEGIN_DECLS
+
 typedef enum {
 	VIOMMU_PAGE_OK,           /* data holds the page                                  */
 	VIOMMU_PAGE_NOT_RAM,      /* L1 has no RAM there: nothing was read                */
@@ -70,5 +72,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_memory, viommu_memory_free)
 
 /* For a status that is not OK: what it means, in a few words. */
 const char *viommu_page_status_text(viommu_page_status status);
+
+G_END_DECLS
 
 #endif

@@ -18,6 +18,8 @@
 #include <jansson.h>
 #include <viommu/error.h>
 
+G_BEGIN_DECLS
+
 typedef struct viommu_monitor viommu_monitor;
 
 /* Connects and negotiates.  address is "unix:PATH" or "tcp:HOST:PORT" (a bare
@@ -62,5 +64,7 @@ unsigned viommu_monitor_round_trips(const viommu_monitor *self);
 gboolean viommu_monitor_may_send(const char *command, const char *line, gboolean pause_allowed);
 /* The same, for what viommu_monitor_allow_trace() adds; arguments are the command's. */
 gboolean viommu_monitor_may_trace(const char *command, const json_t *arguments);
+
+G_END_DECLS
 
 #endif

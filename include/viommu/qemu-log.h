@@ -16,6 +16,8 @@
 #include <viommu/addr.h>
 #include <viommu/error.h>
 
+G_BEGIN_DECLS
+
 typedef enum {
 	/* QEMU's walk over L1's tables, on behalf of vfio */
 	VIOMMU_QLOG_WALK,         /* a walk over the table at gpa begins, or goes a level down          */
@@ -107,5 +109,7 @@ uint64_t viommu_qemu_log_dropped(const viommu_qemu_log *self);
  * what is not in it may come behind its end. */
 void viommu_qemu_log_set_current(viommu_qemu_log *self, bool current);
 bool viommu_qemu_log_current(const viommu_qemu_log *self);
+
+G_END_DECLS
 
 #endif

@@ -9,6 +9,8 @@
 #include <glib.h>
 #include <viommu/correlate.h>
 
+G_BEGIN_DECLS
+
 /* A stretch of IOVAs that L0 maps to consecutive pages; or of which the source cannot
  * tell what is there. */
 typedef struct {
@@ -73,5 +75,7 @@ typedef enum {
 
 /* What link 5 of a run says, by its status. */
 viommu_shadow_verdict viommu_shadow_verdict_of(const viommu_link_status *status);
+
+G_END_DECLS
 
 #endif

@@ -17,6 +17,8 @@
 #include <viommu/memory.h>
 #include <viommu/vtd.h>
 
+G_BEGIN_DECLS
+
 /* ---- the QEMU at hand ------------------------------------------------------ */
 
 /* A range of L1's physical address space that is RAM (or ROM). */
@@ -141,5 +143,7 @@ viommu_memory *viommu_snapshot_memory(const viommu_snapshot *self);
 gboolean viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean overwrite, GError **error);
 /* Errors: FAILED (cannot open), INPUT (not a snapshot, cut short, lies). */
 viommu_snapshot *viommu_snapshot_read(const char *path, GError **error);
+
+G_END_DECLS
 
 #endif

@@ -9,6 +9,8 @@
 #include <viommu/capture.h>
 #include <viommu/qemu-log.h>
 
+G_BEGIN_DECLS
+
 typedef struct {
 	const char *address; /* of the monitor; names the state file  */
 	pid_t pid;           /* of QEMU; 0: the monitor's peer          */
@@ -60,5 +62,7 @@ typedef enum {
 viommu_trace_state viommu_trace_look(const char *address, char **file, pid_t *pid);
 /* Undoes what a killed viommu left.  FALSE without error: nothing was left. */
 gboolean viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error);
+
+G_END_DECLS
 
 #endif

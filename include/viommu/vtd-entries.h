@@ -5,6 +5,8 @@
 
 #include <viommu/vtd-registers.h>
 
+G_BEGIN_DECLS
+
 /* Root entry, legacy mode (9.1).  In all entries, reserved holds the reserved bits
  * that are set. */
 typedef struct {
@@ -156,5 +158,7 @@ typedef enum {
 } vtd_fault;
 
 const char *vtd_fault_text(vtd_fault fault);
+
+G_END_DECLS
 
 #endif

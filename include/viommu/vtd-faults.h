@@ -5,6 +5,8 @@
 
 #include <viommu/vtd-entries.h>
 
+G_BEGIN_DECLS
+
 /* One fault recording register: 128 bits at CAP.FRO * 16. */
 typedef struct {
 	unsigned index;
@@ -23,5 +25,7 @@ unsigned vtd_fault_records(const vtd_registers *regs);
 void vtd_decode_fault_record(const vtd_registers *regs, unsigned index, vtd_fault_record *ret);
 /* An interrupt request failed, not a DMA. */
 static inline bool vtd_is_interrupt_fault(uint8_t reason) { return reason >= 0x20 && reason <= 0x2f; }
+
+G_END_DECLS
 
 #endif

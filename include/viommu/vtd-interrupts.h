@@ -5,6 +5,8 @@
 
 #include <viommu/vtd-walk.h>
 
+G_BEGIN_DECLS
+
 typedef struct {
 	bool enabled; /* GSTS.IRES */
 	viommu_gpa base;
@@ -43,5 +45,7 @@ const char *vtd_delivery_mode_text(unsigned delivery_mode);
 typedef void (*vtd_irte_visitor)(const vtd_irte *irte, void *user);
 gboolean vtd_walk_irt(const vtd_irt *irt, viommu_memory *memory, uint32_t *unreadable, vtd_irte_visitor visit,
 	void *user, GError **error);
+
+G_END_DECLS
 
 #endif

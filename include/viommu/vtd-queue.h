@@ -5,6 +5,8 @@
 
 #include <viommu/vtd-walk.h>
 
+G_BEGIN_DECLS
+
 /* The ring, as the registers describe it. */
 typedef struct {
 	bool enabled; /* GSTS.QIES */
@@ -65,5 +67,7 @@ typedef struct {
 typedef void (*vtd_descriptor_visitor)(const vtd_descriptor *descriptor, void *user);
 gboolean vtd_walk_queue(const vtd_queue *queue, viommu_memory *memory, vtd_queue_facts *facts,
 	vtd_descriptor_visitor visit, void *user, GError **error);
+
+G_END_DECLS
 
 #endif

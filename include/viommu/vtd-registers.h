@@ -3,7 +3,10 @@
 #ifndef VIOMMU_VTD_REGISTERS_H
 #define VIOMMU_VTD_REGISTERS_H
 
+#include <glib.h>
 #include <viommu/addr.h>
+
+G_BEGIN_DECLS
 
 enum vtd_register {
 	VTD_REG_VER = 0x00,
@@ -122,5 +125,7 @@ typedef struct {
 
 /* As a current QEMU would see it; clear or set before_qemu_10 afterwards. */
 void vtd_unit_init(vtd_unit *ret, const vtd_registers *regs);
+
+G_END_DECLS
 
 #endif

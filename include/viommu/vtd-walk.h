@@ -6,6 +6,8 @@
 #include <viommu/memory.h>
 #include <viommu/vtd-entries.h>
 
+G_BEGIN_DECLS
+
 typedef enum {
 	VTD_STEP_ROOT,
 	VTD_STEP_CONTEXT,
@@ -191,7 +193,7 @@ GHashTable *vtd_visited_new(void);
 
 /* A million tables hold 2 TiB of 4 KiB pages, and are 4 GiB of memory themselves; four
  * million runs are 16 GiB in which no two pages are neighbours. */
-#define VTD_DEFAULT_BUDGET ((vtd_budget){ .tables = 1u << 20, .runs = 1u << 22 })
+#define VTD_DEFAULT_BUDGET VIOMMU_LITERAL(vtd_budget, 1u << 20, 1u << 22, NULL, NULL)
 #define VTD_REPEAT_COST 4096
 /* The walk of one top table for another time, as when two records name its device. */
 #define VTD_AGAIN_COST 8
@@ -248,5 +250,7 @@ typedef void (*vtd_pasid_finding_visitor)(const vtd_device *device, const vtd_pa
  * (budget.memo); uses up budget by the tables that it reads. */
 gboolean vtd_for_each_pasid(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
 	vtd_budget *budget, vtd_device_visitor visit, vtd_pasid_finding_visitor finding, void *user, GError **error);
+
+G_END_DECLS
 
 #endif
