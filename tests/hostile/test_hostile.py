@@ -151,8 +151,11 @@ def _add(name):
         Image.wanted.append(name)
 
 
-for _name in CASES:
-    _add(_name)
+# Sanitizers make a run several times as long: they get a part of the images, unless all are asked for.
+SHARE = 6 if SANITIZED and not os.environ.get('VIOMMU_HOSTILE_ALL') else 1
+for _number, _name in enumerate(CASES):
+    if _number % SHARE == 0 or len(sys.argv) > 1:
+        _add(_name)
 
 if __name__ == '__main__':
     tap.main()
