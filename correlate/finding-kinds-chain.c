@@ -58,7 +58,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"has the failure (\"vfio_dma_map\" … \"= -28\" is dma_entry_limit, \"= -12\" the limit of locked memory).",
 		"QEMU: hw/vfio, vfio_iommu_map_notify()\n"
 		"Linux: drivers/vfio/vfio_iommu_type1.c, dma_entry_limit",
-		"files: tests/unit/test-link-shadow",
+		"guest: tests/nested/test_shadow.py",
 	},
 	{
 		"shadow-stale", SECURITY, "the host's IOMMU still has a mapping that L1 removed",
@@ -68,7 +68,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"domain in L1, or resetting the guest, clears the host's mappings.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_level()\n"
 		"a later map of the same IOVA fails with EEXIST",
-		"files: tests/unit/test-link-shadow",
+		"guest: tests/nested/test_shadow.py",
 	},
 	{
 		"shadow-wrong-page", SECURITY, "the host's IOMMU maps another page",
@@ -78,7 +78,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"keep that from happening: QEMU refuses to balloon with vfio, other tools do not. Else it is a bug: make a report with the "
 		"record and the snapshot.",
 		"Linux: vfio pins the page that is there when the mapping is made",
-		"files: tests/unit/test-link-shadow",
+		"guest: tests/nested/test_shadow.py",
 	},
 	{
 		"shadow-wrong-permission", SECURITY, "the host's IOMMU gives other permissions",
@@ -86,7 +86,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"L1 wanted read only; less makes its DMA fault on the host.",
 		"A change of permissions needs an unmap and a map in L1; QEMU passes on a change in place as both.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_one()",
-		"files: tests/unit/test-link-shadow",
+		"guest: tests/nested/test_shadow.py",
 	},
 	{
 		"first-stage-not-shadowed", WARNING, "an assigned device goes through a first stage",

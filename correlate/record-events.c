@@ -120,7 +120,6 @@ static bool
 on_attach(viommu_record_reader *r, const json_t *json)
 {
 	viommu_space *space, *before;
-	guint known = r->record->spaces->len;
 	viommu_sid sid;
 
 	if (!get_space(r, json, true, &space) || !get_device(r, json, &sid))
@@ -134,9 +133,7 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
-	/* Only within an ioctl of VFIO does a trace see that a domain is new. */
-	if (r->record->spaces->len > known)
-		space->from_start = g_strcmp0(json_string_value(json_object_get(json, "evidence")), VIOMMU_EVIDENCE_IOCTL) == 0;
+	space->from_start |= json_is_true(json_object_get(json, "from_start"));
 	if (space->devices->len == 0)
 		space->attached_ns = get_time(json);
 	if (g_hash_table_add(space->known, GUINT_TO_POINTER(sid.v)))

@@ -7,7 +7,6 @@
 #include "proc.h"
 #include "sysfs.h"
 #include "trace-engine.h"
-#include "viommu/record.h"
 
 /* linux/vfio.h, _IO(';', 100 + N). */
 enum {
@@ -211,8 +210,11 @@ trace_engine_return(struct trace_engine *engine, struct trace_task *task, const 
 	task->in_call = false;
 	if (space == NULL || event->result < 0)
 		return;
+	/* It succeeds once, on a container in which nothing is mapped yet. */
+	if (task->cmd == CALL_SET_IOMMU)
+		space->from_start = true;
 	if (task->pending_domain)
 		trace_spaces_set_domain(&engine->spaces, space, task->iommu, task->did);
 	for (unsigned i = 0; i < task->n_devices; i++)
-		put_in(engine, space, task->device[i], event->ns, VIOMMU_EVIDENCE_IOCTL);
+		put_in(engine, space, task->device[i], event->ns, "attach event in an ioctl of VFIO");
 }

@@ -200,6 +200,10 @@ trace_record_attach(struct trace_record *record, uint64_t ns, const struct trace
 	add_device(json, space, device);
 	json_key(json, "complete");
 	json_bool(json, false);
+	if (space->from_start) {
+		json_key(json, "from_start");
+		json_bool(json, true);
+	}
 	add_string(json, "evidence", evidence);
 	if (space->n_domains > 0)
 		add_domain(json, &space->domain[space->n_domains - 1]);

@@ -38,6 +38,7 @@ struct trace_space {
 	size_t n_domains;
 	char (*device)[TRACE_NAME_MAX];
 	size_t n_devices;
+	bool from_start; /* it was seen being made: the trace has all of its mappings */
 	bool ended; /* its last device left: nothing is mapped in it again */
 	struct trace_live live;
 };

@@ -69,7 +69,7 @@ typedef struct {
 	uint64_t attached_ns; /* L1's clock when it got the first of its devices; 0: not known */
 	bool attached;    /* its devices are in the record, maybe none yet; if not, any may be meant */
 	bool complete;    /* every mapping of this space is in the record */
-	bool from_start;  /* the record saw it being made: every mapping since is in the record */
+	bool from_start;  /* it was seen being made: every mapping since is in the record */
 	GArray *requests; /* of viommu_request, in record order */
 	viommu_pieces *live; /* mapped at the chosen moment */
 	viommu_pieces *gone; /* was mapped earlier, and is not any more */

@@ -35,8 +35,6 @@
 
 /* Name of the mark that `viommu-probe map` sets once all mappings are made. */
 #define VIOMMU_MARK_HELD "held"
-/* How `viommu-probe trace` knows of a device whose container it saw being made. */
-#define VIOMMU_EVIDENCE_IOCTL "attach event in an ioctl of VFIO"
 /* `viommu-probe record`: nothing is going on. */
 #define VIOMMU_MARK_REST "rest"
 

@@ -289,6 +289,19 @@ test_no_backing(void)
 	expect_note(s, 2, "which page of the host stands behind L1's is not known");
 }
 
+/* Of the pages of one run only the outer ones are known. */
+static void
+test_backing_gap(void)
+{
+	g_autoptr(assigned_scene) s = assigned();
+
+	scene_both(s, IOVA, 0x5000, 0x5000);
+	stands(s, 0x5000, HPA, 0x1000);
+	stands(s, 0x9000, HPA + 0x4000, 0x1000);
+	maps(shadow_of(s, 0), IOVA, HPA, 0x5000, "rw");
+	expect(s, "follows 40000000-40000fff\nunverified 40001000-40003fff\nfollows 40004000-40004fff\n");
+}
+
 /* What the source cannot prove. */
 static void
 test_doubt(void)
@@ -493,6 +506,7 @@ main(int argc, char **argv)
 	g_test_add_func("/link-shadow/incomplete-record", test_incomplete_record);
 	g_test_add_func("/link-shadow/permissions", test_permissions);
 	g_test_add_func("/link-shadow/no-backing", test_no_backing);
+	g_test_add_func("/link-shadow/backing-gap", test_backing_gap);
 	g_test_add_func("/link-shadow/doubt", test_doubt);
 	g_test_add_func("/link-shadow/not-stale", test_not_stale);
 	g_test_add_func("/link-shadow/other-devices", test_other_devices);

@@ -213,7 +213,7 @@ expect(struct scene *scene, const char *lines)
 	g_assert_cmpstr(got, ==, lines);
 }
 
-#define IN_VFIO ",\"complete\":false,\"evidence\":\"attach event in an ioctl of VFIO\""
+#define IN_VFIO ",\"complete\":false,\"from_start\":true,\"evidence\":\"attach event in an ioctl of VFIO\""
 
 static void
 test_program(struct scene *scene, gconstpointer data)
