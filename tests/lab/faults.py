@@ -343,6 +343,11 @@ def complaints(result, state, *faults):
             if ranges:
                 text = ', '.join(f'{first:#x}-{last:#x}' for first, last in ranges[:5])
                 found.append(f'{label}: {verdict} for {text}' + (' …' if len(ranges) > 5 else ''))
+    if not harmful:
+        found += [f'false alarm: finding {item["code"]} ({item["severity"]})' for item in result['findings']
+                  if item['severity'] != 'note']
+        found += [f'false alarm: link {link["link"]} is broken' for link in result['chain']
+                  if any(part['state'] == 'broken' for part in link['pages'])]
     status = 3 if harmful else 0
     if result['exit_status'] != status:
         found.append(f'exit_status {result["exit_status"]} in the JSON, not {status}')
