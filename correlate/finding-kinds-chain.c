@@ -32,7 +32,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"Look at QEMU's trace around the invalidation (vtd_inv_desc_iotlb_pages, vtd_page_walk_one, vfio_iommu_map_notify). A "
 		"table that QEMU could not read, or an entry with a reserved bit, ends its walk early.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_one()",
-		"files: tests/unit/test-link-notice",
+		"guest: tests/nested/test_notice.py",
 	},
 	{
 		"unmap-not-noticed", SECURITY, "QEMU did not pass on that a mapping is gone",
@@ -40,7 +40,7 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"so an assigned device can go on reaching memory that L1 has taken away.",
 		"Update QEMU. Look at vtd_page_walk_one_skip_unmap in its trace.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_one()",
-		"files: tests/unit/test-link-notice",
+		"guest: tests/nested/test_notice.py",
 	},
 	{
 		"unmap-skipped", SECURITY, "QEMU skipped an unmap of a whole directory entry",

@@ -12,7 +12,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"\"We need to set caching-mode=on for intel-iommu to enable device assignment with IOMMU protection.\"\n"
 		"\"Device assignment is not allowed without enabling caching-mode=on for Intel IOMMU.\"\n"
 		"\"Region vtd-…-dmar: device … requires caching mode: Operation not supported\"",
-		"files: tests/unit/test-qemu-log",
+		"guest: tests/nested/test_refused.py",
 	},
 	{
 		"qemu-aw-bits", FAULT, "the vIOMMU is wider than the host's IOMMU",
@@ -20,7 +20,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"-device intel-iommu,aw-bits=N with the host's width: CAP.MGAW of the host's IOMMU, plus 1 "
 		"(/sys/class/iommu/dmar0/intel-iommu/cap, bits 21:16).",
 		"\"aw-bits N > host aw-bits M\"",
-		"files: tests/unit/test-qemu-log",
+		"guest: tests/nested/test_refused.py",
 	},
 	{
 		"qemu-device-iotlb", FAULT, "vhost needs device-IOTLB mode",
@@ -49,7 +49,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"width, or in a reserved range.",
 		"\"vfio_dma_map(…) = -N\", \"vfio_container_dma_map(…) = -N\"\n"
 		"Linux: drivers/vfio/vfio_iommu_type1.c",
-		"files: tests/unit/test-qemu-log",
+		"guest: tests/nested/test_refused.py",
 	},
 	{
 		"qemu-vfio-dma-unmap-failed", SECURITY, "QEMU could not unmap memory from an assigned device",

@@ -1,78 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The texts of QEMU's trace events and messages, and what they say.  A pattern is what
- * QEMU's format string makes of its arguments: %x a hexadecimal number with or without
- * 0x, %d a decimal one that may be negative, %w a word, all other characters themselves.
- */
+/* The texts of QEMU's trace events (hw/i386/trace-events, hw/vfio/trace-events), and what
+ * they say. */
 #include "qemu-log-line.h"
 
 #include <string.h>
 
-typedef struct {
-	uint64_t n[8]; /* numbers, in their order */
-	const char *word;
-	size_t word_len;
-} values;
-
-/* At most 64 bits; NULL when there is no number, or it does not fit. */
-static const char *
-scan_number(const char *text, unsigned base, uint64_t *ret)
-{
-	bool negative = base == 10 && *text == '-';
-	const char *first;
-	uint64_t n = 0;
-
-	if (negative)
-		text++;
-	if (base == 16 && text[0] == '0' && text[1] == 'x')
-		text += 2;
-	for (first = text; g_ascii_isxdigit(*text) && (base == 16 || g_ascii_isdigit(*text)); text++) {
-		unsigned digit = (unsigned) g_ascii_xdigit_value(*text);
-
-		if (n > (UINT64_MAX - digit) / base)
-			return NULL;
-		n = n * base + digit;
-	}
-	*ret = negative ? 0 - n : n;
-	return text == first ? NULL : text;
-}
-
-/* Does text begin with the pattern? Returns what follows, or NULL. */
-static const char *
-scan(const char *text, const char *pattern, values *ret)
-{
-	unsigned i = 0;
-
-	for (; *pattern; pattern++) {
-		if (*pattern != '%') {
-			if (*text++ != *pattern)
-				return NULL;
-			continue;
-		}
-		if (*++pattern == 'w') {
-			ret->word = text;
-			ret->word_len = strcspn(text, " ");
-			text += ret->word_len;
-		} else {
-			text = scan_number(text, *pattern == 'x' ? 16 : 10, &ret->n[i++]);
-		}
-		if (!text)
-			return NULL;
-	}
-	return text;
-}
+#include "qemu-log-scan.h"
 
 /* ---- trace events ----------------------------------------------------------------- */
 
 typedef bool (*reader)(const char *rest, viommu_qlog_event *ret);
-
-/* [first, first + mask]: QEMU's masks have their low bits set. */
-static bool
-set_masked(viommu_qlog_event *ret, uint64_t first, uint64_t mask)
-{
-	ret->iova = (viommu_iova_range){ first, first + mask };
-	return first <= UINT64_MAX - mask;
-}
 
 static bool
 set_range(viommu_qlog_event *ret, uint64_t first, uint64_t last)
@@ -106,48 +43,48 @@ set_bdf(viommu_qlog_event *ret, const uint64_t n[3])
 static bool
 read_walk_one(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
-	if (!scan(rest, "domain %x iova %x -> gpa %x mask %x perm %d", &v) || v.n[4] > 3)
+	if (!log_scan(rest, "domain %x iova %x -> gpa %x mask %x perm %d", &v) || v.n[4] > 3)
 		return false;
 	ret->kind = v.n[4] ? VIOMMU_QLOG_MAP : VIOMMU_QLOG_UNMAP; /* IOMMUAccessFlags */
 	ret->read = v.n[4] & 1;
 	ret->write = v.n[4] & 2;
 	ret->has_gpa = v.n[4] != 0;
 	ret->gpa.v = v.n[2];
-	return set_did(ret, v.n[0]) && set_masked(ret, v.n[1], v.n[3]);
+	return set_did(ret, v.n[0]) && log_set_masked(ret, v.n[1], v.n[3]);
 }
 
 static bool
 read_skip_map(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
-	if (!scan(rest, "iova %x mask %x translated %x", &v))
+	if (!log_scan(rest, "iova %x mask %x translated %x", &v))
 		return false;
 	ret->kind = VIOMMU_QLOG_MAP_KNOWN;
 	ret->has_gpa = true;
 	ret->gpa.v = v.n[2];
-	return set_masked(ret, v.n[0], v.n[1]);
+	return log_set_masked(ret, v.n[0], v.n[1]);
 }
 
 static bool
 read_skip_unmap(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_UNMAP_KNOWN;
-	return scan(rest, "iova %x mask %x", &v) && set_masked(ret, v.n[0], v.n[1]);
+	return log_scan(rest, "iova %x mask %x", &v) && log_set_masked(ret, v.n[0], v.n[1]);
 }
 
 /* The second address is the first one behind. */
 static bool
 read_skip(const char *rest, viommu_qlog_kind kind, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = kind;
-	return scan(rest, "Page walk skip iova %x - %x", &v) && set_range(ret, v.n[0], v.n[1] - 1);
+	return log_scan(rest, "Page walk skip iova %x - %x", &v) && set_range(ret, v.n[0], v.n[1] - 1);
 }
 
 static bool
@@ -165,9 +102,9 @@ read_skip_reserve(const char *rest, viommu_qlog_event *ret)
 static bool
 read_walk_level(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
-	if (!scan(rest, "walk (base=%x, level=%d) iova range %x - %x", &v) || v.n[1] > 6)
+	if (!log_scan(rest, "walk (base=%x, level=%d) iova range %x - %x", &v) || v.n[1] > 6)
 		return false;
 	ret->kind = VIOMMU_QLOG_WALK;
 	ret->has_gpa = true;
@@ -180,11 +117,11 @@ read_walk_level(const char *rest, viommu_qlog_event *ret)
 static bool
 read_unmap_whole(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_UNMAP_ALL;
-	return scan(rest, "Device %x:%x.%x start %x size %x", &v) && v.n[4] > 0 && set_bdf(ret, v.n) &&
-		set_masked(ret, v.n[3], v.n[4] - 1);
+	return log_scan(rest, "Device %x:%x.%x start %x size %x", &v) && v.n[4] > 0 && set_bdf(ret, v.n) &&
+		log_set_masked(ret, v.n[3], v.n[4] - 1);
 }
 
 /* With its words before "replay": the name of the address space. */
@@ -192,60 +129,60 @@ static bool
 read_replay(const char *rest, viommu_qlog_event *ret)
 {
 	const char *at = strstr(rest, "replay valid context device ");
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_REPLAY;
-	return at && scan(at, "replay valid context device %x:%x.%x domain %x", &v) && set_bdf(ret, v.n) &&
+	return at && log_scan(at, "replay valid context device %x:%x.%x domain %x", &v) && set_bdf(ret, v.n) &&
 		set_did(ret, v.n[3]);
 }
 
 static bool
 read_iotlb_pages(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	/* The mask is AM: the range has 2^AM pages. */
-	if (!scan(rest, "iotlb invalidate domain %x addr %x mask %x", &v) || v.n[2] > 51)
+	if (!log_scan(rest, "iotlb invalidate domain %x addr %x mask %x", &v) || v.n[2] > 51)
 		return false;
 	ret->kind = VIOMMU_QLOG_IOTLB_PAGES;
 	v.n[2] = (UINT64_C(0x1000) << v.n[2]) - 1;
-	return set_did(ret, v.n[0]) && set_masked(ret, v.n[1] & ~v.n[2], v.n[2]);
+	return set_did(ret, v.n[0]) && log_set_masked(ret, v.n[1] & ~v.n[2], v.n[2]);
 }
 
 static bool
 read_iotlb_domain(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_IOTLB_DOMAIN;
-	return scan(rest, "iotlb invalidate whole domain %x", &v) && set_did(ret, v.n[0]);
+	return log_scan(rest, "iotlb invalidate whole domain %x", &v) && set_did(ret, v.n[0]);
 }
 
 static bool
 read_iotlb_global(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_IOTLB_GLOBAL;
-	return scan(rest, "iotlb invalidate global", &v) != NULL;
+	return log_scan(rest, "iotlb invalidate global", &v) != NULL;
 }
 
 static bool
 read_cc_global(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_CONTEXT;
-	return scan(rest, "context invalidate globally", &v) != NULL;
+	return log_scan(rest, "context invalidate globally", &v) != NULL;
 }
 
 static bool
 read_cc_domain(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_CONTEXT;
-	return scan(rest, "context invalidate domain %x", &v) && set_did(ret, v.n[0]);
+	return log_scan(rest, "context invalidate domain %x", &v) && set_did(ret, v.n[0]);
 }
 
 /* FM: which of the low three bits do not count (VT-d 6.5.2.1). */
@@ -253,9 +190,9 @@ static bool
 read_cc_devices(const char *rest, viommu_qlog_event *ret)
 {
 	static const uint8_t masks[] = { 0, 4, 6, 7 };
-	values v;
+	log_values v;
 
-	if (!scan(rest, "context invalidate devices sid %x fmask %x", &v))
+	if (!log_scan(rest, "context invalidate devices sid %x fmask %x", &v))
 		return false;
 	ret->kind = VIOMMU_QLOG_CONTEXT;
 	ret->mask = masks[v.n[1] & 3];
@@ -266,18 +203,18 @@ read_cc_devices(const char *rest, viommu_qlog_event *ret)
 static bool
 read_cc_device(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_CONTEXT;
-	return scan(rest, "context invalidate device %x:%x.%x", &v) && set_bdf(ret, v.n);
+	return log_scan(rest, "context invalidate device %x:%x.%x", &v) && set_bdf(ret, v.n);
 }
 
 static bool
 read_switch(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
-	if (!scan(rest, "Device %x:%x.%x switching address space (iommu enabled=%d)", &v) || v.n[3] > 1)
+	if (!log_scan(rest, "Device %x:%x.%x switching address space (iommu enabled=%d)", &v) || v.n[3] > 1)
 		return false;
 	ret->kind = VIOMMU_QLOG_SWITCH;
 	ret->value = (uint32_t) v.n[3];
@@ -287,31 +224,31 @@ read_switch(const char *rest, viommu_qlog_event *ret)
 static bool
 read_register(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
 	ret->kind = VIOMMU_QLOG_MARK;
-	return scan(rest, "addr %x size %x", &v) && v.n[0] == VIOMMU_TRACE_MARK && v.n[1] == VIOMMU_TRACE_MARK_SIZE;
+	return log_scan(rest, "addr %x size %x", &v) && v.n[0] == VIOMMU_TRACE_MARK && v.n[1] == VIOMMU_TRACE_MARK_SIZE;
 }
 
 static bool
 read_dmar_fault(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
-	if (!scan(rest, "sid %x fault %d addr %x write %d", &v) || v.n[1] > 0xff)
+	if (!log_scan(rest, "sid %x fault %d addr %x write %d", &v) || v.n[1] > 0xff)
 		return false;
 	ret->kind = VIOMMU_QLOG_DMAR_FAULT;
 	ret->value = (uint32_t) v.n[1];
 	ret->write = v.n[3] != 0;
-	return set_sid(ret, v.n[0]) && set_masked(ret, v.n[2], 0);
+	return set_sid(ret, v.n[0]) && log_set_masked(ret, v.n[2], 0);
 }
 
 static bool
 read_notify(const char *rest, viommu_qlog_event *ret)
 {
-	values v;
+	log_values v;
 
-	if (!scan(rest, "iommu %w @ %x - %x", &v))
+	if (!log_scan(rest, "iommu %w @ %x - %x", &v))
 		return false;
 	if (v.word_len == 3 && strncmp(v.word, "MAP", 3) == 0)
 		ret->kind = VIOMMU_QLOG_NOTICE_MAP;
@@ -347,93 +284,14 @@ static const struct {
 	{ "vfio_iommu_map_notify", read_notify },
 };
 
-/* ---- messages ------------------------------------------------------------------------ */
-
-/* The first place in text where the pattern stands. */
-static const char *
-find(const char *text, const char *pattern, values *ret)
-{
-	size_t fixed = strcspn(pattern, "%");
-	g_autofree char *head = g_strndup(pattern, fixed);
-
-	for (; (text = strstr(text, head)); text++) {
-		const char *end = scan(text, pattern, ret);
-
-		if (end)
-			return end;
-	}
-	return NULL;
-}
-
-/* vfio_dma_map, vfio_container_dma_map and the two that unmap:
- * NAME(CONTAINER, IOVA, SIZE[, VADDR]) = -ERRNO (TEXT) */
-static bool
-read_dma_failed(const char *text, viommu_qlog_event *ret)
-{
-	uint64_t code;
-	values v;
-
-	if (find(text, "dma_map(%x, %x, %x, %x) = %d", &v)) {
-		ret->kind = VIOMMU_QLOG_MAP_FAILED;
-		code = v.n[4];
-	} else if (find(text, "dma_unmap(%x, %x, %x) = %d", &v)) {
-		ret->kind = VIOMMU_QLOG_UNMAP_FAILED;
-		code = v.n[3];
-	} else {
-		return false;
-	}
-	code = 0 - code; /* it is negative */
-	if (!strstr(text, "vfio_") || code == 0 || code > 4095 || v.n[2] == 0)
-		return false;
-	ret->value = (uint32_t) code;
-	return set_masked(ret, v.n[1], v.n[2] - 1);
-}
-
-/* "detected splte reserve non-zero iova=…", with the names that the entry has had:
- * slpte, splte, sspte, flpte, fspte. */
-static bool
-read_reserved(const char *text, viommu_qlog_event *ret)
-{
-	const char *at = strstr(text, "detected "), *words = at ? strstr(at, " reserve") : NULL;
-	values v;
-
-	if (!words || words - at > 16 || !(words = strstr(words, " non-zero")))
-		return false;
-	ret->kind = VIOMMU_QLOG_RESERVED_BIT;
-	return find(words, "iova=%x, level=%x", &v) && set_masked(ret, v.n[0], 0);
-}
-
-static bool
-read_refusal(const char *text, viommu_qlog_event *ret)
-{
-	static const struct {
-		const char *words;
-		viommu_qlog_kind kind;
-	} refusals[] = {
-		{ "We need to set caching-mode=on for intel-iommu", VIOMMU_QLOG_CACHING_MODE },
-		{ "not allowed without enabling caching-mode=on", VIOMMU_QLOG_CACHING_MODE },
-		{ " requires caching mode", VIOMMU_QLOG_CACHING_MODE },
-		{ " requires device IOTLB mode", VIOMMU_QLOG_DEVICE_IOTLB },
-		{ " > host aw-bits ", VIOMMU_QLOG_AW_BITS },
-		{ "Snoop Control with vhost or VFIO is not supported", VIOMMU_QLOG_SNOOP_CONTROL },
-	};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(refusals); i++)
-		if (strstr(text, refusals[i].words)) {
-			ret->kind = refusals[i].kind;
-			return true;
-		}
-	return false;
-}
-
 /* ---- a line ---------------------------------------------------------------------------- */
 
 /* "PID@SECONDS.MICROS:", when QEMU was told -msg timestamp=on. */
 static const char *
 skip_prefix(const char *text, uint64_t *time_us)
 {
-	values v;
-	const char *rest = scan(text, "%d@%d.%d:", &v);
+	log_values v;
+	const char *rest = log_scan(text, "%d@%d.%d:", &v);
 
 	if (!rest || v.n[1] > UINT64_MAX / 2000000 || v.n[2] > 999999)
 		return text;
@@ -468,11 +326,5 @@ viommu_qemu_log_line(const char *text, viommu_qlog_event *ret)
 	kind = read_trace(text, ret);
 	if (kind != QLOG_OTHER)
 		return kind;
-	if (read_refusal(text, ret))
-		return QLOG_EVENT;
-	*ret = blank;
-	if (read_dma_failed(text, ret))
-		return QLOG_EVENT;
-	*ret = blank;
-	return read_reserved(text, ret) ? QLOG_EVENT : QLOG_OTHER;
+	return viommu_qemu_log_message(text, ret) ? QLOG_EVENT : QLOG_OTHER;
 }

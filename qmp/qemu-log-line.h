@@ -14,6 +14,9 @@ typedef enum {
 /* text is a string without its newline; ret->line is the caller's. */
 qlog_line viommu_qemu_log_line(const char *text, viommu_qlog_event *ret);
 
+/* The same of a message; *ret holds the line's time already. */
+bool viommu_qemu_log_message(const char *text, viommu_qlog_event *ret);
+
 /* The register that marks a place in the log: nothing stands there, and L1 has no reason
  * to read it. */
 #define VIOMMU_TRACE_MARK 0x1fc

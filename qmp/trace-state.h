@@ -24,6 +24,10 @@ gboolean trace_state_write(const trace_state *self, GError **error);
 trace_state *trace_state_read(const char *address);
 void trace_state_remove(const char *address);
 
+/* Fills in source (the log is a file, and stays) or log_was (what to go back to, which the
+ * caller may know). */
+gboolean trace_find_log(trace_state *state, const char *log_was, GError **error);
+
 /* When a process began, in the kernel's ticks since boot; 0: there is none, or it cannot be
  * told. */
 uint64_t trace_process_began(pid_t pid);
