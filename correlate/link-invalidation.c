@@ -27,6 +27,7 @@ static const char cm_off_emulated[] = "caching mode is off, so L1 announces no n
 static const char cm_off[] = "caching mode is off, so L1 announces no new mappings";
 static const char emulated[] = "nothing announces it, and an emulated device does not need it";
 static const char no_device[] = "it is not known which device it is for";
+static const char may_be_later[] = "without caching mode L1's kernel may announce what its drivers unmapped in batches, later";
 static const char before_attach[] = "it is not known to have been unmapped while the device was attached";
 static const char not_translated[] = "the device's DMA does not go through tables";
 
@@ -41,6 +42,7 @@ typedef struct {
 	const viommu_link_context *context;
 	bool timed;         /* the covers are the record's */
 	GArray *covers;     /* of cover: the queue's descriptors for this domain, in order */
+	GHashTable *blocks; /* of a ring: its covers, by the block that they name */
 	viommu_pieces *map; /* pages -> index of a cover (in .request): the latest, or in a ring the narrowest */
 	uint64_t last_wide; /* time of the last descriptor that is not page-selective; 0: none */
 	bool wide;          /* the ring has one */
@@ -139,8 +141,12 @@ collect_ring(state *s, GError **error)
 		return FALSE;
 	s->absence = facts.unreadable ? unreadable : facts.wrapped ? wrapped : NULL;
 	g_array_sort(s->covers, cmp_wide_first);
-	for (guint i = 0; i < s->covers->len; i++)
-		put_cover(s->map, &g_array_index(s->covers, cover, i), i);
+	for (guint i = 0; i < s->covers->len; i++) {
+		cover *c = &g_array_index(s->covers, cover, i);
+
+		put_cover(s->map, c, i);
+		g_hash_table_insert(s->blocks, &c->range, c);
+	}
 	return TRUE;
 }
 
@@ -151,6 +157,7 @@ end(void *user)
 
 	viommu_pieces_free(s->map);
 	viommu_pieces_free(s->before);
+	g_hash_table_unref(s->blocks);
 	g_array_unref(s->covers);
 	g_free(s);
 }
@@ -163,6 +170,7 @@ begin(const viommu_link_context *context, GError **error)
 
 	s->context = context;
 	s->covers = g_array_new(FALSE, FALSE, sizeof(cover));
+	s->blocks = g_hash_table_new(viommu_range_hash, viommu_range_equal);
 	s->map = viommu_pieces_new();
 	s->before = viommu_pieces_new();
 	if (target->any_device || target->bypassed || target->device.outcome != VTD_TRANSLATES)
@@ -221,18 +229,46 @@ by_time(const state *s, const viommu_run *run, uint64_t first, uint64_t *last)
 	return latest >= since ? (viommu_link_status){ VIOMMU_LINK_OK, by_record } : absent(s, not_in_record);
 }
 
+static bool
+holds(const viommu_iova_range *range, uint64_t iova)
+{
+	return range->first <= iova && iova <= range->last;
+}
+
 /* A descriptor names an aligned block of 2^n pages: the smallest that holds the pages it
- * is for.  One that is larger than the block of a request may be another request's; and
- * two requests that do not overlap never have the same block, since both would hold the
- * pages at its middle. */
+ * is for.  So those are on both sides of the block's middle, and when the request has a page
+ * beside it, no other one that does not overlap it can be meant. A block that is larger than
+ * the request's own smallest one is for more than this request. */
 static bool
 is_of_request(const viommu_iova_range *descriptor, const viommu_iova_range *request)
 {
 	uint64_t differ = request->first ^ request->last, mask = 0xfff;
+	uint64_t middle = descriptor->first + (descriptor->last - descriptor->first) / 2;
 
 	while (differ & ~mask)
 		mask = mask << 1 | 1;
-	return descriptor->first >= (request->first & ~mask) && descriptor->last <= (request->last | mask);
+	return descriptor->first >= (request->first & ~mask) && descriptor->last <= (request->last | mask) &&
+		(holds(request, middle) || holds(request, middle + 1));
+}
+
+/* The narrowest descriptor that is certainly for this request, from the narrowest one at
+ * its pages outwards; NULL if none is. */
+static const cover *
+cover_of_request(const state *s, const cover *narrowest, const viommu_iova_range *request)
+{
+	viommu_iova_range block = narrowest->range;
+
+	for (;;) {
+		const cover *c = g_hash_table_lookup(s->blocks, &block);
+		uint64_t size_mask = block.last - block.first;
+
+		if (c && is_of_request(&c->range, request))
+			return c;
+		if (size_mask == UINT64_MAX || (block.first <= request->first && block.last >= request->last))
+			return NULL;
+		size_mask = size_mask << 1 | 1;
+		block = (viommu_iova_range){ block.first & ~size_mask, block.last | size_mask };
+	}
 }
 
 static viommu_link_status
@@ -245,14 +281,24 @@ by_order(const state *s, const viommu_run *run, uint64_t first, uint64_t *last)
 		? &g_array_index(s->context->target->space->requests, viommu_request, run->expected.request)
 		: NULL;
 
-	if (c && request && !request->again && is_of_request(&c->range, &request->iova) &&
-		(is_mapping(run) || !vtd_cap_cm(s->context->unit->cap)))
-		return (viommu_link_status){ VIOMMU_LINK_OK, c->pending ? pending : by_ring };
+	if (c && request && !request->again && (is_mapping(run) || !vtd_cap_cm(s->context->unit->cap))) {
+		const cover *own = cover_of_request(s, c, &request->iova);
+
+		if (own)
+			return (viommu_link_status){ VIOMMU_LINK_OK, own->pending ? pending : by_ring };
+	}
 	if (c || s->wide)
 		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, no_time };
 	if (before || s->wide_before)
 		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, older_life };
 	return absent(s, not_in_ring);
+}
+
+/* VFIO's or iommufd's. */
+static bool
+is_of_program(const viommu_space *space)
+{
+	return g_str_has_prefix(space->backend, "vfio") || g_str_has_prefix(space->backend, "iommufd");
 }
 
 static viommu_link_status
@@ -277,6 +323,9 @@ judge(void *user, const viommu_run *run, uint64_t first, uint64_t *last)
 		(!run->has_expected || run->expected.since_ns == 0 || run->expected.since_ns < target->space->attached_ns))
 		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, before_attach };
 	ret = s->timed ? by_time(s, run, first, last) : by_order(s, run, first, last);
+	/* iommu.strict=0 is Linux's default for its drivers; caching mode and VFIO exclude it. */
+	if (ret.state == VIOMMU_LINK_BROKEN && !mapping && !vtd_cap_cm(context->unit->cap) && !is_of_program(target->space))
+		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, may_be_later };
 	if (ret.state == VIOMMU_LINK_BROKEN && mapping && is_emulated)
 		return (viommu_link_status){ VIOMMU_LINK_NOT_NEEDED, emulated };
 	return ret;

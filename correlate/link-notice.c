@@ -125,7 +125,7 @@ begin(const viommu_link_context *context, G_GNUC_UNUSED GError **error)
 	s->context = context;
 	s->log = context->witnesses->log;
 	s->covers = viommu_pieces_new();
-	s->times = g_hash_table_new_full(notice_range_hash, notice_range_equal, g_free, NULL);
+	s->times = g_hash_table_new_full(viommu_range_hash, viommu_range_equal, g_free, NULL);
 	if (!s->log || target->any_device || target->bypassed || target->device.outcome != VTD_TRANSLATES ||
 		target->device.stage != VTD_STAGE_SECOND || context->kind == VIOMMU_DEVICE_EMULATED)
 		return s;

@@ -20,23 +20,6 @@ struct notice_words {
 	uint64_t first_walk, last_walk; /* lines; 0: none */
 };
 
-guint
-notice_range_hash(gconstpointer key)
-{
-	const viommu_iova_range *range = key;
-	uint64_t mixed = (range->first >> 12) * UINT64_C(0x9e3779b97f4a7c15) + range->last;
-
-	return (guint) (mixed >> 32 ^ mixed);
-}
-
-gboolean
-notice_range_equal(gconstpointer a, gconstpointer b)
-{
-	const viommu_iova_range *x = a, *y = b;
-
-	return x->first == y->first && x->last == y->last;
-}
-
 static const viommu_qlog_event *
 event_at(const notice_words *self, guint i)
 {
@@ -230,7 +213,7 @@ notice_words_new(const viommu_qemu_log *log, const vtd_device *device, bool alon
 	self->alone = alone;
 	self->words = viommu_pieces_new();
 	self->skipped = viommu_pieces_new();
-	self->announced = g_hash_table_new_full(notice_range_hash, notice_range_equal, g_free, g_free);
+	self->announced = g_hash_table_new_full(viommu_range_hash, viommu_range_equal, g_free, g_free);
 	for (guint i = 0; i < self->events->len; i++)
 		if (is_walk(event_at(self, i)->kind)) {
 			if (!self->has_walks)

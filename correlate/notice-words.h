@@ -33,9 +33,6 @@ bool notice_words_next_map(const notice_words *self, uint64_t iova, viommu_iova_
 /* How often the log has QEMU processing the announcement of exactly these pages, since
  * the device got its context entry; *line is the last one's. */
 uint64_t notice_words_announced(const notice_words *self, viommu_iova_range pages, uint64_t *line);
-/* For tables of ranges. */
-guint notice_range_hash(gconstpointer range);
-gboolean notice_range_equal(gconstpointer a, gconstpointer b);
 
 /* The log has events of QEMU's walks before and after this line. */
 bool notice_words_walks_around(const notice_words *self, uint64_t line);

@@ -123,3 +123,20 @@ viommu_pieces_count(const viommu_pieces *self)
 {
 	return (size_t) g_tree_nnodes(self->tree);
 }
+
+guint
+viommu_range_hash(gconstpointer key)
+{
+	const viommu_iova_range *range = key;
+	uint64_t mixed = (range->first >> 12) * UINT64_C(0x9e3779b97f4a7c15) + range->last;
+
+	return (guint) (mixed >> 32 ^ mixed);
+}
+
+gboolean
+viommu_range_equal(gconstpointer a, gconstpointer b)
+{
+	const viommu_iova_range *x = a, *y = b;
+
+	return x->first == y->first && x->last == y->last;
+}

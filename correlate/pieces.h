@@ -20,4 +20,8 @@ void viommu_pieces_cut(viommu_pieces *self, viommu_iova_range range, viommu_piec
 const viommu_piece *viommu_pieces_from(const viommu_pieces *self, uint64_t iova);
 size_t viommu_pieces_count(const viommu_pieces *self);
 
+/* For hash tables whose keys are viommu_iova_range. */
+guint viommu_range_hash(gconstpointer range);
+gboolean viommu_range_equal(gconstpointer a, gconstpointer b);
+
 #endif

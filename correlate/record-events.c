@@ -96,7 +96,7 @@ on_space(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
-/* When a call began; that of an event alone where its writer saw the event itself. */
+/* When it began: begin_ns where time_ns is that of its end. */
 static uint64_t
 get_time(const json_t *json)
 {

@@ -86,7 +86,7 @@ print_shares(FILE *out, const viommu_report *report, const GArray *shares, const
 void
 viommu_report_text_chain(FILE *out, const viommu_report *report)
 {
-	fprintf(out, "\nchain (pages)\n");
+	fprintf(out, "\nchain (pages; in the column 12345: + ok, X broken, ? unverified, - not needed)\n");
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
 		g_autoptr(GArray) mapped = viommu_report_shares(report->result, (viommu_link) i, false);
 		g_autoptr(GArray) gone = viommu_report_shares(report->result, (viommu_link) i, true);

@@ -18,6 +18,16 @@ task_of(struct trace_engine *engine, const struct trace_event *event)
 	return event->irq == 0 && event->pid > 0 ? trace_tasks_get(&engine->tasks, event->pid) : NULL;
 }
 
+static struct trace_span *
+span_of(struct trace_engine *engine, const struct trace_event *event)
+{
+	struct trace_task *task = event->irq == 0 ? trace_tasks_find(&engine->tasks, event->pid) : NULL;
+
+	if (event->irq != 0)
+		return event->cpu < SPAN_CPUS ? &engine->interrupts[event->cpu] : NULL;
+	return task != NULL ? &task->span : NULL;
+}
+
 /* Whether EVENT is of the process that was asked for. */
 bool
 trace_engine_wants(struct trace_engine *engine, const struct trace_event *event)
@@ -168,6 +178,7 @@ static void
 on_unmap(struct trace_engine *engine, const struct trace_event *event, const struct trace_sequel *sequel)
 {
 	const struct trace_task *task = task_of(engine, event);
+	const struct trace_span *span = span_of(engine, event);
 	struct trace_space *space = NULL;
 	struct trace_domain domain;
 	bool ambiguous = false;
@@ -194,7 +205,8 @@ on_unmap(struct trace_engine *engine, const struct trace_event *event, const str
 	if (space == NULL)
 		return;
 	trace_live_cut(&space->live, event->map.iova, last_of(event));
-	trace_record_unmap(&engine->record, event, space->id, take_domain(sequel, &domain));
+	trace_record_unmap(&engine->record, event, span != NULL ? span->flushed_ns : 0, space->id,
+		take_domain(sequel, &domain));
 }
 
 static void
@@ -241,6 +253,8 @@ void
 trace_engine_event(
 	struct trace_engine *engine, const struct trace_event *event, const struct trace_sequel *sequel)
 {
+	struct trace_span *span;
+
 	switch (event->kind) {
 	case TRACE_MAP:
 		on_map(engine, event, sequel);
@@ -281,6 +295,9 @@ trace_engine_event(
 	default:
 		break;
 	}
+	span = span_of(engine, event);
+	if (span != NULL)
+		trace_span_see(span, event, engine->caching_mode);
 }
 
 void

@@ -18,6 +18,7 @@ struct trace_engine {
 	struct trace_tasks tasks;
 	int only;          /* the process whose mappings are recorded; 0: of all */
 	bool caching_mode; /* every IOMMU here has CAP.CM set */
+	struct trace_span interrupts[SPAN_CPUS];
 	uint64_t n_maps, n_unmaps, n_lost, n_refused;
 };
 

@@ -163,13 +163,15 @@ trace_record_map(struct trace_record *record, const struct trace_map *map)
 }
 
 void
-trace_record_unmap(struct trace_record *record, const struct trace_event *unmap, unsigned space,
-	const struct trace_domain *domain)
+trace_record_unmap(struct trace_record *record, const struct trace_event *unmap, uint64_t begin_ns,
+	unsigned space, const struct trace_domain *domain)
 {
 	struct json *json;
 
 	trace_record_flush(record);
 	json = begin(record, VIOMMU_EVENT_UNMAP, unmap->ns);
+	if (begin_ns != 0)
+		add_uint(json, "begin_ns", begin_ns);
 	add_uint(json, "space", space);
 	add_hex(json, "iova", unmap->map.iova);
 	add_hex(json, "size", unmap->map.size);

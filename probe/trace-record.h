@@ -34,8 +34,9 @@ struct trace_record {
 };
 
 void trace_record_map(struct trace_record *record, const struct trace_map *map);
-void trace_record_unmap(struct trace_record *record, const struct trace_event *unmap, unsigned space,
-	const struct trace_domain *domain);
+/* BEGIN_NS: when it can have begun, if that was before the event; else 0. */
+void trace_record_unmap(struct trace_record *record, const struct trace_event *unmap, uint64_t begin_ns,
+	unsigned space, const struct trace_domain *domain);
 /* EVIDENCE is how it is known that the device is in that space. */
 void trace_record_attach(struct trace_record *record, uint64_t ns, const struct trace_space *space,
 	const char *device, const char *evidence);

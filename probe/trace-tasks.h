@@ -5,6 +5,7 @@
 #define PROBE_TRACE_TASKS_H
 
 #include "trace-event.h"
+#include "trace-span.h"
 
 enum {
 	TASK_DEVICES_MAX = 32, /* devices of the groups that one ioctl attaches; more are not attributed */
@@ -29,6 +30,8 @@ struct trace_task {
 	bool joined; /* … and then a domain was flushed: the entry's */
 	uint16_t did;
 	char iommu[TRACE_NAME_MAX];
+
+	struct trace_span span;
 };
 
 struct trace_tasks {

@@ -95,6 +95,41 @@ test_ring_part(void)
 	g_assert_cmpuint(viommu_result_faults(s->result), ==, 2);
 }
 
+/* A descriptor that is another request's can cover pages of this one, and be smaller than
+ * this one's own, which stands behind it. */
+static void
+test_ring_neighbour(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+
+	s->t->driver = "vfio-pci";
+	scene_both(s, IOVA, 0x5000, 0x3000);
+	scene_both(s, IOVA + 0x3000, 0x9000, 0x2000);
+	tables_submit(s->t, PAGES, IOVA | 2); /* for the first three pages */
+	expect(s, "ok 40000000-40002fff\nunverified 40003000-40003fff\nbroken 40004000-40004fff\n");
+	tables_submit(s->t, PAGES, IOVA | 3); /* for the last two */
+	expect(s, "ok 40000000-40002fff\nok 40003000-40004fff\n");
+}
+
+/* Linux batches what its drivers unmap, without caching mode; VFIO's is announced at once. */
+static void
+test_batched(void)
+{
+	static const char *const backends[] = { "vfio", "dma-api", "iommu-domain" };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(backends); i++) {
+		g_autoptr(scene) s = scene_new(true);
+
+		tables_submit(s->t, WAIT, 0);
+		record_event(s->text, "attach", "\"space\":1,\"device\":\"0000:00:04.0\",\"backend\":\"%s\"", backends[i]);
+		scene_ask(s, IOVA, 0x5000, 0x1000, "rw");
+		record_unmap(s->text, 1, IOVA, 0x1000);
+		expect(s, "gone broken 40000000-40000fff\n");
+		s->t->cap &= ~(1ull << 7);
+		expect(s, i == 0 ? "gone broken 40000000-40000fff\n" : "gone unverified 40000000-40000fff\n");
+	}
+}
+
 /* Absence proves nothing once the ring went round, or cannot be read, or is off. */
 static void
 test_ring_open(void)
@@ -231,17 +266,35 @@ test_record(void)
 	g_assert_cmpuint(s->result->pages[VIOMMU_MATCH], ==, 3);
 }
 
+/* An unmapping is known at its end, and parts of it were flushed since it began. */
+static void
+test_begin(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+
+	scene_ask(s, IOVA, 0x5000, 0x2000, "rw");
+	submit(s, "page", DID, IOVA, IOVA + 0xfff);
+	record_event(s->text, "unmap", "\"begin_ns\":%" G_GUINT64_FORMAT ",\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x2000\"",
+		s->text->seq * 1000);
+	expect(s, "gone ok 40000000-40000fff\ngone broken 40001000-40001fff\n");
+	submit(s, "page", DID, IOVA + 0x1000, IOVA + 0x1fff);
+	expect(s, "gone ok 40000000-40001fff\n");
+}
+
 int
 main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/link-invalidation/ring", test_ring);
 	g_test_add_func("/link-invalidation/ring-part", test_ring_part);
+	g_test_add_func("/link-invalidation/ring-neighbour", test_ring_neighbour);
+	g_test_add_func("/link-invalidation/batched", test_batched);
 	g_test_add_func("/link-invalidation/ring-open", test_ring_open);
 	g_test_add_func("/link-invalidation/other-lives", test_other_lives);
 	g_test_add_func("/link-invalidation/again", test_again);
 	g_test_add_func("/link-invalidation/unmapped", test_unmapped);
 	g_test_add_func("/link-invalidation/who-needs-it", test_who_needs_it);
 	g_test_add_func("/link-invalidation/record", test_record);
+	g_test_add_func("/link-invalidation/begin", test_begin);
 	return g_test_run();
 }

@@ -256,6 +256,34 @@ test_program(struct scene *scene, gconstpointer data)
 		      "\"unmap\",\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x4000\"}\n");
 }
 
+/* An unmap of several page sizes is flushed in parts, the first of them before its event; the
+ * flush of a map, and that of an unmap with nothing before it, are not such. */
+static void
+test_flushed_in_parts(struct scene *scene, gconstpointer data)
+{
+	(void) data;
+	add_call(scene, 200, 3, MAP_DMA);
+	add_map(scene, TRACE_MAP, 200, 0x1000, 0x400000, 0x100000);
+	add_qi(scene, 200, 0x400e2, 0);
+	add_return(scene, 200, 0);
+	add_call(scene, 200, 3, UNMAP_DMA);
+	add_qi(scene, 200, 0x400f2, 0x1000 | 9); /* at 6000 */
+	add_qi(scene, 200, 0x400f2, 0x200000 | 9);
+	add_map(scene, TRACE_UNMAP, 200, 0x1000, 0x400000, 0);
+	add_qi(scene, 200, 0x400f2, 0x400000);
+	add_return(scene, 200, 0);
+	add_map(scene, TRACE_MAP, 200, 0x1000, 0x1000, 0xa000)->irq = 0x10;
+	add_qi(scene, 200, 0x400f2, 0x1000);
+	scene->queue.event[scene->queue.n - 1].irq = 0x10;
+	add_map(scene, TRACE_UNMAP, 200, 0x1000, 0x1000, 0)->irq = 0x10;
+	expect(scene, "\"map\",\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x400000\","
+		      "\"extents\":[{\"gpa\":\"0x100000\",\"size\":\"0x400000\"}]}\n"
+		      "\"unmap\",\"begin_ns\":6000,\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x400000\"}\n"
+		      "\"map\",\"space\":2,\"iova\":\"0x1000\",\"size\":\"0x1000\","
+		      "\"extents\":[{\"gpa\":\"0xa000\",\"size\":\"0x1000\"}],\"iommu\":\"dmar0\",\"domain_id\":4}\n"
+		      "\"unmap\",\"space\":2,\"iova\":\"0x1000\",\"size\":\"0x1000\"}\n");
+}
+
 /* Two buffers of one request with a hole between them are two maps. */
 static void
 test_hole(struct scene *scene, gconstpointer data)
@@ -590,6 +618,7 @@ main(int argc, char **argv)
 	} tests[] = {
 		{ "program", test_program },
 		{ "hole", test_hole },
+		{ "flushed-in-parts", test_flushed_in_parts },
 		{ "refused", test_refused },
 		{ "two-programs", test_two_programs },
 		{ "gone-threads", test_gone_threads },
