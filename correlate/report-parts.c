@@ -1,6 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report-parts.h"
 
+/* Pages that L1 unmapped, and that a link behind the table still has. */
+static uint64_t
+lingering(const viommu_result *result)
+{
+	uint64_t ret = 0;
+
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if (run->verdict == VIOMMU_GONE && viommu_run_is_fault(result, run))
+			ret += viommu_run_pages(run);
+	}
+	return ret;
+}
+
+static char *
+fault_sentence(const viommu_result *result, const viommu_headline *headline)
+{
+	uint64_t gone = lingering(result), mapped = headline->faults - gone;
+	g_autofree char *first = mapped ? g_strdup_printf("%s of %s pages are not as L1 asked", viommu_count_text(mapped).text,
+						  viommu_count_text(headline->pages).text)
+					: NULL;
+	g_autofree char *second = gone ? g_strdup_printf("%s unmapped page%s not known to be gone behind the table",
+						 viommu_count_text(gone).text, gone == 1 ? " is" : "s are")
+				       : NULL;
+
+	if (first && second)
+		return g_strdup_printf("%s, and %s", first, second);
+	return first ? g_steal_pointer(&first) : g_steal_pointer(&second);
+}
+
 void
 viommu_headline_of(const viommu_result *result, viommu_headline *ret)
 {
@@ -15,11 +46,10 @@ viommu_headline_of(const viommu_result *result, viommu_headline *ret)
 		ret->state = VIOMMU_HEADLINE_OK;
 		ret->word = "OK";
 	}
-	if (ret->pages == 0)
+	if (ret->faults)
+		ret->sentence = fault_sentence(result, ret);
+	else if (ret->pages == 0)
 		ret->sentence = g_strdup("nothing is mapped, in L1 or in the table");
-	else if (ret->faults)
-		ret->sentence = g_strdup_printf("%s of %s pages are not as L1 asked", viommu_count_text(ret->faults).text,
-			viommu_count_text(ret->pages).text);
 	else if (ret->state == VIOMMU_HEADLINE_OK)
 		ret->sentence = g_strdup_printf("all %s pages are in the vIOMMU's tables as L1 asked",
 			viommu_count_text(ret->pages).text);
