@@ -2,6 +2,8 @@
 /* From a live QEMU to a snapshot. */
 #include <viommu/capture.h>
 
+#include <string.h>
+
 #include "backing.h"
 #include "guard.h"
 #include "machine.h"
@@ -104,6 +106,12 @@ viommu_live_memory(viommu_live *self)
 	return self->memory;
 }
 
+unsigned
+viommu_live_round_trips(const viommu_live *self)
+{
+	return viommu_monitor_round_trips(self->monitor);
+}
+
 /* A source that remembers every page which passes through it, and gives the same
  * bytes for a page that was asked for before: the walk sees what is stored. */
 typedef struct {
@@ -113,28 +121,59 @@ typedef struct {
 	const viommu_capture_options *options;
 } recorder;
 
+/* Reads pages that were not asked for before to where they stay. */
+static gboolean
+record(recorder *self, viommu_page_read *wanted, const guint *places, size_t n, GError **error)
+{
+	uint8_t *room = viommu_snapshot_room(self->snapshot, n);
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		wanted[i].buffer = room + i * VIOMMU_PAGE_SIZE;
+	if (!viommu_memory_read_pages(self->inner, wanted, n, error))
+		return FALSE;
+	for (size_t i = 0; i < n; i++) {
+		viommu_snapshot_page *page = &g_array_index(self->snapshot->pages, viommu_snapshot_page, places[i]);
+
+		page->status = wanted[i].status;
+		if (!wanted[i].data)
+			continue;
+		page->data = room + used++ * VIOMMU_PAGE_SIZE;
+		if (page->data != wanted[i].data)
+			memcpy(room + (used - 1) * VIOMMU_PAGE_SIZE, wanted[i].data, VIOMMU_PAGE_SIZE);
+	}
+	viommu_snapshot_use(self->snapshot, used);
+	return TRUE;
+}
+
 static gboolean
 recorder_read(viommu_memory *memory, viommu_page_read *reads, size_t n, GError **error)
 {
 	recorder *self = (recorder *) memory;
+	const GArray *pages = self->snapshot->pages;
 	g_autofree viommu_page_read *wanted = g_new(viommu_page_read, n);
+	g_autofree guint *places = g_new(guint, n * 2); /* of reads, then of wanted */
 	size_t n_wanted = 0;
 
-	for (size_t i = 0; i < n; i++)
-		if (!viommu_snapshot_seen(self->snapshot, reads[i].gpa))
-			wanted[n_wanted++] = reads[i];
-	if (n_wanted && !viommu_memory_read_pages(self->inner, wanted, n_wanted, error))
-		return FALSE;
-	for (size_t i = 0; i < n_wanted; i++)
-		viommu_snapshot_add_page(self->snapshot, wanted[i].gpa, wanted[i].data, wanted[i].status);
 	for (size_t i = 0; i < n; i++) {
-		const viommu_snapshot_page *page = viommu_snapshot_seen(self->snapshot, reads[i].gpa);
+		guint before = pages->len;
+
+		places[i] = viommu_snapshot_place(self->snapshot, reads[i].gpa);
+		if (places[i] < before)
+			continue;
+		wanted[n_wanted] = reads[i];
+		places[n + n_wanted++] = places[i];
+	}
+	if (n_wanted && !record(self, wanted, places + n, n_wanted, error))
+		return FALSE;
+	for (size_t i = 0; i < n; i++) {
+		const viommu_snapshot_page *page = &g_array_index(pages, viommu_snapshot_page, places[i]);
 
 		reads[i].data = page->data;
 		reads[i].status = page->status;
 	}
 	if (n_wanted && self->options->progress)
-		self->options->progress(self->snapshot->pages->len, self->options->user);
+		self->options->progress(pages->len, self->options->user);
 	return TRUE;
 }
 
@@ -154,11 +193,6 @@ typedef struct {
 } collector;
 
 static void
-no_visit(G_GNUC_UNUSED const vtd_run *run, G_GNUC_UNUSED void *user)
-{
-}
-
-static void
 collect_tables(const vtd_device *device, void *user)
 {
 	collector *self = user;
@@ -169,7 +203,7 @@ collect_tables(const vtd_device *device, void *user)
 	key = g_strdup_printf("%d %" G_GINT64_MODIFIER "x/%u %" G_GINT64_MODIFIER "x/%u", device->stage, device->table.v,
 		device->levels, device->stage == VTD_STAGE_NESTED ? device->outer_table.v : 0, device->outer_levels);
 	if (g_hash_table_add(self->done, key))
-		vtd_walk_device(self->unit, self->memory, device, &self->budget, no_visit, NULL, &self->error);
+		vtd_walk_device(self->unit, self->memory, device, &self->budget, NULL, NULL, &self->error);
 }
 
 static void
@@ -210,19 +244,19 @@ collect_rings(const viommu_live *self, const vtd_unit *unit, viommu_memory *memo
 static gboolean
 collect(viommu_live *self, viommu_snapshot *snapshot, const viommu_capture_options *options, GError **error)
 {
-	recorder record = { { &recorder_ops }, self->memory, snapshot, options };
+	recorder through = { { &recorder_ops }, self->memory, snapshot, options };
 	vtd_unit unit;
 	g_autoptr(vtd_memo) memo = vtd_memo_new();
-	collector c = { .unit = &unit, .memory = &record.base, .budget = VTD_DEFAULT_BUDGET };
+	collector c = { .unit = &unit, .memory = &through.base, .budget = VTD_DEFAULT_BUDGET };
 	gboolean ok;
 
 	c.budget.runs = UINT64_MAX; /* none is kept */
 	c.budget.memo = memo;       /* each page once is enough */
 	viommu_machine_unit(self->machine, &self->registers, &unit);
-	if (!collect_rings(self, &unit, &record.base, error))
+	if (!collect_rings(self, &unit, &through.base, error))
 		return FALSE;
 	c.done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	ok = vtd_for_each_device(&unit, &record.base, collect_device, &c, error);
+	ok = vtd_for_each_device(&unit, &through.base, collect_device, &c, error);
 	g_hash_table_unref(c.done);
 	if (ok && c.error) {
 		g_propagate_error(error, c.error);

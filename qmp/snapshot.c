@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The snapshot in memory: pages by GPA, and the source that reads them. */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "snapshot.h"
-#include "vtd/memo.h"
+
+/* A large page at least, so that the kernel does not have to give 4 KiB at a time. */
+#define BLOCK_SIZE (32u << 20)
+#define BLOCK_ALIGN (2u << 20)
 
 viommu_snapshot *
 viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
@@ -13,7 +18,8 @@ viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
 	self->machine = machine;
 	self->registers = *registers;
 	self->pages = g_array_new(FALSE, FALSE, sizeof(viommu_snapshot_page));
-	self->seen = g_hash_table_new(vtd_key_hash, NULL);
+	self->seen = viommu_page_map_new();
+	self->blocks = g_array_new(FALSE, FALSE, sizeof(viommu_snapshot_block));
 	self->backing = g_array_new(FALSE, FALSE, sizeof(viommu_backing));
 	self->info.time = g_strdup("");
 	self->info.memory_source = g_strdup("");
@@ -25,11 +31,11 @@ viommu_snapshot_free(viommu_snapshot *self)
 {
 	if (!self)
 		return;
-	if (self->owns_pages)
-		for (guint i = 0; i < self->pages->len; i++)
-			g_free((void *) g_array_index(self->pages, viommu_snapshot_page, i).data);
+	for (guint i = 0; i < self->blocks->len; i++)
+		free(g_array_index(self->blocks, viommu_snapshot_block, i).bytes);
+	g_array_unref(self->blocks);
 	g_array_unref(self->pages);
-	g_hash_table_unref(self->seen);
+	viommu_page_map_free(self->seen);
 	g_array_unref(self->backing);
 	g_free(self->backing_unknown);
 	g_free(self->info.time);
@@ -39,36 +45,62 @@ viommu_snapshot_free(viommu_snapshot *self)
 	g_free(self);
 }
 
-G_STATIC_ASSERT(sizeof(gpointer) == sizeof(uint64_t));
-
-static gpointer
-page_key(viommu_gpa gpa)
+guint
+viommu_snapshot_place(viommu_snapshot *self, viommu_gpa gpa)
 {
-	return GSIZE_TO_POINTER((gpa.v >> VIOMMU_PAGE_SHIFT) + 1);
+	viommu_snapshot_page page = { .gpa = gpa, .status = VIOMMU_PAGE_NOT_CAPTURED };
+	gboolean added;
+	guint ret = viommu_page_map_put(self->seen, gpa, self->pages->len, &added);
+
+	if (added)
+		g_array_append_val(self->pages, page);
+	return ret;
 }
 
-const viommu_snapshot_page *
-viommu_snapshot_seen(const viommu_snapshot *self, viommu_gpa gpa)
+static viommu_snapshot_block *
+last_block(const viommu_snapshot *self)
 {
-	gsize place = GPOINTER_TO_SIZE(g_hash_table_lookup(self->seen, page_key(gpa)));
+	return self->blocks->len ? &g_array_index(self->blocks, viommu_snapshot_block, self->blocks->len - 1) : NULL;
+}
 
-	return place ? &g_array_index(self->pages, viommu_snapshot_page, place - 1) : NULL;
+uint8_t *
+viommu_snapshot_room(viommu_snapshot *self, size_t n)
+{
+	viommu_snapshot_block *last = last_block(self);
+	viommu_snapshot_block next = { .size = MAX(BLOCK_SIZE, (n * VIOMMU_PAGE_SIZE + BLOCK_ALIGN - 1) & ~(size_t) (BLOCK_ALIGN - 1)) };
+
+	if (last && (last->size - last->used) / VIOMMU_PAGE_SIZE >= n)
+		return last->bytes + last->used;
+	next.bytes = aligned_alloc(BLOCK_ALIGN, next.size);
+	if (!next.bytes)
+		g_error("no memory for %zu bytes of tables", next.size);
+	madvise(next.bytes, next.size, MADV_HUGEPAGE); /* only faster: may fail */
+	g_array_append_val(self->blocks, next);
+	return next.bytes;
+}
+
+void
+viommu_snapshot_use(viommu_snapshot *self, size_t n)
+{
+	last_block(self)->used += n * VIOMMU_PAGE_SIZE;
 }
 
 void
 viommu_snapshot_add_page(viommu_snapshot *self, viommu_gpa gpa, const uint8_t *data, viommu_page_status status)
 {
-	viommu_snapshot_page page = { .gpa = gpa, .status = status };
+	guint before = self->pages->len, place;
+	viommu_snapshot_page *page;
 
 	g_return_if_fail(!self->sealed);
-	if (g_hash_table_contains(self->seen, page_key(gpa)))
+	place = viommu_snapshot_place(self, gpa);
+	if (place < before)
 		return;
+	page = &g_array_index(self->pages, viommu_snapshot_page, place);
+	page->status = status;
 	if (data) {
-		page.data = g_memdup2(data, VIOMMU_PAGE_SIZE);
-		self->owns_pages = true;
+		page->data = memcpy(viommu_snapshot_room(self, 1), data, VIOMMU_PAGE_SIZE);
+		viommu_snapshot_use(self, 1);
 	}
-	g_array_append_val(self->pages, page);
-	g_hash_table_insert(self->seen, page_key(gpa), GSIZE_TO_POINTER((gsize) self->pages->len));
 }
 
 static int

@@ -5,26 +5,41 @@
 
 #include <viommu/snapshot.h>
 
+#include "page-map.h"
+
 typedef struct {
 	viommu_gpa gpa;
 	const uint8_t *data; /* NULL unless status is OK */
 	viommu_page_status status;
 } viommu_snapshot_page;
 
+/* Pages that were captured lie in a few large blocks. */
+typedef struct {
+	uint8_t *bytes;
+	size_t size, used;
+} viommu_snapshot_block;
+
 struct viommu_snapshot {
 	viommu_machine *machine;
 	vtd_registers registers;
 	viommu_capture_info info;
 	GArray *pages;       /* of viommu_snapshot_page; sorted once sealed */
-	GHashTable *seen;    /* page number -> place in pages + 1, while it is built */
+	viommu_page_map *seen; /* of pages, while it is built */
+	GArray *blocks;      /* of viommu_snapshot_block */
 	GArray *backing;     /* of viommu_backing */
 	char *backing_unknown;
-	bool sealed, owns_pages;
+	bool sealed;
 	uint8_t *file; /* of a snapshot read from a file: what data points into */
+	size_t file_size;
 };
 
-/* A page that was added already, NULL if it was not. Only before it is sealed. */
-const viommu_snapshot_page *viommu_snapshot_seen(const viommu_snapshot *self, viommu_gpa gpa);
+/* The place in pages of this page.  One that was not asked for before is appended, with no
+ * content, and the status VIOMMU_PAGE_NOT_CAPTURED. Only before it is sealed. */
+guint viommu_snapshot_place(viommu_snapshot *self, viommu_gpa gpa);
+/* Room for n pages behind each other, at the end of all content.  What is not taken into
+ * use with viommu_snapshot_use() is given out again. */
+uint8_t *viommu_snapshot_room(viommu_snapshot *self, size_t n);
+void viommu_snapshot_use(viommu_snapshot *self, size_t n);
 
 /* The members of the note that tell of the backing; false when they are not what
  * viommu-snapshot(5) says. */

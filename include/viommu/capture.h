@@ -33,6 +33,8 @@ const viommu_machine *viommu_live_machine(const viommu_live *self);
 const vtd_registers *viommu_live_registers(const viommu_live *self); /* as of open or the last capture */
 viommu_monitor *viommu_live_monitor(viommu_live *self);
 viommu_memory *viommu_live_memory(viommu_live *self);
+/* Commands that the monitor was asked so far. */
+unsigned viommu_live_round_trips(const viommu_live *self);
 
 typedef struct {
 	gboolean pause;        /* stop the guest meanwhile; it is resumed on every way out */

@@ -202,7 +202,8 @@ GHashTable *vtd_visited_new(void);
 gboolean vtd_walk(const vtd_unit *unit, viommu_memory *memory, viommu_gpa table, unsigned levels,
 	vtd_budget *budget, vtd_run_visitor visit, void *user, GError **error);
 
-/* The same for what a device (VTD_TRANSLATES) goes through, whatever the stage. */
+/* The same for what a device (VTD_TRANSLATES) goes through, whatever the stage.  visit
+ * NULL: every table is read, for the sake of the memory source. */
 gboolean vtd_walk_device(const vtd_unit *unit, viommu_memory *memory, const vtd_device *device,
 	vtd_budget *budget, vtd_run_visitor visit, void *user, GError **error);
 /* One paging entry that is not zero, whether it is present or not. */

@@ -127,13 +127,14 @@ on_first(const vtd_run *first, void *user)
 {
 	composer *c = user;
 	vtd_walk_request second = { .table = c->device->outer_table, .levels = c->device->outer_levels,
-		.range = { first->gpa.v, first->gpa.v + (first->iova.last - first->iova.first) }, .visit = on_second,
-		.user = c };
+		.range = { first->gpa.v, first->gpa.v + (first->iova.last - first->iova.first) },
+		.visit = c->request->visit ? on_second : NULL, .user = c };
 
 	if (c->error)
 		return;
 	if (first->kind != VTD_RUN_MAPPED) {
-		on_finding(first, c);
+		if (c->request->visit)
+			on_finding(first, c);
 		return;
 	}
 	c->first = first;
@@ -161,8 +162,7 @@ vtd_walk_nested(const vtd_unit *unit, viommu_memory *memory, const vtd_device *d
 		vtd_memo_begin(memo, device);
 	first.memo = memo;
 	first.visited = NULL;
-	if (request->visit)
-		first.visit = on_first; /* with visit_entry, only what is not mapped comes there */
+	first.visit = on_first; /* with visit_entry, only what is not mapped comes there */
 	if (request->visit_entry)
 		first.visit_entry = on_entry;
 	first.user = &c;

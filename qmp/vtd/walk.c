@@ -2,13 +2,15 @@
 /*
  * A whole table, in IOVA order.  The tables below one table are read in one batch;
  * entries that translate alike are joined into runs as they come, so memory is
- * bounded by the depth and not by what L1 wrote.
+ * bounded by the depth and not by what L1 wrote.  Only the first of neighbours that
+ * differ in nothing but their address is decoded.
  */
 #include "walker.h"
 
 #include <string.h>
 
 #define ENTRIES 512
+#define PAGE_SIZE_BIT (1ull << 7)
 
 struct vtd_walker {
 	const vtd_unit *unit;
@@ -322,8 +324,10 @@ read_children(vtd_walker *w, const context *at, const uint64_t *raw, uint16_t *s
 	return viommu_memory_read_pages(w->memory, reads, n, error);
 }
 
+/* *leaf: it translates. slots: of read_children(), only where there are tables below. */
 static gboolean
-walk_entry(vtd_walker *w, const context *at, unsigned index, uint64_t raw, uint16_t slot, GError **error)
+walk_entry(vtd_walker *w, const context *at, unsigned index, uint64_t raw, const uint16_t *slots, bool *leaf,
+	GError **error)
 {
 	vtd_run run = { 0 };
 	gboolean counted = counts(w, at, raw), table = counted && classify(w, at, index, raw, &run);
@@ -341,35 +345,116 @@ walk_entry(vtd_walker *w, const context *at, unsigned index, uint64_t raw, uint1
 	if (w->request->visit_entry)
 		tell_entry(w, at, index, raw, counted ? &run : NULL);
 	if (table && !before)
-		return descend(w, &below, &run, &w->reads[at->level][slot - 1], error);
+		return descend(w, &below, &run, &w->reads[at->level][slots[index] - 1], error);
+	*leaf = counted && run.kind == VTD_RUN_MAPPED;
 	if (counted)
 		emit(w, &run);
 	return TRUE;
+}
+
+/* The bits of an entry of this level that only say which page it translates to. */
+static uint64_t
+address_bits(const vtd_walker *w, unsigned level)
+{
+	uint64_t all = VIOMMU_PAGE_MASK & ~((1ull << vtd_level_shift(level)) - 1);
+	vtd_fs_entry fs;
+	vtd_ss_entry ss;
+
+	if (w->request->first_stage) {
+		vtd_decode_fs(w->unit, all | PAGE_SIZE_BIT, level, &fs);
+		return fs.address.v;
+	}
+	vtd_decode_ss(w->unit, all | PAGE_SIZE_BIT, level, &ss);
+	return ss.address.v;
+}
+
+/* QEMU refuses pages in the interrupt range; near is for decode() to look at. */
+static inline bool
+near_interrupts(uint64_t address, uint64_t size)
+{
+	return address <= VTD_INTERRUPT_LAST && address + size + VIOMMU_PAGE_SIZE > VTD_INTERRUPT_FIRST;
+}
+
+/* The entry at index has just become the end of w->run, whose pages are mapped.  Goes on
+ * for as long as the next entry is the same but for its address; returns the last that
+ * was. */
+static unsigned
+follow(vtd_walker *w, const context *at, const uint64_t *raw, unsigned index)
+{
+	const uint64_t mask = address_bits(w, at->level), size = 1ull << vtd_level_shift(at->level);
+	vtd_run *run = &w->run;
+
+	/* Behind the middle of a first stage the IOVA jumps. */
+	if (w->request->first_stage && at->level == w->request->levels)
+		return index;
+	for (; index < at->last; index++) {
+		uint64_t next = raw[index + 1];
+
+		if ((next ^ raw[index]) & ~mask || near_interrupts(next & mask, size))
+			return index;
+		if ((next & mask) != (raw[index] & mask) + size) {
+			if (w->budget->runs == 0)
+				return index;
+			w->request->visit(run, w->request->user);
+			w->budget->runs--;
+			run->iova.first = run->iova.last + 1;
+			run->gpa.v = next & mask;
+			run->entry.v = at->table.v + (index + 1) * 8;
+			run->raw = next;
+		}
+		run->iova.last += size;
+	}
+	return index;
+}
+
+/* The first entry from index on that is not zero; eight at a time. */
+static unsigned
+skip_zeros(const uint64_t *raw, unsigned index, unsigned last)
+{
+	for (; index + 8 <= last; index += 8) {
+		uint64_t any = 0;
+
+		for (unsigned k = 0; k < 8; k++)
+			any |= raw[index + k];
+		if (any)
+			break;
+	}
+	while (index <= last && !raw[index])
+		index++;
+	return index;
 }
 
 static gboolean
 walk_table(vtd_walker *w, context *at, const uint8_t *page, GError **error)
 {
 	uint64_t raw[ENTRIES]; /* our copy: L1 may change the page while we look */
-	uint16_t slots[ENTRIES] = { 0 };
+	uint16_t slots[ENTRIES];
+	bool told = w->request->visit || w->request->visit_entry;
 
 	if (at->first > at->last)
 		return TRUE;
-	memcpy(raw + at->first, page + at->first * 8, (at->last - at->first + 1) * 8);
-	for (unsigned i = at->first; i <= at->last; i++)
-		raw[i] = GUINT64_FROM_LE(raw[i]);
 	w->path[at->level] = at->table;
 	if (w->request->memo)
 		vtd_memo_add(w->request->memo, memo_key(w, at), vtd_memo_here(w->request->memo, sign_extend(w, at->iova)));
+	if (at->level == 1 && !told)
+		return TRUE; /* it leads nowhere */
+	memcpy(raw + at->first, page + at->first * 8, (at->last - at->first + 1) * 8);
+	for (unsigned i = at->first; i <= at->last; i++)
+		raw[i] = GUINT64_FROM_LE(raw[i]);
 	if (at->level > 1) {
 		if (!w->reads[at->level])
 			w->reads[at->level] = g_new(viommu_page_read, ENTRIES);
 		if (!read_children(w, at, raw, slots, error))
 			return FALSE;
 	}
-	for (unsigned i = at->first; i <= at->last && !w->stop; i++)
-		if (raw[i] && !walk_entry(w, at, i, raw[i], slots[i], error))
+	for (unsigned i = at->first; (i = skip_zeros(raw, i, at->last)) <= at->last && !w->stop; i++) {
+		bool leaf = false;
+
+		if (!walk_entry(w, at, i, raw[i], slots, &leaf, error))
 			return FALSE;
+		if (leaf && w->request->visit && !w->request->visit_entry && !w->stop)
+			i = follow(w, at, raw, i);
+	}
 	return TRUE;
 }
 
