@@ -36,8 +36,8 @@ class BrowserError(Exception):
 
 
 class Page:
-    def __init__(self, browser, session):
-        self._browser, self._session = browser, session
+    def __init__(self, browser, target, session):
+        self._browser, self._target, self._session = browser, target, session
         self.console = []       # errors and warnings
         self.requests = []      # URLs that were asked for, the page's own included
         self.dialogs = []       # alert() and its like
@@ -72,8 +72,11 @@ class Page:
         return self
 
     def settle(self):
-        """Waits until what is to be drawn is drawn."""
-        self.js('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))')
+        """Waits until what is to be drawn is drawn; a page that is hidden draws nothing."""
+        self.js('new Promise(done => { requestAnimationFrame(() => requestAnimationFrame(done)); setTimeout(done, 300); })')
+
+    def close(self):
+        self._browser.call('Target.closeTarget', {'targetId': self._target})
 
     def js(self, expression):
         ret = self.call('Runtime.evaluate', expression=expression, returnByValue=True, awaitPromise=True)
@@ -174,7 +177,7 @@ class Chromium:
         session = self.call('Target.attachToTarget', {'targetId': target, 'flatten': True})['sessionId']
         page = Page.__new__(Page)
         self._pages[session] = page
-        page.__init__(self, session)
+        page.__init__(self, target, session)
         page.size(width, height)
         return page.go(pathlib.Path(path).resolve().as_uri())
 
