@@ -60,7 +60,7 @@ class IovaMap {
 			const area = this.list[i], x = (this.left[i] - this.from) * scale, w = (this.right(i) - this.left[i]) * scale;
 			if (i && this.left[i] > this.right(i - 1) && GAP * scale > 6)
 				nodes.push(draw("line", { class: "gap", x1: x - GAP * scale + 2, x2: x - 2, y1: TOP + BAR / 2, y2: TOP + BAR / 2 }));
-			if (Math.floor(x) === pixel && w < 1) { // behind one that is there: the worst is seen
+			if (last && Math.floor(x) === pixel && w < 1) { // behind one that is there: the worst is seen
 				if (WORST[toneOf(area)] > WORST[last.dataset.tone])
 					this.paint(last, area, i);
 				continue;

@@ -9,7 +9,7 @@ from hostile.image import HIGH_RAM, PAGE, Image
 
 PAGES = 1 << 20
 DEVICE = '00:04.0'
-FIRST = 0x40000000
+FIRST = 0x100000000     # above the interrupt range
 
 
 def gpa(page):

@@ -350,7 +350,7 @@ class Large(Case):
         page.js("document.querySelector('.map').focus()")
         for key in ('+', '+', '+', 'ArrowRight', 'n', '0', 'End', 'Home'):
             page.key(key)
-        self.assertIn('IOVA 0x40000000', page.js("document.getElementById('said').textContent"))
+        self.assertIn(f'IOVA {large.FIRST:#x}', page.js("document.getElementById('said').textContent"))
 
 
 if __name__ == '__main__':
