@@ -78,7 +78,7 @@ print_text(const viommu_target *target, const viommu_qemu_log *log, const viommu
 	if (worse || warnings)
 		printf("%u kind%s of fault, %u of warning", worse, worse == 1 ? "" : "s", warnings);
 	else
-		printf("nothing is wrong");
+		printf(target ? "nothing is wrong" : "nothing that is known to be wrong");
 	printf(". Looked at: %s%s%s.\nviommu explain CODE says more of each; viommu verify looks "
 	       "at what a record of L1 asked for.\n",
 		target ? "registers, devices, queue, faults, tables" : "", target && log ? ", " : "", log ? "QEMU's log" : "");

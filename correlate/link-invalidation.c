@@ -18,6 +18,7 @@ static const char pending[] = "a descriptor for these pages stands in the invali
 static const char not_in_ring[] = "no descriptor in the invalidation queue covers it, and the ring has not wrapped";
 static const char wrapped[] = "the invalidation queue has wrapped past it";
 static const char unreadable[] = "the invalidation queue could not be read";
+static const char too_many[] = "there are too many devices and descriptors to go through all of them";
 static const char queue_off[] = "the invalidation queue is off (GSTS.QIES = 0): what L1 wrote to the registers left no trace";
 static const char older_life[] =
 	"a descriptor that covers it stands in the invalidation queue, but it was there before the device was attached";
@@ -66,6 +67,10 @@ static void
 collect_record(state *s, const viommu_record *record)
 {
 	s->timed = true;
+	if (!viommu_link_afford(s->context, record->announcements->len)) {
+		s->absence = too_many;
+		return;
+	}
 	for (guint i = 0; i < record->announcements->len; i++) {
 		const viommu_announcement *a = &g_array_index(record->announcements, viommu_announcement, i);
 		cover c = { .range = a->range, .page_selective = a->page_selective, .time_ns = a->time_ns };
@@ -135,6 +140,10 @@ collect_ring(state *s, GError **error)
 	vtd_queue_init(s->context->unit, viommu_snapshot_registers(s->context->snapshot), &queue);
 	if (!queue.enabled) {
 		s->absence = queue_off;
+		return TRUE;
+	}
+	if (!viommu_link_afford(s->context, queue.entries)) {
+		s->absence = too_many;
 		return TRUE;
 	}
 	if (!vtd_walk_queue(&queue, memory, &facts, on_descriptor, s, error))

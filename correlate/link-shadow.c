@@ -110,7 +110,7 @@ begin(const viommu_link_context *context, G_GNUC_UNUSED GError **error)
 	s->context = context;
 	s->sources = g_array_new(FALSE, FALSE, sizeof(source));
 	/* Devices that share L1's table have a shadow each. */
-	for (guint i = 0; i < targets->len; i++) {
+	for (guint i = self; context->kind == VIOMMU_DEVICE_ASSIGNED && i < targets->len; i++) {
 		const viommu_target_result *target = &g_array_index(targets, viommu_target_result, i);
 
 		if (target->same_as == self && !target->any_device &&

@@ -25,10 +25,22 @@ static const viommu_link_judge *const judges[] = {
 	&viommu_judge_shadow,
 };
 
+/* What judges may go through for all targets together: a minute at most, whatever is made
+ * up to cost time (65,536 devices and a queue of 32,768 descriptors). */
+#define BUDGET (UINT64_C(1) << 26)
+
+/* A judge's answer to "what comes next?", which stays until the IOVAs have passed it. */
+typedef struct {
+	bool asked, found;
+	uint64_t iova;
+	viommu_iova_range range;
+} next_range;
+
 /* One target at work. */
 typedef struct {
 	viommu_link_context context;
 	void *states[G_N_ELEMENTS(judges)];
+	next_range next[G_N_ELEMENTS(judges)];
 	GArray *runs; /* of viommu_run: what comes out */
 } work;
 
@@ -93,6 +105,22 @@ judge_run(work *w, const viommu_run *run)
 
 /* ---- what is unmapped ---------------------------------------------------------- */
 
+static bool
+ask_next(work *w, size_t judge, uint64_t iova, viommu_iova_range *ret)
+{
+	next_range *n = &w->next[judge];
+
+	if (!judges[judge]->next)
+		return false;
+	if (!n->asked || iova < n->iova || (n->found && iova > n->range.last)) {
+		n->asked = true;
+		n->iova = iova;
+		n->found = judges[judge]->next(w->states[judge], iova, &n->range);
+	}
+	*ret = n->range;
+	return n->found;
+}
+
 /* The first range at or behind iova that is unmapped as far as somebody knows: L1's
  * record, or a witness.  It needs no record that knows every mapping: it is the table
  * that has nothing there. */
@@ -109,7 +137,7 @@ next_unmapped(work *w, uint64_t iova, viommu_iova_range *ret, const viommu_piece
 		found = true;
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(judges); i++) {
-		if (!judges[i]->next || !judges[i]->next(w->states[i], iova, &range))
+		if (!ask_next(w, i, iova, &range))
 			continue;
 		range.first = MAX(range.first, iova);
 		if (!found || range.first < ret->first) {
@@ -193,29 +221,40 @@ judge_runs(work *w, const GArray *old, guint first, guint end, bool gaps)
 
 /* ---- every target ---------------------------------------------------------------- */
 
-static void
-set_kind(viommu_link_context *context, uint32_t index)
+/* What goes through the tables of a target: its own device, and those that share them. */
+typedef struct {
+	viommu_device_kind kind;
+	const viommu_pci_device *assigned;
+} devices;
+
+bool
+viommu_link_afford(const viommu_link_context *context, uint64_t n)
 {
-	const viommu_machine *machine = viommu_snapshot_machine(context->snapshot);
+	bool ret = n <= *context->budget;
 
-	context->kind = VIOMMU_DEVICE_UNKNOWN;
-	for (guint i = 0; i < context->result->targets->len; i++) {
-		const viommu_target_result *other = &g_array_index(context->result->targets, viommu_target_result, i);
-		viommu_device_kind kind;
+	*context->budget -= MIN(n, *context->budget);
+	return ret;
+}
 
-		if (other->same_as != index || other->any_device)
+/* Of each target; only those of the first with its tables count. Caller frees. */
+static devices *
+find_devices(const viommu_result *result, const viommu_machine *machine)
+{
+	devices *ret = g_new0(devices, result->targets->len);
+
+	for (guint i = 0; i < result->targets->len; i++) {
+		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
+		devices *of = &ret[target->same_as];
+		viommu_device_kind kind = target->any_device ? VIOMMU_DEVICE_UNKNOWN : viommu_device_kind_of(machine, target->sid);
+
+		if (of->assigned)
 			continue;
-		kind = viommu_device_kind_of(machine, other->sid);
-		if (kind == VIOMMU_DEVICE_ASSIGNED) {
-			context->kind = kind;
-			context->assigned = viommu_machine_pci_at(machine, other->sid);
-			return;
-		}
-		if (i == index)
-			context->kind = kind;
-		else if (kind == VIOMMU_DEVICE_UNKNOWN)
-			context->kind = kind;
+		if (kind == VIOMMU_DEVICE_ASSIGNED)
+			of->assigned = viommu_machine_pci_at(machine, target->sid);
+		if (target->same_as == i || kind != VIOMMU_DEVICE_EMULATED)
+			of->kind = kind;
 	}
+	return ret;
 }
 
 static gboolean
@@ -233,6 +272,8 @@ gboolean
 viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot, const viommu_witnesses *witnesses,
 	GError **error)
 {
+	g_autofree devices *of = find_devices(self, viommu_snapshot_machine(snapshot));
+	uint64_t budget = BUDGET;
 	GArray *old = self->runs, *runs = g_array_sized_new(FALSE, FALSE, sizeof(viommu_run), old->len);
 	gboolean ok = TRUE;
 	guint end = 0;
@@ -242,7 +283,7 @@ viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot, 
 	for (guint i = 0; ok && i < self->targets->len; i++) {
 		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, i);
 		work w = { .runs = runs, .context = { .result = self, .target = target, .snapshot = snapshot,
-			.witnesses = witnesses, .unit = &unit } };
+			.witnesses = witnesses, .unit = &unit, .kind = of[i].kind, .assigned = of[i].assigned, .budget = &budget } };
 		bool translates = !target->any_device && !target->bypassed && target->device.outcome == VTD_TRANSLATES;
 		guint first = end;
 
@@ -250,7 +291,6 @@ viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot, 
 			end++;
 		if (target->same_as != i)
 			continue;
-		set_kind(&w.context, i);
 		ok = begin(&w, error);
 		if (ok)
 			judge_runs(&w, old, first, end, translates);

@@ -28,7 +28,12 @@ typedef struct {
 	const vtd_unit *unit;
 	viommu_device_kind kind;
 	const viommu_pci_device *assigned; /* NULL when none is */
+	uint64_t *budget; /* for viommu_link_afford(); shared by all targets */
 } viommu_link_context;
+
+/* Says that a judge goes through n descriptors or events for its target. FALSE: it may
+ * not, since all targets together have cost too much. */
+bool viommu_link_afford(const viommu_link_context *context, uint64_t n);
 
 typedef struct {
 	/* What judge will need for this target; NULL with error only when the snapshot or a
