@@ -106,7 +106,7 @@ class Files(Installed):
             for page in (TOP / 'man').glob('*.scd'):
                 name = page.name.removesuffix('.scd')
                 expected.add(f'{self.places["mandir"]}/man{name[-1]}/{name}')
-        for name in ():
+        for name in ('viommu', 'viommu-probe'):
             expected |= {f'{datadir}/bash-completion/completions/{name}', f'{datadir}/zsh/site-functions/_{name}',
                          f'{datadir}/fish/vendor_completions.d/{name}.fish'}
         self.assertEqual(sorted(self.files), sorted(expected))
