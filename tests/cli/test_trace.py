@@ -316,8 +316,14 @@ class Killed(Trace):
 
 
 class WithOthers(Trace):
+    def setUp(self):
+        super().setUp()
+        # Other runs of these tests have folders of the same name, for a while.
+        self.temporary = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.env = {**self.env, 'TMPDIR': str(self.temporary)}
+
     def folders(self):
-        return set(pathlib.Path(tempfile.gettempdir()).glob('viommu-trace.*'))
+        return set(self.temporary.glob('viommu-trace.*'))
 
     def test_verify(self):
         """switched on for the duration, and off"""
