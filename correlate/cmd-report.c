@@ -2,6 +2,7 @@
 /* What verify finds, as a report in a file. */
 #include <string.h>
 
+#include "bundle-make.h"
 #include "cmd-verify.h"
 #include "report-file.h"
 
@@ -10,16 +11,20 @@ static const char help[] =
 	"Does what viommu verify does, and writes a report: to file a bug with, or for a\n"
 	"CI system. FILE's suffix says in which form.\n\n"
 	"  viommu report -q unix:/tmp/qmp maps.jsonl -o report.html\n"
-	"  viommu report -s saved.elf maps.jsonl --format markdown > bug.md\n\n";
+	"  viommu report -s saved.elf maps.jsonl --format markdown > bug.md\n"
+	"  viommu report -q unix:/tmp/qmp maps.jsonl -o bundle.tar.gz\n\n"
+	"Private texts (names, paths, addresses, secrets) are replaced by placeholders.\n\n";
 
 static const char own_help[] =
 	"  -o, --output FILE     where to; - is standard output (the default)\n"
-	"      --format FORM     markdown (.md), html, json, junit (.xml), tap or text\n";
+	"      --format FORM     markdown (.md), html, json, bundle (.tar.gz),\n"
+	"                        junit (.xml), tap or text\n"
+	"      --no-redact       keep private texts as they are\n";
 
 typedef struct {
 	const char *name;
 	const char *suffixes[3];
-	void (*write)(FILE *out, const viommu_report *report);
+	void (*write)(FILE *out, const viommu_report *report); /* NULL: a bundle */
 } form;
 
 static const form forms[] = {
@@ -28,12 +33,14 @@ static const form forms[] = {
 	{ "json", { ".json" }, viommu_report_json },
 	{ "junit", { ".xml" }, viommu_report_junit },
 	{ "tap", { ".tap" }, viommu_report_tap },
+	{ "bundle", { ".tar.gz", ".tgz" }, NULL },
 	{ "text", { ".txt" }, viommu_report_text },
 };
 
 typedef struct {
 	char *path; /* NULL: standard output */
 	const form *form;
+	gboolean no_redact;
 } report_options;
 
 static const form *
@@ -63,10 +70,10 @@ check(const viommu_cmd *cmd, gboolean force, void *user)
 	gboolean to_file = self->path && strcmp(self->path, "-") != 0;
 
 	if (cmd->format_name && !(self->form = form_named(cmd->format_name)))
-		return viommu_cmd_usage("report", "--format takes markdown, html, json, junit, tap or text, not \"%s\"",
+		return viommu_cmd_usage("report", "--format takes markdown, html, json, bundle, junit, tap or text, not \"%s\"",
 			cmd->format_name);
 	if (!cmd->format_name && to_file && !(self->form = form_of_path(self->path)))
-		return viommu_cmd_usage("report", "the form of \"%s\" is not known: end its name in .md, .html, .json, .xml or .tap, "
+		return viommu_cmd_usage("report", "the form of \"%s\" is not known: end its name in .md, .html, .json, .xml, .tap or .tar.gz, "
 						  "or name the form with --format", self->path);
 	if (!self->form)
 		self->form = form_named("markdown");
@@ -76,15 +83,50 @@ check(const viommu_cmd *cmd, gboolean force, void *user)
 }
 
 static gboolean
+keeps(void *user)
+{
+	return ((const report_options *) user)->form->write == NULL;
+}
+
+static gboolean
+write_form(const form *as, FILE *out, const viommu_report *report, viommu_redact *redact, GError **error)
+{
+	viommu_tones_init(as->write == viommu_report_text ? out : NULL);
+	if (!as->write)
+		return viommu_bundle_make(out, report, redact, error);
+	as->write(out, report);
+	return TRUE;
+}
+
+static gboolean
+write_redacted(const form *as, FILE *out, const viommu_report *report, GError **error)
+{
+	g_autoptr(viommu_redact) redact = viommu_redact_new();
+	viommu_report shown = *report;
+	viommu_redactor redactor;
+	viommu_machine *machine = viommu_redact_report(redact, report, error);
+	gboolean ok;
+
+	if (!machine)
+		return FALSE;
+	viommu_redact_redactor(redact, &redactor);
+	shown.redactor = &redactor;
+	ok = write_form(as, out, &shown, redact, error);
+	viommu_machine_free(viommu_snapshot_swap_machine(report->snapshot, machine));
+	return ok;
+}
+
+static gboolean
 deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboolean force, void *user, GError **error)
 {
 	const report_options *self = user;
 	g_autoptr(viommu_report_file) file = viommu_report_file_open(self->path ? self->path : "-", error);
+	FILE *out = file ? viommu_report_file_stream(file) : NULL;
 
 	if (!file)
 		return FALSE;
-	viommu_tones_init(self->form->write == viommu_report_text ? viommu_report_file_stream(file) : NULL);
-	self->form->write(viommu_report_file_stream(file), report);
+	if (self->no_redact ? !write_form(self->form, out, report, NULL, error) : !write_redacted(self->form, out, report, error))
+		return FALSE;
 	return viommu_report_file_commit(file, force, error);
 }
 
@@ -94,10 +136,11 @@ viommu_cmd_report(int argc, char **argv)
 	report_options options = { 0 };
 	const GOptionEntry own[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.path, NULL, NULL },
+		{ "no-redact", 0, 0, G_OPTION_ARG_NONE, &options.no_redact, NULL, NULL },
 		{ 0 },
 	};
 	const viommu_verify_variant variant = { .name = "report", .help = help, .own_help = own_help, .own = own,
-		.any_format = TRUE, .check = check, .deliver = deliver, .user = &options };
+		.any_format = TRUE, .check = check, .keeps = keeps, .deliver = deliver, .user = &options };
 	int status = viommu_cmd_verify_as(&variant, argc, argv);
 
 	g_free(options.path);

@@ -5,6 +5,8 @@
 
 #include <viommu/correlate.h>
 
+#include "bundle-make.h"
+#include "bundle-replay.h"
 #include "cmd-verify.h"
 #include "log-source.h"
 #include "shadow-source.h"
@@ -15,7 +17,8 @@ static const char help[] =
 	"L1) are in the vIOMMU's tables: right page, right permissions, nothing left\n"
 	"over. A RECORD of - is standard input.\n\n"
 	"  viommu verify -q unix:/tmp/qmp maps.jsonl\n"
-	"  viommu verify -s saved.elf maps.jsonl --at held\n\n";
+	"  viommu verify -s saved.elf maps.jsonl --at held\n"
+	"  viommu verify bundle.tar.gz            # what viommu report put into it\n\n";
 
 static const char options_help[] =
 	"      --at MOMENT       the record up to a sequence number or a mark (held)\n"
@@ -47,14 +50,18 @@ typedef struct {
 	gboolean force, strict, all;
 	viommu_capture_options capture;
 	viommu_shadow_options shadow;
+	gboolean keep;                /* what is read, for a bundle                        */
+	const viommu_bundle *replay;  /* what is not named is in there; NULL: in no bundle */
 } verify_options;
 
 /* One look: the records as they are now, a snapshot, the result of both. */
 typedef struct {
 	GPtrArray *records;
+	GPtrArray *parts; /* that they were read from, one for each; when they are kept */
 	viommu_snapshot *snapshot; /* owned unless it is the target's */
 	gboolean owns_snapshot;
 	const viommu_qemu_log *log; /* the source's; NULL: there is none */
+	viommu_qemu_log *own_log;   /* of a bundle */
 	GPtrArray *shadows;
 	viommu_witnesses witnesses;
 	viommu_result *result;
@@ -68,8 +75,10 @@ look_free(look *self)
 	viommu_result_free(self->result);
 	if (self->owns_snapshot)
 		viommu_snapshot_free(self->snapshot);
+	viommu_qemu_log_free(self->own_log);
 	g_clear_pointer(&self->shadows, g_ptr_array_unref);
-	g_ptr_array_unref(self->records);
+	g_clear_pointer(&self->records, g_ptr_array_unref);
+	g_clear_pointer(&self->parts, g_ptr_array_unref);
 	g_free(self);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(look, look_free)
@@ -80,31 +89,79 @@ record_free(void *record)
 	viommu_record_free(record);
 }
 
-static GPtrArray *
-read_records(const verify_options *options, GError **error)
+static void
+part_free(void *part)
 {
-	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(record_free);
-
-	for (char **path = options->cmd.arguments; *path; path++) {
-		viommu_record *record = viommu_record_read(*path, options->at, error);
-
-		if (!record)
-			return NULL;
-		g_ptr_array_add(ret, record);
-	}
-	return g_steal_pointer(&ret);
+	viommu_part_free(part);
 }
 
-/* records may be NULL: they are read now. */
+/* Those of the bundle, when none is named. */
+static gboolean
+replay_records(look *self, const verify_options *options, GError **error)
+{
+	const viommu_part *part = NULL;
+
+	while ((part = viommu_bundle_next(options->replay, VIOMMU_PART_RECORD, part))) {
+		viommu_record *record = viommu_replay_record(part, options->cmd.target.snapshot, options->at, error);
+
+		if (!record)
+			return FALSE;
+		g_ptr_array_add(self->records, record);
+		g_ptr_array_add(self->parts, viommu_part_new(part->name, part->kind, record->path, part->bytes));
+	}
+	if (self->records->len)
+		return TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s has no record in it; name one", options->cmd.target.snapshot);
+	return FALSE;
+}
+
+static gboolean
+read_records(look *self, const verify_options *options, GError **error)
+{
+	self->records = g_ptr_array_new_with_free_func(record_free);
+	self->parts = g_ptr_array_new_with_free_func(part_free);
+	if (!options->cmd.arguments[0])
+		return replay_records(self, options, error);
+	for (char **path = options->cmd.arguments; *path; path++) {
+		g_autoptr(GBytes) bytes = NULL;
+		viommu_record *record = viommu_record_read_whole(*path, options->at, options->keep ? &bytes : NULL, error);
+		g_autofree char *name = g_strdup_printf("records/%u.jsonl", self->parts->len + 1);
+
+		if (!record)
+			return FALSE;
+		g_ptr_array_add(self->records, record);
+		if (bytes)
+			g_ptr_array_add(self->parts, viommu_part_new(name, VIOMMU_PART_RECORD, *path, bytes));
+	}
+	return TRUE;
+}
+
+/* QEMU's log and the shadows. */
+static gboolean
+read_witnesses(look *self, const verify_options *options, viommu_shadow_sources *shadows, GError **error)
+{
+	if (options->replay && !options->qemu_log)
+		self->log = self->own_log = viommu_replay_log(options->replay);
+	else if (!viommu_log_source_read(options->log, &self->log, error))
+		return FALSE;
+	self->shadows = options->replay && !options->shadow.what
+		? viommu_replay_shadows(options->replay, options->cmd.target.snapshot, error)
+		: viommu_shadow_sources_read(shadows, error);
+	self->witnesses = (viommu_witnesses){ self->log, self->shadows };
+	return self->shadows != NULL;
+}
+
+/* before: a look whose records are used again; NULL: they are read now. */
 static look *
-take_look(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, GPtrArray *records,
+take_look(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const look *before,
 	GError **error)
 {
 	g_autoptr(look) self = g_new0(look, 1);
 
-	self->records = records ? g_ptr_array_ref(records) : read_records(options, error);
-	if (!self->records) {
-		g_free(g_steal_pointer(&self));
+	if (before) {
+		self->records = g_ptr_array_ref(before->records);
+		self->parts = g_ptr_array_ref(before->parts);
+	} else if (!read_records(self, options, error)) {
 		return NULL;
 	}
 	self->snapshot = target->snapshot;
@@ -112,13 +169,14 @@ take_look(const verify_options *options, viommu_target *target, viommu_shadow_so
 		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
 		self->owns_snapshot = TRUE;
 	}
-	if (!self->snapshot || !viommu_log_source_read(options->log, &self->log, error))
+	if (!self->snapshot || !read_witnesses(self, options, shadows, error))
 		return NULL;
-	self->shadows = viommu_shadow_sources_read(shadows, error);
-	if (!self->shadows)
-		return NULL;
-	self->witnesses = (viommu_witnesses){ self->log, self->shadows };
 	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, error);
+	/* What only the live looks could tell is told of the same records. */
+	if (self->result && options->replay && !options->cmd.arguments[0] &&
+		(!viommu_replay_looks(options->replay, self->result, self->records, error) ||
+			!viommu_result_add_evidence(self->result, self->snapshot, error)))
+		return NULL;
 	return self->result ? g_steal_pointer(&self) : NULL;
 }
 
@@ -149,11 +207,11 @@ all_settled(const GPtrArray *records)
  * stopped: looks again until a fault stands in two looks, and calls what does not in
  * flux.  A record that is still being written may come to its mark meanwhile. */
 static look *
-look_until_sure(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, GPtrArray *records,
+look_until_sure(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const look *first,
 	GError **error)
 {
 	gboolean reread = can_reread(options);
-	g_autoptr(look) now = take_look(options, target, shadows, records, error);
+	g_autoptr(look) now = take_look(options, target, shadows, first, error);
 
 	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
 		g_autoptr(look) next = NULL;
@@ -163,7 +221,7 @@ look_until_sure(const verify_options *options, viommu_target *target, viommu_sha
 		if (!unsettled && viommu_result_faults(now->result) == 0)
 			break;
 		g_usleep(PAUSE_US);
-		next = take_look(options, target, shadows, reread ? NULL : now->records, error);
+		next = take_look(options, target, shadows, reread ? NULL : now, error);
 		if (!next)
 			return NULL;
 		next->result->reads = reads;
@@ -202,23 +260,68 @@ find(const look *self, GError **error)
 		: NULL;
 }
 
+/* What a bundle needs besides the look; the parts of the witnesses go into kept. */
+static gboolean
+keep_inputs(const verify_options *options, const look *self, GPtrArray *kept, viommu_inputs *ret, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	g_autoptr(GBytes) text = options->replay && !options->qemu_log ? NULL : viommu_log_source_bytes(options->log, &local);
+	const viommu_part *log = options->replay && !options->qemu_log ? viommu_bundle_next(options->replay, VIOMMU_PART_QEMU_LOG, NULL) : NULL;
+
+	if (local) {
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
+	}
+	if (log)
+		g_ptr_array_add(kept, viommu_part_new(log->name, log->kind, log->label, log->bytes));
+	if (text)
+		g_ptr_array_add(kept, viommu_part_new("qemu.log", VIOMMU_PART_QEMU_LOG, viommu_qemu_log_path(self->log), text));
+	for (guint i = 0; options->replay && !options->shadow.what && i < options->replay->parts->len; i++) {
+		const viommu_part *part = g_ptr_array_index(options->replay->parts, i);
+
+		if (g_str_has_prefix(part->kind, "shadow-"))
+			g_ptr_array_add(kept, viommu_part_new(part->name, part->kind, part->label, part->bytes));
+	}
+	*ret = (viommu_inputs){ .records = self->records, .parts = self->parts, .witnesses = kept, .shadows = self->shadows,
+		.at = options->at, .strict = options->strict, .log = self->log, .log_open = text && options->cmd.target.qmp,
+		.from = options->replay };
+	return TRUE;
+}
+
+/* What is not named is in the bundle. */
+static void
+use_bundle(verify_options *options, const viommu_target *target)
+{
+	options->replay = target->bundle;
+	if (!options->replay || options->cmd.arguments[0])
+		return;
+	if (!options->at)
+		options->at = g_strdup(viommu_replay_at(options->replay));
+	options->strict = options->strict || viommu_replay_strict(options->replay);
+}
+
 static int
 run(verify_options *options, const viommu_verify_variant *variant)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) records = read_records(options, &error);
+	g_autoptr(look) first = options->cmd.arguments[0] ? g_new0(look, 1) : NULL;
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(viommu_log_source) log = NULL;
+	g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(part_free);
 	g_autoptr(viommu_shadow_sources) shadows = NULL;
 	g_autoptr(look) final = NULL;
 	g_autoptr(viommu_findings) findings = NULL;
 	viommu_report report = { .all = options->all };
+	viommu_inputs inputs;
 
-	if (!records || (options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
+	options->keep = variant->keeps && variant->keeps(variant->user);
+	if ((first && !read_records(first, options, &error)) ||
+		(options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
 		return viommu_cmd_fail(variant->name, error);
 	target = viommu_target_open(&options->cmd.target, &error);
 	if (!target)
 		return viommu_cmd_fail(variant->name, error);
+	use_bundle(options, target);
 	options->log = log = viommu_log_source_open(options->qemu_log, options->trace, target->live, options->cmd.target.qmp,
 		options->cmd.target.pid, &error);
 	if (!log)
@@ -228,16 +331,19 @@ run(verify_options *options, const viommu_verify_variant *variant)
 	shadows = viommu_shadow_sources_open(&options->shadow, target->machine, &error);
 	if (!shadows)
 		return viommu_cmd_fail(variant->name, error);
-	final = look_until_sure(options, target, shadows, records, &error);
+	if (options->keep)
+		viommu_shadow_sources_keep(shadows, kept);
+	final = look_until_sure(options, target, shadows, first, &error);
 	viommu_cmd_progress_done();
 	findings = final ? find(final, &error) : NULL;
-	if (!findings)
+	if (!findings || (options->keep && !keep_inputs(options, final, kept, &inputs, &error)))
 		return viommu_cmd_fail(variant->name, error);
 	if (options->save)
 		viommu_snapshot_write(final->snapshot, options->save, options->force, &error);
 	report.result = final->result;
 	report.snapshot = final->snapshot;
 	report.findings = findings;
+	report.inputs = options->keep ? &inputs : NULL;
 	report.exit_status = error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
 	variant->deliver(&options->cmd, &report, options->force, variant->user, error ? NULL : &error);
 	return error ? viommu_cmd_fail(variant->name, error) : report.exit_status;
@@ -279,7 +385,8 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 
 	options.cmd.any_format = variant->any_format;
 	status = viommu_cmd_parse(&options.cmd, argc, argv, entries, TRUE, whole_help);
-	if (status < 0 && !options.cmd.arguments[0])
+	if (status < 0 && !options.cmd.arguments[0] &&
+		!(options.cmd.target.snapshot && viommu_is_bundle(options.cmd.target.snapshot)))
 		status = viommu_cmd_usage(variant->name,
 			"name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
 	if (status < 0 && options.cmd.target.snapshot && (options.capture.pause || options.save))

@@ -58,6 +58,18 @@ viommu_cmd_fail(const char *name, const GError *error)
 	return g_error_matches(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT) ? VIOMMU_EXIT_REJECTED : VIOMMU_EXIT_FAILED;
 }
 
+/* A bundle is a TARGET wherever it stands: nothing else that is named is one. */
+static void
+take_bundle(viommu_cmd *cmd)
+{
+	char **arguments = cmd->arguments;
+
+	if (cmd->target.qmp || cmd->target.snapshot || !arguments[0] || !viommu_is_bundle(arguments[0]))
+		return;
+	cmd->target.snapshot = arguments[0];
+	memmove(arguments, arguments + 1, g_strv_length(arguments) * sizeof(*arguments));
+}
+
 int
 viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own, gboolean with_target,
 	const char *help)
@@ -94,6 +106,8 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 			cmd->takes_markdown ? ", markdown" : "", cmd->format_name);
 	if (!cmd->arguments)
 		cmd->arguments = g_new0(char *, 1);
+	if (with_target)
+		take_bundle(cmd);
 	g_log_set_writer_func(log_writer, &cmd->debug, NULL);
 	viommu_tones_init(stdout);
 	return -1;

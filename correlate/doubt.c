@@ -121,10 +121,8 @@ pages(uint64_t first, uint64_t last)
 	return ((last - first) >> VIOMMU_PAGE_SHIFT) + 1;
 }
 
-/* Appends the part [first, last] of a run, in flux or as it is. The walk goes with the
- * part that begins where the run does. */
-static void
-put_part(GArray *runs, viommu_run *run, uint64_t first, uint64_t last, bool in_flux)
+void
+viommu_run_put_part(GArray *runs, const viommu_run *run, uint64_t first, uint64_t last, bool in_flux)
 {
 	viommu_run part = *run;
 
@@ -158,16 +156,16 @@ cut_run(const viommu_result *self, viommu_run *run, const viommu_result *earlier
 		if (at < first) {
 			ret += pages(at, first - 1);
 			if (runs)
-				put_part(runs, run, at, first - 1, true);
+				viommu_run_put_part(runs, run, at, first - 1, true);
 		}
 		if (runs)
-			put_part(runs, run, first, last, false);
+			viommu_run_put_part(runs, run, first, last, false);
 		if (last == run->iova.last)
 			return ret;
 		at = last + 1;
 	}
 	if (runs)
-		put_part(runs, run, at, run->iova.last, true);
+		viommu_run_put_part(runs, run, at, run->iova.last, true);
 	return ret + pages(at, run->iova.last);
 }
 

@@ -2,6 +2,7 @@
 #include "log-source.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,4 +159,21 @@ viommu_log_source_read(viommu_log_source *self, const viommu_qemu_log **ret, GEr
 	viommu_qemu_log_set_current(self->log, current);
 	*ret = self->log;
 	return TRUE;
+}
+
+GBytes *
+viommu_log_source_bytes(const viommu_log_source *self, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	g_autofree char *text = NULL;
+	gsize len;
+
+	if (!self->log || strcmp(path_now(self), "-") == 0)
+		return NULL;
+	if (!g_file_get_contents(path_now(self), &text, &len, &local)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read QEMU's log again: %s", local->message);
+		return NULL;
+	}
+	len = MIN(len, (gsize) viommu_qemu_log_bytes(self->log));
+	return g_bytes_new_take(g_steal_pointer(&text), len);
 }

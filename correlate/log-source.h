@@ -24,4 +24,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_log_source, viommu_log_source_free)
  * tables were read. */
 gboolean viommu_log_source_read(viommu_log_source *self, const viommu_qemu_log **ret, GError **error);
 
+/* The text that the log was read from, so far; NULL without error when there is none, or it
+ * came from standard input. */
+GBytes *viommu_log_source_bytes(const viommu_log_source *self, GError **error);
+
 #endif

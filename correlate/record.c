@@ -18,6 +18,7 @@
 
 #define LINE_LIMIT (256u << 20) /* bytes: a map of a million extents is about 50 MB */
 #define CHUNK (256u << 10)
+#define KEEP_LIMIT (3u << 30)
 
 struct viommu_record_player {
 	viommu_record_reader r;
@@ -207,8 +208,9 @@ fail_read(const char *path, const char *doing, GError **error)
 	return FALSE;
 }
 
+/* keep may be NULL: gets what was read. */
 static gboolean
-read_all(viommu_record_player *player, int fd, const char *path, GError **error)
+read_all(viommu_record_player *player, int fd, const char *path, GByteArray *keep, GError **error)
 {
 	g_autofree char *bytes = g_malloc(CHUNK);
 	struct stat st;
@@ -224,6 +226,12 @@ read_all(viommu_record_player *player, int fd, const char *path, GError **error)
 			return fail_read(path, "read", error);
 		if (n == 0)
 			break;
+		if (keep && keep->len > KEEP_LIMIT - CHUNK) {
+			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "the record %s is too long to be kept whole", path);
+			return FALSE;
+		}
+		if (keep)
+			g_byte_array_append(keep, (const guint8 *) bytes, (guint) n);
 		if (!viommu_record_player_feed(player, bytes, (size_t) n, error))
 			return FALSE;
 	}
@@ -231,8 +239,27 @@ read_all(viommu_record_player *player, int fd, const char *path, GError **error)
 }
 
 viommu_record *
+viommu_record_parse(GBytes *bytes, const char *name, const char *at, GError **error)
+{
+	g_autoptr(viommu_record_player) player = viommu_record_player_new(name, at);
+	gsize len;
+	const char *text = g_bytes_get_data(bytes, &len);
+
+	return viommu_record_player_feed(player, text, len, error) && viommu_record_player_finish(player, error)
+		? g_steal_pointer(&player->r.record)
+		: NULL;
+}
+
+viommu_record *
 viommu_record_read(const char *path, const char *at, GError **error)
 {
+	return viommu_record_read_whole(path, at, NULL, error);
+}
+
+viommu_record *
+viommu_record_read_whole(const char *path, const char *at, GBytes **bytes, GError **error)
+{
+	g_autoptr(GByteArray) keep = bytes ? g_byte_array_new() : NULL;
 	g_autoptr(viommu_record_player) player = viommu_record_player_new(path, at);
 	bool input = strcmp(path, "-") == 0;
 	int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
@@ -242,8 +269,10 @@ viommu_record_read(const char *path, const char *at, GError **error)
 		fail_read(path, "open", error);
 		return NULL;
 	}
-	ok = read_all(player, fd, path, error);
+	ok = read_all(player, fd, path, keep, error);
 	if (!input)
 		close(fd);
+	if (ok && bytes)
+		*bytes = g_byte_array_free_to_bytes(g_steal_pointer(&keep));
 	return ok ? g_steal_pointer(&player->r.record) : NULL;
 }

@@ -107,6 +107,7 @@ void
 viommu_report_html(FILE *out, const viommu_report *report)
 {
 	g_autoptr(viommu_html_data) data = viommu_html_data_new(report);
+	g_autofree char *redacted = NULL;
 
 	print_head(out, report);
 	fputs("<a class=\"skip\" href=\"#table\">to the table of mappings</a>\n<header>\n<h1>viommu report</h1>\n", out);
@@ -117,6 +118,10 @@ viommu_report_html(FILE *out, const viommu_report *report)
 	print_interactive(out, viommu_html_data_bounds(data));
 	viommu_html_findings(out, report);
 	viommu_html_environment(out, report);
+	redacted = viommu_report_redacted(report);
+	if (redacted)
+		fprintf(out, "<p class=\"faint\">Private texts were replaced by placeholders like &lt;path-1&gt;, the same text by the same "
+			     "one: %s (<code>--no-redact</code> keeps them).</p>\n", redacted);
 	fputs("</main>\n", out);
 	viommu_html_data_print(out, data);
 	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", viommu_html_script);

@@ -283,5 +283,14 @@ viommu_report_json(FILE *out, const viommu_report *report)
 			viommu_json_lists_put(&lists, json_incref(item));
 		json_decref(findings);
 	}
+	if (report->redactor && report->redactor->summary_json) {
+		json_t *kinds = report->redactor->summary_json(report->redactor->user), *item;
+		size_t i;
+
+		viommu_json_lists_next(&lists, "redacted");
+		json_array_foreach (kinds, i, item)
+			viommu_json_lists_put(&lists, json_incref(item));
+		json_decref(kinds);
+	}
 	viommu_json_lists_end(&lists);
 }

@@ -98,6 +98,7 @@ viommu_report_junit(FILE *out, const viommu_report *report)
 {
 	g_autoptr(GPtrArray) suites = viommu_report_suites(report);
 	uint64_t of[VIOMMU_CASE_STATES] = { 0 };
+	g_autofree char *redacted = NULL;
 
 	for (guint i = 0; i < suites->len; i++)
 		for (unsigned s = 0; s < VIOMMU_CASE_STATES; s++)
@@ -117,5 +118,8 @@ viommu_report_junit(FILE *out, const viommu_report *report)
 			print_case(out, suite, g_ptr_array_index(suite->cases, k));
 		fputs("  </testsuite>\n", out);
 	}
+	redacted = viommu_report_redacted(report);
+	if (redacted)
+		fprintf(out, "  <!-- replaced by placeholders: %s -->\n", redacted);
 	fputs("</testsuites>\n", out);
 }

@@ -114,6 +114,8 @@ print_more(FILE *out, const viommu_report *report)
 void
 viommu_report_markdown(FILE *out, const viommu_report *report)
 {
+	g_autofree char *redacted = NULL;
+
 	print_verdict(out, report);
 	print_host(out, report);
 	print_guest(out, report);
@@ -122,4 +124,8 @@ viommu_report_markdown(FILE *out, const viommu_report *report)
 	viommu_md_findings(out, report);
 	print_steps(out, report);
 	print_more(out, report);
+	redacted = viommu_report_redacted(report);
+	if (redacted)
+		fprintf(out, "\nPrivate texts were replaced by placeholders like `<path-1>`, the same text by the same one: %s "
+			     "(`--no-redact` keeps them).\n", redacted);
 }

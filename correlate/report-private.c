@@ -18,6 +18,12 @@ viommu_report_shown(const viommu_report *report, viommu_private kind, const char
 	return viommu_escape(raw);
 }
 
+char *
+viommu_report_redacted(const viommu_report *report)
+{
+	return report->redactor && report->redactor->summary ? report->redactor->summary(report->redactor->user) : NULL;
+}
+
 json_t *
 viommu_report_private_json(const viommu_report *report, viommu_private kind, const char *text)
 {

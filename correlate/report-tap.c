@@ -69,6 +69,7 @@ viommu_report_tap(FILE *out, const viommu_report *report)
 {
 	g_autoptr(GPtrArray) suites = viommu_report_suites(report);
 	g_auto(viommu_headline) line = { 0 };
+	g_autofree char *redacted = NULL;
 	guint total = 0, number = 0;
 
 	viommu_headline_of(report->result, &line);
@@ -83,4 +84,7 @@ viommu_report_tap(FILE *out, const viommu_report *report)
 		for (guint k = 0; k < suite->cases->len; k++)
 			print_case(out, ++number, suite, g_ptr_array_index(suite->cases, k));
 	}
+	redacted = viommu_report_redacted(report);
+	if (redacted)
+		fprintf(out, "# replaced by placeholders: %s\n", redacted);
 }

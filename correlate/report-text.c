@@ -346,6 +346,7 @@ void
 viommu_report_text(FILE *out, const viommu_report *report)
 {
 	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
+	g_autofree char *redacted = NULL;
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
@@ -358,4 +359,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	if (report->findings)
 		viommu_findings_text(out, report->findings, VIOMMU_SEVERITIES);
 	print_summary(out, report);
+	redacted = viommu_report_redacted(report);
+	if (redacted)
+		fprintf(out, "Private texts were replaced by placeholders: %s (--no-redact keeps them).\n", redacted);
 }

@@ -23,6 +23,9 @@ typedef enum {
 typedef struct {
 	/* The text to show instead: new, valid UTF-8. */
 	char *(*text)(void *user, viommu_private kind, const char *text);
+	/* What was replaced until now: for people, and as JSON; NULL: the report does not say. */
+	char *(*summary)(void *user);
+	json_t *(*summary_json)(void *user);
 	void *user;
 } viommu_redactor;
 
@@ -33,6 +36,7 @@ typedef struct {
 	int exit_status;
 	gboolean all; /* every mapping and every fault, however many */
 	const viommu_redactor *redactor; /* NULL: texts are shown as they are */
+	const struct viommu_inputs *inputs; /* "bundle-make.h"; NULL: were not kept */
 } viommu_report;
 
 /* Every private text of a report goes through here. A new string in valid UTF-8, for the
@@ -40,6 +44,8 @@ typedef struct {
 char *viommu_report_private(const viommu_report *report, viommu_private kind, const char *text);
 /* The same through viommu_escape(): with nothing in it that is not seen. */
 char *viommu_report_shown(const viommu_report *report, viommu_private kind, const char *text);
+/* "2 paths, 1 MAC address", to be said behind all other texts; NULL: nothing is to be said. */
+char *viommu_report_redacted(const viommu_report *report);
 /* A new reference: the same as a string of JSON. */
 json_t *viommu_report_private_json(const viommu_report *report, viommu_private kind, const char *text);
 /* "00:04.0 [1234:11e8] id=edu0", "any device". As viommu_report_shown(). */

@@ -13,6 +13,10 @@ void viommu_result_add(viommu_result *self, const viommu_run *run);
  * over, and counts anew. */
 void viommu_result_replace_runs(viommu_result *self, GArray *runs);
 
+/* Appends the part [first, last] of a run to runs (of viommu_run), in flux or as it is.  The
+ * walk goes with the part that begins where the run does. */
+void viommu_run_put_part(GArray *runs, const viommu_run *run, uint64_t first, uint64_t last, bool in_flux);
+
 /* The index of a chain like this one. */
 uint32_t viommu_result_chain(viommu_result *self, const viommu_chain *chain);
 /* Counts the pages of each first broken link anew. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bundle.h"
 #include "links.h"
 #include "target.h"
 #include "text.h"
@@ -29,6 +30,7 @@ typedef struct {
 struct viommu_shadow_sources {
 	GArray *sources; /* of source */
 	GArray *pairs;   /* of pair */
+	GPtrArray *kept; /* of viommu_part; NULL: nobody asks */
 };
 
 void
@@ -228,15 +230,39 @@ viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_ma
 
 /* ---- reading ------------------------------------------------------------------------------ */
 
+static void
+keep(const viommu_shadow_sources *self, const char *what, const char *path, GBytes *bytes)
+{
+	g_autofree char *name = NULL;
+	const viommu_part *last = self->kept && self->kept->len ? g_ptr_array_index(self->kept, self->kept->len - 1) : NULL;
+
+	/* One file can tell of several devices. */
+	if (!self->kept || (last && g_strcmp0(last->label, path) == 0 && strcmp(last->kind, what) == 0))
+		return;
+	name = g_strdup_printf("shadow/%u.%s", self->kept->len + 1,
+		strcmp(what, VIOMMU_PART_SHADOW_SNAPSHOT) == 0 ? "elf" : strcmp(what, VIOMMU_PART_SHADOW_RECORD) == 0 ? "jsonl" : "txt");
+	g_ptr_array_add(self->kept, viommu_part_new(name, what, path, bytes));
+}
+
+void
+viommu_shadow_sources_keep(viommu_shadow_sources *self, GPtrArray *kept)
+{
+	self->kept = kept;
+}
+
 static viommu_shadow *
-read_text(const char *path, const pair *p, GError **error)
+read_text(const viommu_shadow_sources *self, const char *path, const pair *p, GError **error)
 {
 	g_autofree char *text = NULL;
 	g_autoptr(GError) local = NULL;
 	gsize len;
 
-	if (g_file_get_contents(path, &text, &len, &local))
+	if (g_file_get_contents(path, &text, &len, &local)) {
+		g_autoptr(GBytes) bytes = g_bytes_new(text, len);
+
+		keep(self, VIOMMU_PART_SHADOW_TEXT, path, bytes);
 		return viommu_shadow_of_debugfs(text, len, path, p->device, p->host, error);
+	}
 	g_set_error(error, VIOMMU_ERROR,
 		g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_ACCES) ? VIOMMU_ERROR_PERMISSION : VIOMMU_ERROR_FAILED,
 		"cannot read what the host's IOMMU maps: %s", local->message);
@@ -261,7 +287,7 @@ may_be_read(const char *host, GError **error)
 }
 
 static viommu_shadow *
-read_kernel(const pair *p, GError **error)
+read_kernel(const viommu_shadow_sources *self, const pair *p, GError **error)
 {
 	g_autofree char *path = g_strdup_printf(DEBUGFS "/%s/domain_translation_struct", p->host);
 
@@ -271,11 +297,11 @@ read_kernel(const pair *p, GError **error)
 		g_free(path);
 		path = g_strdup(DEBUGFS "/domain_translation_struct");
 	}
-	return read_text(path, p, error);
+	return read_text(self, path, p, error);
 }
 
 static viommu_shadow *
-read_one(const source *from, const pair *p, const viommu_record *record, const viommu_snapshot *outer, GError **error)
+read_one(const viommu_shadow_sources *self, const source *from, const pair *p, const viommu_record *record, const viommu_snapshot *outer, GError **error)
 {
 	switch (from->kind) {
 	case FROM_RECORD:
@@ -283,9 +309,9 @@ read_one(const source *from, const pair *p, const viommu_record *record, const v
 	case FROM_TARGET:
 		return viommu_shadow_of_snapshot(outer, from->path, p->device, p->host, error);
 	case FROM_TEXT:
-		return read_text(from->path, p, error);
+		return read_text(self, from->path, p, error);
 	case FROM_KERNEL:
-		return read_kernel(p, error);
+		return read_kernel(self, p, error);
 	}
 	return NULL;
 }
@@ -301,14 +327,28 @@ read_source(const viommu_shadow_sources *self, const source *from, GPtrArray *re
 	const viommu_snapshot *outer = from->target ? from->target->snapshot : NULL;
 	guint before = ret->len;
 
-	if (from->kind == FROM_RECORD && !(record = viommu_record_read(from->path, NULL, error)))
-		return FALSE;
+	if (from->kind == FROM_RECORD) {
+		g_autoptr(GBytes) bytes = NULL;
+
+		record = viommu_record_read_whole(from->path, NULL, self->kept ? &bytes : NULL, error);
+		if (!record)
+			return FALSE;
+		if (bytes)
+			keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes);
+	}
 	if (from->kind == FROM_TARGET && from->target->live &&
 		!(outer = taken = viommu_live_capture(from->target->live, &plain, error)))
 		return FALSE;
+	if (outer && self->kept) {
+		g_autoptr(GBytes) bytes = viommu_snapshot_bytes(outer, error);
+
+		if (!bytes)
+			return FALSE;
+		keep(self, VIOMMU_PART_SHADOW_SNAPSHOT, from->path, bytes);
+	}
 	for (guint i = 0; i < self->pairs->len; i++) {
 		g_autoptr(GError) local = NULL;
-		viommu_shadow *shadow = read_one(from, &g_array_index(self->pairs, pair, i), record, outer, &local);
+		viommu_shadow *shadow = read_one(self, from, &g_array_index(self->pairs, pair, i), record, outer, &local);
 
 		if (shadow)
 			g_ptr_array_add(ret, shadow);
@@ -332,6 +372,8 @@ viommu_shadow_sources_read(viommu_shadow_sources *self, GError **error)
 {
 	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(shadow_free);
 
+	if (self->kept)
+		g_ptr_array_set_size(self->kept, 0);
 	for (guint i = 0; i < self->sources->len; i++)
 		if (!read_source(self, &g_array_index(self->sources, source, i), ret, error))
 			return NULL;

@@ -24,4 +24,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_shadow_sources, viommu_shadow_sources_free)
 /* What they show now, of each assigned device: a new array of viommu_shadow. */
 GPtrArray *viommu_shadow_sources_read(viommu_shadow_sources *self, GError **error);
 
+/* Each read also puts what was read into kept, an array of viommu_part, instead of what is
+ * in there; kept has to outlive self. */
+void viommu_shadow_sources_keep(viommu_shadow_sources *self, GPtrArray *kept);
+
 #endif

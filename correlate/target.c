@@ -6,10 +6,13 @@
 
 #include <viommu/trace.h>
 
+#include "bundle-replay.h"
+
 const char viommu_target_help[] =
 	"TARGET is one of\n"
 	"  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n"
-	"  -s, --snapshot FILE   what viommu capture wrote\n"
+	"  -s, --snapshot FILE   what viommu capture wrote, or a bundle\n"
+	"                        (viommu report); a bundle also without -s\n"
 	"with a live QEMU\n"
 	"      --memory HOW      auto (default), process (QEMU's memory), xp (monitor)\n"
 	"  -p, --pid PID         the QEMU process, when the monitor is not a local socket\n"
@@ -100,7 +103,12 @@ open_snapshot(viommu_target *self, const viommu_target_options *options, GError 
 {
 	if (options->memory || options->pid)
 		return usage(error, "--memory and --pid are for a live QEMU, not for a snapshot");
-	self->snapshot = viommu_snapshot_read(options->snapshot, error);
+	if (viommu_is_bundle(options->snapshot)) {
+		self->bundle = viommu_bundle_read(options->snapshot, error);
+		self->snapshot = self->bundle ? viommu_replay_snapshot(self->bundle, options->snapshot, error) : NULL;
+	} else {
+		self->snapshot = viommu_snapshot_read(options->snapshot, error);
+	}
 	if (!self->snapshot)
 		return FALSE;
 	self->machine = viommu_snapshot_machine(self->snapshot);
@@ -137,6 +145,7 @@ viommu_target_free(viommu_target *self)
 		viommu_memory_free(self->memory);
 	viommu_snapshot_free(self->snapshot);
 	viommu_live_free(self->live);
+	viommu_bundle_free(self->bundle);
 	g_free(self->name);
 	g_free(self);
 }

@@ -6,6 +6,8 @@
 #include <viommu/capture.h>
 #include <viommu/vtd.h>
 
+#include "bundle.h"
+
 /* What the options say, filled in by the entries below. */
 typedef struct {
 	char *qmp, *snapshot, *memory;
@@ -30,6 +32,7 @@ typedef struct {
 	viommu_memory *memory; /* borrowed from live, or owned */
 	vtd_unit unit;
 	char *name; /* for people */
+	viommu_bundle *bundle; /* that the snapshot is from; NULL: from none */
 } viommu_target;
 
 /* Errors: USAGE (none or several targets), those of the monitor and snapshots. */

@@ -212,6 +212,12 @@ viommu_qemu_log_follow(viommu_qemu_log *self, GError **error)
 	return !failed;
 }
 
+uint64_t
+viommu_qemu_log_bytes(const viommu_qemu_log *self)
+{
+	return self->bytes;
+}
+
 viommu_qemu_log *
 viommu_qemu_log_read(const char *path, GError **error)
 {

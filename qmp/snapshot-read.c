@@ -294,28 +294,46 @@ parse(const file *f, Elf *elf, GError **error)
 	return no_page_twice(self, f, error) ? g_steal_pointer(&self) : NULL;
 }
 
-viommu_snapshot *
-viommu_snapshot_read(const char *path, GError **error)
+/* Takes the bytes. */
+static viommu_snapshot *
+take(file *f, GError **error)
 {
-	file f = { .path = path };
 	viommu_snapshot *ret = NULL;
 	Elf *elf;
 
 	elf_version(EV_CURRENT);
-	if (!load(&f, error)) {
-		g_free(f.bytes);
-		return NULL;
-	}
-	elf = elf_memory((char *) f.bytes, f.size);
+	elf = elf_memory((char *) f->bytes, f->size);
 	if (elf)
-		ret = parse(&f, elf, error);
+		ret = parse(f, elf, error);
 	else
-		reject(&f, error, "%s", elf_errmsg(-1));
+		reject(f, error, "%s", elf_errmsg(-1));
 	if (elf)
 		elf_end(elf);
 	if (ret)
-		ret->file = f.bytes;
+		ret->file = f->bytes;
 	else
-		g_free(f.bytes);
+		g_free(f->bytes);
 	return ret;
+}
+
+viommu_snapshot *
+viommu_snapshot_read(const char *path, GError **error)
+{
+	file f = { .path = path };
+
+	if (load(&f, error))
+		return take(&f, error);
+	g_free(f.bytes);
+	return NULL;
+}
+
+viommu_snapshot *
+viommu_snapshot_parse(GBytes *bytes, const char *name, GError **error)
+{
+	file f = { .path = name, .size = g_bytes_get_size(bytes) };
+
+	f.bytes = g_malloc(MAX(f.size, 1));
+	if (f.size)
+		memcpy(f.bytes, g_bytes_get_data(bytes, NULL), f.size);
+	return take(&f, error);
 }

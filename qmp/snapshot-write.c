@@ -9,6 +9,7 @@
 #include <gelf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "machine.h"
@@ -205,26 +206,56 @@ build(const viommu_snapshot *self, Elf *elf, const GArray *runs, const GByteArra
 }
 
 gboolean
-viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean overwrite, GError **error)
+viommu_snapshot_write_fd(const viommu_snapshot *self, int fd, const char *name, GError **error)
 {
-	g_autofree char *aside = g_strdup_printf("%s.XXXXXX", path);
 	g_autoptr(GArray) runs = collect_runs(self);
 	g_autoptr(GByteArray) note = note_bytes(self);
 	Elf *elf;
 	gboolean ok;
-	int fd;
 
 	g_return_val_if_fail(self->sealed, FALSE);
 	elf_version(EV_CURRENT);
 	errno = 0;
+	elf = elf_begin(fd, ELF_C_WRITE, NULL);
+	ok = (elf && build(self, elf, runs, note)) || fail_elf(name, error);
+	if (elf)
+		elf_end(elf);
+	return ok;
+}
+
+GBytes *
+viommu_snapshot_bytes(const viommu_snapshot *self, GError **error)
+{
+	int fd = memfd_create("viommu-snapshot", MFD_CLOEXEC);
+	g_autoptr(GMappedFile) mapped = NULL;
+
+	if (fd < 0) {
+		fail_elf("to memory", error);
+		return NULL;
+	}
+	if (viommu_snapshot_write_fd(self, fd, "to memory", error))
+		mapped = g_mapped_file_new_from_fd(fd, FALSE, error);
+	close(fd);
+	return mapped ? g_mapped_file_get_bytes(mapped) : NULL;
+}
+
+gboolean
+viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean overwrite, GError **error)
+{
+	g_autofree char *aside = g_strdup_printf("%s.XXXXXX", path);
+	gboolean ok;
+	int fd;
+
+	errno = 0;
 	fd = mkostemp(aside, O_CLOEXEC);
 	if (fd < 0)
 		return fail_elf(path, error);
-	elf = elf_begin(fd, ELF_C_WRITE, NULL);
-	ok = elf && build(self, elf, runs, note);
-	if (elf)
-		elf_end(elf);
-	ok = ok && fsync(fd) == 0;
+	if (!viommu_snapshot_write_fd(self, fd, path, error)) {
+		close(fd);
+		unlink(aside);
+		return FALSE;
+	}
+	ok = fsync(fd) == 0;
 	if (close(fd) != 0)
 		ok = FALSE;
 	/* link() refuses an existing name where rename() would replace it. */

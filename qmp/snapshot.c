@@ -124,6 +124,15 @@ viommu_snapshot_machine(const viommu_snapshot *self)
 	return self->machine;
 }
 
+viommu_machine *
+viommu_snapshot_swap_machine(viommu_snapshot *self, viommu_machine *machine)
+{
+	viommu_machine *ret = self->machine;
+
+	self->machine = machine;
+	return ret;
+}
+
 const vtd_registers *
 viommu_snapshot_registers(const viommu_snapshot *self)
 {

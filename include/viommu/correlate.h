@@ -103,6 +103,10 @@ typedef struct {
  * Errors: FAILED (cannot open), INPUT (not a record, garbage, a newer version,
  * no such moment). */
 viommu_record *viommu_record_read(const char *path, const char *at, GError **error);
+/* The same; *bytes, if bytes is not NULL, is what was read: new. */
+viommu_record *viommu_record_read_whole(const char *path, const char *at, GBytes **bytes, GError **error);
+/* The same of what such a file holds; name stands for its path. */
+viommu_record *viommu_record_parse(GBytes *bytes, const char *name, const char *at, GError **error);
 void viommu_record_free(viommu_record *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_record, viommu_record_free)
 

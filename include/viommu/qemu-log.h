@@ -92,6 +92,8 @@ gboolean viommu_qemu_log_follow(viommu_qemu_log *self, GError **error);
 /* Reads the file at path ("-": standard input). Errors: FAILED (cannot read). */
 viommu_qemu_log *viommu_qemu_log_read(const char *path, GError **error);
 
+/* How far into the file that was. */
+uint64_t viommu_qemu_log_bytes(const viommu_qemu_log *self);
 const char *viommu_qemu_log_path(const viommu_qemu_log *self);
 uint64_t viommu_qemu_log_lines(const viommu_qemu_log *self);
 /* Of viommu_qlog_event, in the order of the log. */

@@ -131,6 +131,9 @@ const char *viommu_snapshot_backing_unknown(const viommu_snapshot *self);
 const viommu_backing *viommu_snapshot_backing_from(const viommu_snapshot *self, viommu_gpa gpa);
 
 const viommu_machine *viommu_snapshot_machine(const viommu_snapshot *self);
+/* Gives it the facts with other texts, the same otherwise.  Takes machine, returns the one
+ * before. */
+viommu_machine *viommu_snapshot_swap_machine(viommu_snapshot *self, viommu_machine *machine);
 const vtd_registers *viommu_snapshot_registers(const viommu_snapshot *self);
 viommu_capture_info *viommu_snapshot_info(viommu_snapshot *self); /* owned by self */
 size_t viommu_snapshot_pages(const viommu_snapshot *self);
@@ -141,8 +144,14 @@ viommu_memory *viommu_snapshot_memory(const viommu_snapshot *self);
 /* Writes aside and renames, so that path is whole or untouched.  Refuses a path
  * that exists unless overwrite. Errors: FAILED. */
 gboolean viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean overwrite, GError **error);
+/* Into an empty file that is open for writing; name is for messages. */
+gboolean viommu_snapshot_write_fd(const viommu_snapshot *self, int fd, const char *name, GError **error);
+/* What would be in that file: new. */
+GBytes *viommu_snapshot_bytes(const viommu_snapshot *self, GError **error);
 /* Errors: FAILED (cannot open), INPUT (not a snapshot, cut short, lies). */
 viommu_snapshot *viommu_snapshot_read(const char *path, GError **error);
+/* What such a file holds. */
+viommu_snapshot *viommu_snapshot_parse(GBytes *bytes, const char *name, GError **error);
 
 G_END_DECLS
 
