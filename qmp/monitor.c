@@ -98,6 +98,11 @@ connect_socket(viommu_monitor *self, GError **error)
 		set_held(self, "takes no more connections", error);
 		return FALSE;
 	}
+	if (g_error_matches(local, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
+			"%s may not be used: %s; run as root, or as the user that QEMU runs as", self->address, local->message);
+		return FALSE;
+	}
 	if (!self->connection) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
 			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s%s,server=on,wait=off",

@@ -75,7 +75,7 @@ class NobodyThere(Case):
         with FakeQemu() as qemu:
             os.chmod(qemu.target.removeprefix('unix:'), 0o600)
             done = info(qemu.target, user=65534, group=65534, extra_groups=[])
-            self.assert_says(done, FAILED, 'no monitor answers', 'Permission denied')
+            self.assert_says(done, FAILED, 'may not be used', 'Permission denied', 'as the user that QEMU runs as')
 
 
 class NoMonitor(Case):
