@@ -34,14 +34,9 @@ help(FILE *out)
 	      "Usage: viommu COMMAND [OPTIONS]\n\n", out);
 	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
-	fputs("\nIn L1, make and record test mappings (they are held until Ctrl-D):\n"
-	      "  viommu-probe map 00:04.0 --bind -o maps.jsonl\n"
-	      "On the host, where QEMU has -qmp unix:/tmp/qmp,server=on,wait=off:\n"
-	      "  viommu verify -q unix:/tmp/qmp maps.jsonl\n"
-	      "  viommu walk -q unix:/tmp/qmp 00:04.0 0x40000000\n\n"
-	      "viommu COMMAND --help says more, as do the man pages viommu(1),\n"
-	      "viommu-COMMAND(1), viommu-record(5) and viommu-snapshot(5). viommu --version\n"
-	      "names the version.\n"
+	fputs("\n  viommu-probe map 00:04.0 --bind -o maps.jsonl    # in L1; held until Ctrl-D\n"
+	      "  viommu verify -q unix:/tmp/qmp maps.jsonl        # on the host\n\n"
+	      "More: viommu COMMAND --help, viommu(1), viommu-COMMAND(1), viommu --version.\n"
 	      "Exit status: 0 clean, 1 viommu failed, 2 wrong command line, 3 a mapping is not\n"
 	      "where it should be, 4 a record or snapshot was rejected.\n", out);
 }

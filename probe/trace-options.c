@@ -25,7 +25,8 @@ static const char help[] =
 	"\n"
 	"      --pid N         only what process N maps (not its children)\n"
 	"      --seconds S     stop after S seconds\n"
-	"      --buffer SIZE   trace buffer for each CPU: 4m, 512k   [16m, less if memory is short]\n"
+	"      --buffer SIZE   trace buffer for each CPU: 4m, 512k                  [16m,\n"
+	"                      less if memory is short]\n"
 	"      --no-invalidations\n"
 	"                      leave out what the kernel tells the IOMMU to forget\n"
 	"  -o, --output FILE   where the record goes: a new file, a virtio-serial port;\n"
@@ -35,7 +36,7 @@ static const char help[] =
 	"\n"
 	"  viommu-probe trace -o record.jsonl\n"
 	"  viommu-probe trace -o record.jsonl -- qemu-system-x86_64 ...\n"
-	"  viommu-probe trace --pid $(pidof qemu-system-x86_64) -o /dev/virtio-ports/record\n";
+	"  viommu-probe trace --pid $(pidof qemu-system-x86_64) -o record.jsonl\n";
 
 enum {
 	OPT_PID = 256,
