@@ -129,8 +129,6 @@ viommu_run_put_part(GArray *runs, const viommu_run *run, uint64_t first, uint64_
 	part.iova = (viommu_iova_range){ first, last };
 	part.gpa.v += first - run->iova.first;
 	part.expected.gpa.v += first - run->iova.first;
-	if (part.has_expected)
-		part.expected.iova = part.iova;
 	if (in_flux) {
 		part.note = viommu_verdict_name(run->verdict);
 		part.verdict = VIOMMU_IN_FLUX;

@@ -69,10 +69,11 @@ viommu_find_notice(viommu_findings *self, const viommu_result *result)
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 		const viommu_link_status *status = &viommu_run_chain(result, run)->links[VIOMMU_LINK_NOTICE];
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
-		viommu_where where = viommu_where_iova(target->sid, run->iova);
+		viommu_where where;
 
 		if (status->state != VIOMMU_LINK_BROKEN)
 			continue;
+		where = viommu_where_iova(target->sid, run->iova);
 		viommu_findings_add(self, run->verdict != VIOMMU_GONE ? "map-not-noticed"
 			: status->note == viommu_notice_unmap_skipped  ? "unmap-skipped"
 									: "unmap-not-noticed",

@@ -134,10 +134,14 @@ static void
 find_run(const viommu_finder *f, const viommu_result *result, const viommu_run *run)
 {
 	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
-	viommu_where where = viommu_where_iova(target->sid, run->iova);
 	const vtd_translation *walk = run->evidence;
 	const vtd_step *last = walk && walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
+	viommu_where where;
 
+	/* There can be a million runs, with nothing to say of any. */
+	if (run->verdict == VIOMMU_MATCH && !viommu_run_is_fault(result, run))
+		return;
+	where = viommu_where_iova(target->sid, run->iova);
 	find_unannounced(f, result, run, where.text);
 	switch (run->verdict) {
 	case VIOMMU_BEYOND_WIDTH:

@@ -29,11 +29,10 @@ viommu_join_add(join *j, viommu_run *run)
 viommu_run
 viommu_expected_run(viommu_verdict verdict, const viommu_piece *piece, uint64_t first, uint64_t last)
 {
-	viommu_run ret = { .verdict = verdict, .iova = { first, last }, .has_expected = true, .expected = *piece };
-
-	ret.expected.gpa.v += first - piece->iova.first;
-	ret.expected.iova = ret.iova;
-	return ret;
+	return (viommu_run){ .verdict = verdict, .iova = { first, last }, .has_expected = true,
+		.expected = { .gpa = VIOMMU_GPA(piece->gpa.v + (first - piece->iova.first)), .since_ns = piece->since_ns,
+			.request = piece->request, .gpa_known = piece->gpa_known, .prot_known = piece->prot_known,
+			.read = piece->read, .write = piece->write } };
 }
 
 /* Gives everything that L1 asked for in [first, last] one verdict. */
@@ -111,7 +110,7 @@ viommu_observe(viommu_run *run, const vtd_run *seen)
 	run->gpa.v = seen->gpa.v + (run->iova.first - seen->iova.first);
 	run->read = seen->read;
 	run->write = seen->write;
-	run->page_shift = seen->page_shift;
+	run->page_shift = (uint8_t) seen->page_shift;
 }
 
 static const char *

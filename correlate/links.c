@@ -4,6 +4,7 @@
  * answer changes.  What is unmapped gets runs of its own, since an unmapping that was
  * not announced, or not followed, leaves a device with access to memory.
  */
+#include "join.h"
 #include "links.h"
 #include "pieces.h"
 #include "result.h"
@@ -72,8 +73,6 @@ put(work *w, const viommu_run *run, const viommu_chain *chain, uint64_t first, u
 	part.iova = (viommu_iova_range){ first, last };
 	part.gpa.v += first - run->iova.first;
 	part.expected.gpa.v += first - run->iova.first;
-	if (part.has_expected)
-		part.expected.iova = part.iova;
 	part.evidence = first == run->iova.first ? run->evidence : NULL;
 	part.chain = viommu_result_chain(w->context.result, chain);
 	g_array_append_val(w->runs, part);
@@ -159,16 +158,13 @@ judge_gap(work *w, uint64_t first, uint64_t last)
 	viommu_iova_range range = { 0 };
 
 	while (next_unmapped(w, first, &range, &piece) && range.first <= last) {
-		viommu_run run = { .verdict = VIOMMU_GONE, .target = (uint32_t) (w->context.target -
-			(viommu_target_result *) (void *) w->context.result->targets->data) };
+		viommu_run run = { .verdict = VIOMMU_GONE };
 
-		run.iova = (viommu_iova_range){ range.first, MIN(range.last, last) };
-		if (piece) {
-			run.has_expected = true;
-			run.expected = *piece;
-			run.expected.gpa.v += range.first - piece->iova.first;
-			run.expected.iova = run.iova;
-		}
+		range.last = MIN(range.last, last);
+		if (piece)
+			run = viommu_expected_run(VIOMMU_GONE, piece, range.first, range.last);
+		run.iova = range;
+		run.target = (uint32_t) (w->context.target - (viommu_target_result *) (void *) w->context.result->targets->data);
 		judge_run(w, &run);
 		if (run.iova.last == last)
 			return;

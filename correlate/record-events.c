@@ -58,12 +58,8 @@ get_space(viommu_record_reader *r, const json_t *json, bool create, viommu_space
 }
 
 static bool
-get_range(viommu_record_reader *r, const json_t *json, viommu_iova_range *ret)
+set_range(viommu_record_reader *r, uint64_t first, uint64_t size, viommu_iova_range *ret)
 {
-	uint64_t first, size;
-
-	if (!viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size))
-		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a \"0x…\" number");
 	if (!viommu_range_ok(first, size))
 		return viommu_record_reject(r, "a range of 0x%" G_GINT64_MODIFIER "x bytes at 0x%" G_GINT64_MODIFIER "x does not fit in 64 bits",
 			size, first);
@@ -71,6 +67,16 @@ get_range(viommu_record_reader *r, const json_t *json, viommu_iova_range *ret)
 		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a multiple of 4 KiB");
 	*ret = (viommu_iova_range){ first, first + (size - 1) };
 	return true;
+}
+
+static bool
+get_range(viommu_record_reader *r, const json_t *json, viommu_iova_range *ret)
+{
+	uint64_t first, size;
+
+	if (!viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size))
+		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a \"0x…\" number");
+	return set_range(r, first, size, ret);
 }
 
 static bool
@@ -153,6 +159,14 @@ on_detach(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
+static void
+set_prot(const char *prot, viommu_request *request)
+{
+	request->prot_known = true;
+	request->read = prot[0] == 'r';
+	request->write = prot[0] == 'w' || prot[1] == 'w';
+}
+
 static bool
 get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
 {
@@ -162,27 +176,41 @@ get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
 		return true; /* its writer could not see it */
 	if (g_strcmp0(prot, "r") != 0 && g_strcmp0(prot, "w") != 0 && g_strcmp0(prot, "rw") != 0)
 		return viommu_record_reject(r, "its \"prot\" is not \"r\", \"w\" or \"rw\"");
-	request->prot_known = true;
-	request->read = prot[0] == 'r';
-	request->write = prot[0] == 'w' || prot[1] == 'w';
+	set_prot(prot, request);
+	return true;
+}
+
+/* The extents of a map: an array of jansson's, or of a map line. */
+typedef struct {
+	const json_t *json;
+	const GArray *list;
+} extents;
+
+static bool
+get_extent(const extents *from, size_t i, uint64_t *gpa, uint64_t *size)
+{
+	const json_t *item = json_array_get(from->json, i);
+
+	if (!from->list)
+		return viommu_json_get_hex(item, "gpa", gpa) && viommu_json_get_hex(item, "size", size);
+	*gpa = g_array_index(from->list, viommu_line_extent, i).gpa;
+	*size = g_array_index(from->list, viommu_line_extent, i).size;
 	return true;
 }
 
 /* Puts the extents of a map in, and after them, if so said, pages with no known GPA. */
 static bool
-put_extents(viommu_record_reader *r, viommu_space *space, const json_t *json, const viommu_request *request)
+put_extents(viommu_record_reader *r, viommu_space *space, const extents *from, uint64_t since_ns, const viommu_request *request)
 {
 	viommu_piece piece = { .prot_known = request->prot_known, .read = request->read, .write = request->write,
-		.request = space->requests->len - 1, .since_ns = get_time(json) };
+		.request = space->requests->len - 1, .since_ns = since_ns };
 	uint64_t left = request->iova.last - request->iova.first + 1, at = request->iova.first;
-	size_t i;
-	json_t *extent;
+	size_t n = from->list ? from->list->len : json_array_size(from->json);
 
-	json_array_foreach (json_object_get(json, "extents"), i, extent) {
+	for (size_t i = 0; i < n; i++) {
 		uint64_t gpa, size;
 
-		if (!viommu_json_get_hex(extent, "gpa", &gpa) || !viommu_json_get_hex(extent, "size", &size) || !viommu_range_ok(gpa, size) ||
-			(gpa | size) & ~VIOMMU_PAGE_MASK)
+		if (!get_extent(from, i, &gpa, &size) || !viommu_range_ok(gpa, size) || (gpa | size) & ~VIOMMU_PAGE_MASK)
 			return viommu_record_reject(r, "extent %zu is not a run of whole pages", i);
 		if (size - 1 > left - 1 || left == 0)
 			return viommu_record_reject(r, "its extents are longer than the mapping");
@@ -243,12 +271,29 @@ is_mapped(const viommu_space *space, viommu_iova_range range)
 	return piece && piece->iova.first <= range.last;
 }
 
+/* A request whose range is all right. Takes request->gpa_unknown. */
+static bool
+put_map(viommu_record_reader *r, viommu_space *space, viommu_request *request, uint64_t since_ns, const extents *from)
+{
+	if (is_mapped(space, request->iova))
+		see(&space->overlaps, request->seq);
+	viommu_pieces_cut(space->gone, request->iova, note_again, &request->again);
+	g_array_append_vals(space->requests, request, 1);
+	return put_extents(r, space, from, since_ns, request);
+}
+
+static bool
+not_everything(viommu_record_reader *r, viommu_iova_range range)
+{
+	return range.last - range.first != UINT64_MAX || viommu_record_reject(r, "a mapping of the whole 64-bit space");
+}
+
 static bool
 on_map(viommu_record_reader *r, const json_t *json)
 {
 	viommu_space *space;
 	viommu_request request = { .seq = r->record->last_seq };
-	const char *unknown = json_string_value(json_object_get(json, "gpa_unknown"));
+	extents from = { .json = json_object_get(json, "extents") };
 
 	if (!get_space(r, json, true, &space))
 		return false;
@@ -256,18 +301,28 @@ on_map(viommu_record_reader *r, const json_t *json)
 		see_failure(space, json, r->record->last_seq);
 		return true;
 	}
-	if (!get_range(r, json, &request.iova) || !get_prot(r, json, &request))
+	if (!get_range(r, json, &request.iova) || !get_prot(r, json, &request) || !not_everything(r, request.iova))
 		return false;
-	if (request.iova.last - request.iova.first == UINT64_MAX)
-		return viommu_record_reject(r, "a mapping of the whole 64-bit space");
 	viommu_json_get_hex(json, "page_size", &request.page_size);
 	request.vaddr_known = viommu_json_get_hex(json, "vaddr", &request.vaddr);
-	request.gpa_unknown = g_strdup(unknown);
-	if (is_mapped(space, request.iova))
-		see(&space->overlaps, request.seq);
-	viommu_pieces_cut(space->gone, request.iova, note_again, &request.again);
-	g_array_append_val(space->requests, request);
-	return put_extents(r, space, json, &request);
+	request.gpa_unknown = g_strdup(json_string_value(json_object_get(json, "gpa_unknown")));
+	return put_map(r, space, &request, get_time(json), &from);
+}
+
+static bool
+on_map_line(viommu_record_reader *r)
+{
+	const viommu_map_line *line = &r->map;
+	viommu_request request = { .seq = line->seq, .page_size = line->page_size, .vaddr = line->vaddr,
+		.vaddr_known = line->vaddr_known };
+	extents from = { .list = line->extents };
+	viommu_space *space = find_space(r, (int64_t) line->space, true);
+
+	if (!set_range(r, line->iova, line->size, &request.iova))
+		return false;
+	if (line->prot)
+		set_prot(line->prot, &request);
+	return not_everything(r, request.iova) && put_map(r, space, &request, line->time_ns, &from);
 }
 
 typedef struct {
@@ -392,13 +447,27 @@ count_gap(viommu_record *record, uint64_t next)
 
 /* Sequence numbers rise by one; a step back is garbage. */
 static bool
-check_seq(viommu_record_reader *r, const json_t *json, uint64_t *ret)
+check_seq(viommu_record_reader *r, json_int_t seq)
 {
-	const json_t *seq = json_object_get(json, "seq");
+	return seq > (json_int_t) r->record->last_seq || viommu_record_reject(r, "its \"seq\" does not rise");
+}
 
-	if (!json_is_integer(seq) || json_integer_value(seq) <= (json_int_t) r->record->last_seq)
-		return viommu_record_reject(r, "its \"seq\" does not rise");
-	*ret = (uint64_t) json_integer_value(seq);
+/* Counts an event, unless it is behind the chosen moment. */
+static bool
+begin_event(viommu_record_reader *r, uint64_t seq, bool at_rest)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (r->at && !g_ascii_string_to_unsigned(r->at, 10, 0, G_MAXUINT64, &at, NULL))
+		at = UINT64_MAX;
+	if (seq >= at)
+		r->reached = true;
+	count_gap(r->record, MIN(seq, at == UINT64_MAX ? at : at + 1));
+	if (seq > at)
+		return false;
+	r->record->last_seq = seq;
+	r->record->events++;
+	r->at_rest = at_rest;
 	return true;
 }
 
@@ -422,30 +491,27 @@ viommu_record_after(viommu_record_reader *r, const json_t *json)
 }
 
 bool
+viommu_record_map(viommu_record_reader *r)
+{
+	if (!check_seq(r, (json_int_t) r->map.seq))
+		return false;
+	return !begin_event(r, r->map.seq, false) || on_map_line(r);
+}
+
+bool
 viommu_record_event(viommu_record_reader *r, const json_t *json)
 {
 	const char *event = json_string_value(json_object_get(json, "event"));
-	uint64_t at = UINT64_MAX, seq = 0;
+	json_int_t seq = json_integer_value(json_object_get(json, "seq")); /* 0 when it is none */
 
 	if (!event)
 		return viommu_record_reject(r, "it has no \"event\"");
-	if (!check_seq(r, json, &seq))
+	if (!check_seq(r, seq))
 		return false;
-	if (r->at && !g_ascii_string_to_unsigned(r->at, 10, 0, G_MAXUINT64, &at, NULL))
-		at = UINT64_MAX;
-	if (seq > at) {
-		count_gap(r->record, at + 1);
-		r->reached = true;
+	if (!begin_event(r, (uint64_t) seq, strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0))
 		return true;
-	}
-	count_gap(r->record, seq);
-	r->record->last_seq = seq;
-	r->record->events++;
-	r->at_rest = strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0;
 	for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
 		if (strcmp(event, handlers[i].event) == 0 && !handlers[i].handle(r, json))
 			return false;
-	if (seq == at)
-		r->reached = true;
 	return true;
 }

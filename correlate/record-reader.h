@@ -5,6 +5,8 @@
 
 #include <viommu/correlate.h>
 
+#include "record-line.h"
+
 typedef struct {
 	viommu_record *record;
 	GHashTable *spaces; /* of the record's viommu_space, by their id */
@@ -13,6 +15,7 @@ typedef struct {
 	bool reached; /* the moment that at names */
 	GHashTable *space_of; /* source id -> the viommu_space that it uses */
 	bool at_rest; /* the last event was a mark or the end */
+	viommu_map_line map; /* the last such line */
 	GError **error;
 } viommu_record_reader;
 
@@ -21,6 +24,8 @@ bool viommu_record_reject(viommu_record_reader *r, const char *format, ...) G_GN
 
 /* Plays one event line. False: rejected. */
 bool viommu_record_event(viommu_record_reader *r, const json_t *json);
+/* The same for r->map. */
+bool viommu_record_map(viommu_record_reader *r);
 
 /* An event behind the chosen moment: only what it maps is kept, and what is wrong
  * with it is not said. */

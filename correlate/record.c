@@ -81,8 +81,12 @@ static bool
 read_line(viommu_record_reader *r, const char *text, size_t len)
 {
 	json_error_t why;
-	json_t *json = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, &why);
+	json_t *json;
 	bool ok = true;
+
+	if (!r->reached && r->line > 1 && viommu_map_line_parse(text, len, &r->map))
+		return viommu_record_map(r);
+	json = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, &why);
 
 	if (r->reached) {
 		viommu_record_after(r, json);
@@ -112,6 +116,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.spaces = g_hash_table_new(g_int64_hash, g_int64_equal);
 	self->r.at = at;
 	self->r.space_of = g_hash_table_new(NULL, NULL);
+	self->r.map.extents = g_array_new(FALSE, FALSE, sizeof(viommu_line_extent));
 	self->partial = g_byte_array_new();
 	return self;
 }
@@ -124,6 +129,7 @@ viommu_record_player_free(viommu_record_player *self)
 	g_hash_table_unref(self->r.spaces);
 	viommu_record_free(self->r.record);
 	g_hash_table_unref(self->r.space_of);
+	g_array_unref(self->r.map.extents);
 	g_byte_array_unref(self->partial);
 	g_free(self);
 }

@@ -125,7 +125,6 @@ viommu_result_add(viommu_result *self, const viommu_run *run)
 	count(self, run, run->verdict, run_pages(run));
 	if (last && joins(last, run)) {
 		last->iova.last = run->iova.last;
-		last->expected.iova.last = MAX(last->expected.iova.last, run->expected.iova.last);
 		return;
 	}
 	g_array_append_val(self->runs, *run);

@@ -34,15 +34,23 @@ typedef struct {
 /* Pieces in IOVA order; they never overlap. */
 typedef struct viommu_pieces viommu_pieces;
 
-/* One map request that succeeded. */
+/* What L1 asked for at one address: a piece without its range. */
+typedef struct {
+	viommu_gpa gpa;
+	uint64_t since_ns;
+	uint32_t request;
+	bool gpa_known, prot_known, read, write;
+} viommu_expected;
+
+/* One map request that succeeded.  A record can have millions. */
 typedef struct {
 	uint64_t seq;
 	viommu_iova_range iova;
-	bool prot_known, read, write;
 	uint64_t page_size; /* bytes, 0 when the record does not say */
-	bool vaddr_known;
 	uint64_t vaddr; /* in the program that asked */
 	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
+	bool prot_known, read, write;
+	bool vaddr_known;
 	bool again;         /* some of its IOVAs had been mapped and unmapped before */
 } viommu_request;
 
@@ -149,23 +157,23 @@ const char *viommu_verdict_meaning(viommu_verdict verdict); /* a sentence */
 /* A mapping is not where it should be (exit status 3). */
 bool viommu_verdict_is_fault(viommu_verdict verdict);
 
-/* A run of pages with one verdict. */
+/* A run of pages with one verdict.  There can be millions. */
 typedef struct {
-	viommu_verdict verdict;
 	viommu_iova_range iova;
-	uint32_t target;   /* index into the result's targets */
-	bool has_expected; /* the record asks for it (or did, for stale) */
-	viommu_piece expected;
-	bool has_observed; /* the table translates it, or has an entry that would */
+	viommu_expected expected; /* of iova.first */
 	viommu_gpa gpa;    /* of iova.first */
-	bool read, write;
-	unsigned page_shift;   /* of the table's pages, 0 when there is none */
+	const char *note;      /* lives as long as the result and the records; may be NULL */
+	vtd_translation *evidence; /* the walk to iova.first; NULL when nothing is wrong */
+	uint32_t target;   /* index into the result's targets */
+	uint32_t chain;    /* index into the result's chains */
+	viommu_verdict verdict;
+	bool has_expected; /* the record asks for it (or did, for stale) */
+	bool has_observed; /* the table translates it, or has an entry that would */
+	bool read, write;      /* of the table */
 	bool other_page_size;  /* L1 backs it with another page size; not a fault */
 	bool read_added;       /* L1 asked for write only and the table gives read too; not a fault:
 	                        * Linux does so since 5.13 (eea53c581688) */
-	const char *note;      /* lives as long as the result and the records; may be NULL */
-	uint32_t chain;    /* index into the result's chains */
-	vtd_translation *evidence; /* the walk to iova.first; NULL when nothing is wrong */
+	uint8_t page_shift;    /* of the table's pages, 0 when there is none */
 } viommu_run;
 
 /* One device of one address space, against the table that it points to. */

@@ -144,6 +144,47 @@ test_random(void)
 		}
 }
 
+/* So many that they need several blocks, put and cut anywhere. */
+static void
+test_many(void)
+{
+	enum { N = 4096 };
+	g_autofree uint32_t *model = g_new0(uint32_t, N + 1);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(7);
+	viommu_pieces *pieces = viommu_pieces_new();
+
+	for (uint32_t turn = 1; turn <= 40000; turn++) {
+		/* Mostly single pages; now and then a part of all, so that blocks come and go. */
+		unsigned first = (unsigned) unit_random(rand, N), n = 1 + (unsigned) unit_random(rand, turn % 500 ? 3 : N - first);
+		viommu_piece piece = { .request = turn };
+		bool put = turn % 500 && unit_random(rand, 4);
+
+		n = MIN(n, N - first);
+		piece.iova = pages_range(0, first, n);
+		if (put)
+			viommu_pieces_put(pieces, &piece);
+		else
+			viommu_pieces_cut(pieces, piece.iova, NULL, NULL);
+		for (unsigned i = 0; i < n; i++)
+			model[first + i] = put ? turn : 0;
+		if (turn % 100 == 0) {
+			const viommu_piece *at = NULL;
+			size_t count = 0;
+
+			for (unsigned i = 0; i < N; i++) {
+				at = viommu_pieces_from(pieces, (uint64_t) i * 4096);
+				if (model[i])
+					g_assert_cmpuint(at->request, ==, model[i]);
+				g_assert_true(!at || at->iova.last >= (uint64_t) i * 4096);
+				g_assert_cmpint(at && at->iova.first <= (uint64_t) i * 4096, ==, model[i] != 0);
+				count += model[i] && model[i] != model[i + 1];
+			}
+			g_assert_cmpuint(viommu_pieces_count(pieces), ==, count);
+		}
+	}
+	viommu_pieces_free(pieces);
+}
+
 /* The stretches of one request become one piece, others stay apart. */
 static void
 test_joined(void)
@@ -200,6 +241,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/pieces/random", test_random);
+	g_test_add_func("/pieces/many", test_many);
 	g_test_add_func("/pieces/joined", test_joined);
 	g_test_add_func("/pieces/whole-space", test_whole_space);
 	return g_test_run();
