@@ -16,6 +16,7 @@ static const char not_in_record[] = "L1 submitted no descriptor that covers it a
 static const char by_ring[] = "a descriptor for these pages stands in the invalidation queue";
 static const char pending[] = "a descriptor for these pages stands in the invalidation queue, not yet taken by QEMU";
 static const char not_in_ring[] = "no descriptor in the invalidation queue covers it, and the ring has not wrapped";
+static const char too_young[] = "it is younger than the last descriptor that the trace has: its own may have come too late for it";
 static const char wrapped[] = "the invalidation queue has wrapped past it";
 static const char unreadable[] = "the invalidation queue could not be read";
 static const char too_many[] = "there are too many devices and descriptors to go through all of them";
@@ -45,6 +46,8 @@ typedef struct {
 	GArray *covers;     /* of cover: the queue's descriptors for this domain, in order */
 	GHashTable *blocks; /* of a ring: its covers, by the block that they name */
 	viommu_pieces *map; /* pages -> index of a cover (in .request): the latest, or in a ring the narrowest */
+	bool open_end;      /* a trace ends anywhere, between a mapping and its descriptor, too */
+	uint64_t newest;    /* time of the record's last descriptor, whoever it is for */
 	uint64_t last_wide; /* time of the last descriptor that is not page-selective; 0: none */
 	bool wide;          /* the ring has one */
 	viommu_pieces *before; /* pages of page-selective descriptors from before the device was attached */
@@ -66,7 +69,10 @@ put_cover(viommu_pieces *map, const cover *c, guint index)
 static void
 collect_record(state *s, const viommu_record *record)
 {
+	const char *traced = "viommu-probe trace";
+
 	s->timed = true;
+	s->open_end = record->program && g_str_has_prefix(record->program, traced);
 	if (!viommu_link_afford(s->context, record->announcements->len)) {
 		s->absence = too_many;
 		return;
@@ -75,6 +81,7 @@ collect_record(state *s, const viommu_record *record)
 		const viommu_announcement *a = &g_array_index(record->announcements, viommu_announcement, i);
 		cover c = { .range = a->range, .page_selective = a->page_selective, .time_ns = a->time_ns };
 
+		s->newest = MAX(s->newest, a->time_ns);
 		if (!a->every_domain && a->did != s->context->target->device.did)
 			continue;
 		if (!a->page_selective) {
@@ -235,7 +242,11 @@ by_time(const state *s, const viommu_run *run, uint64_t first, uint64_t *last)
 		latest = MAX(latest, g_array_index(s->covers, cover, piece->request).time_ns);
 	if (!run->has_expected || since == 0)
 		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, "the record does not say when it was asked for" };
-	return latest >= since ? (viommu_link_status){ VIOMMU_LINK_OK, by_record } : absent(s, not_in_record);
+	if (latest >= since)
+		return (viommu_link_status){ VIOMMU_LINK_OK, by_record };
+	if (s->open_end && since > s->newest)
+		return (viommu_link_status){ VIOMMU_LINK_UNVERIFIED, too_young };
+	return absent(s, not_in_record);
 }
 
 static bool

@@ -84,7 +84,8 @@ main(int argc, char **argv)
 			return finish(commands[i].run(argc - 1, argv + 1));
 	if (*name) {
 		g_autofree char *safe = viommu_escape(name);
-		fprintf(stderr, "viommu: there is no command \"%s\"\n\n", safe);
+		fprintf(stderr, "viommu: there is no command \"%s\"; viommu --help lists them\n", safe);
+		return VIOMMU_EXIT_USAGE;
 	}
 	help(stderr);
 	return VIOMMU_EXIT_USAGE;

@@ -20,6 +20,7 @@ viommu_space_free(void *data)
 	g_hash_table_unref(space->known);
 	viommu_pieces_free(space->live);
 	viommu_pieces_free(space->gone);
+	viommu_pieces_free(space->tried);
 	viommu_pieces_free(space->later);
 	g_free(space->backend);
 	g_free(space);
@@ -40,6 +41,7 @@ find_space(viommu_record_reader *r, int64_t id, bool create)
 	space->requests = g_array_new(FALSE, FALSE, sizeof(viommu_request));
 	space->live = viommu_pieces_new();
 	space->gone = viommu_pieces_new();
+	space->tried = viommu_pieces_new();
 	space->later = viommu_pieces_new();
 	g_ptr_array_add(r->record->spaces, space);
 	g_hash_table_insert(r->spaces, &space->id, space);
@@ -252,10 +254,14 @@ see_failure(viommu_space *space, const json_t *json, uint64_t seq)
 	uint64_t first, size;
 
 	space->failed++;
-	if (viommu_json_get_hex(json, "iova", &first) && viommu_json_get_hex(json, "size", &size) && viommu_range_ok(first, size) &&
-		first + (size - 1) > space->refused_last) {
-		space->refused_last = first + (size - 1);
-		space->refused_seq = seq;
+	if (viommu_json_get_hex(json, "iova", &first) && viommu_json_get_hex(json, "size", &size) && viommu_range_ok(first, size)) {
+		viommu_piece piece = { .iova = { first, first + (size - 1) } };
+
+		viommu_pieces_put(space->tried, &piece);
+		if (piece.iova.last > space->refused_last) {
+			space->refused_last = piece.iova.last;
+			space->refused_seq = seq;
+		}
 	}
 	if (g_strcmp0(error, "ENOSPC") == 0)
 		see(&space->no_space, seq);
@@ -264,9 +270,9 @@ see_failure(viommu_space *space, const json_t *json, uint64_t seq)
 }
 
 static bool
-is_mapped(const viommu_space *space, viommu_iova_range range)
+overlaps(const viommu_pieces *pieces, viommu_iova_range range)
 {
-	const viommu_piece *piece = viommu_pieces_from(space->live, range.first);
+	const viommu_piece *piece = viommu_pieces_from(pieces, range.first);
 
 	return piece && piece->iova.first <= range.last;
 }
@@ -275,8 +281,11 @@ is_mapped(const viommu_space *space, viommu_iova_range range)
 static bool
 put_map(viommu_record_reader *r, viommu_space *space, viommu_request *request, uint64_t since_ns, const extents *from)
 {
-	if (is_mapped(space, request->iova))
+	if (overlaps(space->live, request->iova)) {
 		see(&space->overlaps, request->seq);
+		request->again = true;
+	}
+	request->again |= overlaps(space->tried, request->iova);
 	viommu_pieces_cut(space->gone, request->iova, note_again, &request->again);
 	g_array_append_vals(space->requests, request, 1);
 	return put_extents(r, space, from, since_ns, request);

@@ -51,7 +51,7 @@ typedef struct {
 	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
 	bool prot_known, read, write;
 	bool vaddr_known;
-	bool again;         /* some of its IOVAs had been mapped and unmapped before */
+	bool again;         /* some of its IOVAs had been mapped, or tried to, before */
 } viommu_request;
 
 /* A descriptor that L1 was seen to put into its invalidation queue. */
@@ -81,6 +81,7 @@ typedef struct {
 	GArray *requests; /* of viommu_request, in record order */
 	viommu_pieces *live; /* mapped at the chosen moment */
 	viommu_pieces *gone; /* was mapped earlier, and is not any more */
+	viommu_pieces *tried; /* maps that failed, which may have been announced all the same */
 	viommu_pieces *later; /* mapped by events behind the chosen moment: IOVAs only */
 	uint64_t failed;     /* requests that L1's kernel refused */
 	viommu_seen no_space, exists; /* of them: with ENOSPC, with EEXIST */

@@ -94,8 +94,7 @@ class Commands(Case):
             with self.subTest(name=name):
                 done = self.assert_status(run(name), USAGE)
                 self.assertEqual(done.out, '')
-                self.assertEqual(done.err.splitlines()[0], f'viommu: there is no command "{name}"')
-                self.assertIn('Usage: viommu COMMAND', done.err)
+                self.assertEqual(done.err, f'viommu: there is no command "{name}"; viommu --help lists them\n')
 
     def test_hostile_arguments(self):
         """what is wrong with an argument is said without passing its bytes on"""

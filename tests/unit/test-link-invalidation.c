@@ -185,6 +185,22 @@ test_again(void)
 	expect(s, "unverified 40000000-40000fff\n");
 }
 
+/* So were they when a map failed, or lies on another. */
+static void
+test_tried(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+
+	s->t->driver = "vfio-pci";
+	tables_submit(s->t, PAGES, IOVA);
+	tables_submit(s->t, PAGES, IOVA + 0x10000);
+	record_event(s->text, "map", "\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x1000\",\"errno\":12,\"error\":\"ENOMEM\"");
+	scene_both(s, IOVA, 0x5000, 0x1000);
+	scene_ask(s, IOVA + 0x10000, 0x8000, 0x1000, "rw");
+	scene_both(s, IOVA + 0x10000, 0x9000, 0x1000);
+	expect(s, "unverified 40000000-40000fff\nunverified 40010000-40010fff\n");
+}
+
 static void
 test_unmapped(void)
 {
@@ -292,6 +308,7 @@ main(int argc, char **argv)
 	g_test_add_func("/link-invalidation/ring-open", test_ring_open);
 	g_test_add_func("/link-invalidation/other-lives", test_other_lives);
 	g_test_add_func("/link-invalidation/again", test_again);
+	g_test_add_func("/link-invalidation/tried", test_tried);
 	g_test_add_func("/link-invalidation/unmapped", test_unmapped);
 	g_test_add_func("/link-invalidation/who-needs-it", test_who_needs_it);
 	g_test_add_func("/link-invalidation/record", test_record);
