@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The snapshot in memory: pages by GPA, and the source that reads them. */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "snapshot.h"
 
-/* A large page at least, so that the kernel does not have to give 4 KiB at a time. */
-#define BLOCK_SIZE (32u << 20)
-#define BLOCK_ALIGN (2u << 20)
+/* The first is small, as most snapshots are; the kernel gives the others in large pages. */
+#define FIRST_BLOCK (256u << 10)
+#define NEXT_BLOCK (32u << 20)
 
 viommu_snapshot *
 viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
@@ -32,7 +31,8 @@ viommu_snapshot_free(viommu_snapshot *self)
 	if (!self)
 		return;
 	for (guint i = 0; i < self->blocks->len; i++)
-		free(g_array_index(self->blocks, viommu_snapshot_block, i).bytes);
+		munmap(g_array_index(self->blocks, viommu_snapshot_block, i).bytes,
+			g_array_index(self->blocks, viommu_snapshot_block, i).size);
 	g_array_unref(self->blocks);
 	g_array_unref(self->pages);
 	viommu_page_map_free(self->seen);
@@ -67,14 +67,15 @@ uint8_t *
 viommu_snapshot_room(viommu_snapshot *self, size_t n)
 {
 	viommu_snapshot_block *last = last_block(self);
-	viommu_snapshot_block next = { .size = MAX(BLOCK_SIZE, (n * VIOMMU_PAGE_SIZE + BLOCK_ALIGN - 1) & ~(size_t) (BLOCK_ALIGN - 1)) };
+	viommu_snapshot_block next = { .size = MAX(last ? NEXT_BLOCK : FIRST_BLOCK, n * VIOMMU_PAGE_SIZE) };
 
 	if (last && (last->size - last->used) / VIOMMU_PAGE_SIZE >= n)
 		return last->bytes + last->used;
-	next.bytes = aligned_alloc(BLOCK_ALIGN, next.size);
-	if (!next.bytes)
+	next.bytes = mmap(NULL, next.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (next.bytes == MAP_FAILED)
 		g_error("no memory for %zu bytes of tables", next.size);
-	madvise(next.bytes, next.size, MADV_HUGEPAGE); /* only faster: may fail */
+	if (last)
+		madvise(next.bytes, next.size, MADV_HUGEPAGE); /* only faster: may fail */
 	g_array_append_val(self->blocks, next);
 	return next.bytes;
 }
