@@ -25,6 +25,8 @@ class _Driver:
     def test_card(self):
         """up: each page that the driver maps is in L0's table; down: none is left"""
         inner = self.lab.inner
+        if inner.sh('[ -e /sys/class/net/eth0 ]')[0] != 0:
+            self.skipTest('the inner guest\'s kernel has no driver for it: python3 tests/lab/smallkernel.py builds one')
         inner.must('ip link set eth0 up; sleep 2')
         memory = inner.memory()
         wanted = {leaf.iova: memory.outer_gpa(leaf.gpa) for leaf in vtd.Tables(memory, CARD).leaves()}
