@@ -68,6 +68,7 @@ int viommu_cmd_capture(int argc, char **argv);
 int viommu_cmd_trace(int argc, char **argv);
 int viommu_cmd_verify(int argc, char **argv);
 int viommu_cmd_watch(int argc, char **argv);
+int viommu_cmd_diff(int argc, char **argv);
 int viommu_cmd_doctor(int argc, char **argv);
 int viommu_cmd_explain(int argc, char **argv);
 int viommu_cmd_report(int argc, char **argv);

@@ -15,11 +15,12 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "verify", "did the mappings in a record arrive in the vIOMMU's tables?", viommu_cmd_verify },
-	{ "report", "the same as a report: Markdown, HTML, JSON, JUnit XML or TAP", viommu_cmd_report },
+	{ "report", "the same as a report: Markdown, HTML, a bundle and more", viommu_cmd_report },
 	{ "watch", "the same, while mappings come and go", viommu_cmd_watch },
 	{ "walk", "one translation, entry by entry", viommu_cmd_walk },
 	{ "dump", "root, context and page-table entries", viommu_cmd_dump },
 	{ "info", "registers, devices and domains at a glance", viommu_cmd_info },
+	{ "diff", "what changed between two snapshots?", viommu_cmd_diff },
 	{ "doctor", "what is wrong with this vIOMMU, or worth knowing?", viommu_cmd_doctor },
 	{ "explain", "what a finding means, and what to do about it", viommu_cmd_explain },
 	{ "trace", "what QEMU notices, while mappings come and go", viommu_cmd_trace },

@@ -10,7 +10,6 @@ import os
 import pathlib
 import resource
 import signal
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -256,8 +255,7 @@ class Hostile(_Case):
         for name in ('/etc/x', '../x', 'viommu-bundle/../x', 'viommu-bundle/a/../../x', 'viommu-bundle//x', 'viommu-bundle/.x',
                      'viommu-bundle/', 'x', 'viommu-bundle/a b', 'viommu-bundle/\x1b[31m', 'viommu-bundle/A', 'viommu-bundle/x/.'):
             with self.subTest(name=name):
-                self.assert_rejected_with([bundles.member(name, b'x')])
-        self.assert_rejected_with([bundles.member('../x', b'x')], 'may lead out of it')
+                self.assert_rejected_with([bundles.member(name, b'x')], 'is not a plain file' if name.endswith('/') else 'not named as in a bundle')
 
     def test_kinds(self):
         """links, devices, folders and pipes"""

@@ -7,7 +7,6 @@ import json
 import pathlib
 import re
 import socket
-import sys
 
 import bundles
 from cli import CLEAN, FAULT, Case, run
@@ -84,6 +83,8 @@ class _Case(Case):
         self.log.write_text('\n'.join((
             '4242@1700000000.123456:vtd_inv_desc_iotlb_pages iotlb invalidate domain 0x4 addr 0x40000000 mask 0x0',
             'qemu: could not open /home/wilhelmina/vms/secret-disk.qcow2: password Tr0ub4dor, payroll-vm, 52:54:00:c0:ff:ee',
+            'qemu-system-x86_64: -device vfio-pci,sysfsdev=/srv/private/x,serial=WD-SERIAL-42: We need to set caching-mode=on for '
+            'intel-iommu to enable device assignment with IOMMU protection.',
             'iscsi: hunter2hunter2 refused by 203.0.113.77 for initiator-xyz (acct@example.com)', '')))
         self.words = ['-s', self.snapshot, self.record, '--qemu-log', self.log]
 
