@@ -169,6 +169,8 @@ class Terminal(RecordTest):
         except OSError as error:
             self.skipTest(f'no terminal can be had: {error}')
         if pid == 0:
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+                signal.signal(number, signal.SIG_DFL)
             os.execlp('bash', 'bash', '--norc', '--noprofile', '-i')
         self.addCleanup(os.close, fd)
         self.addCleanup(os.waitpid, pid, 0)
