@@ -23,7 +23,7 @@ static const char help[] =
 int
 viommu_cmd_capture(int argc, char **argv)
 {
-	g_auto(viommu_cmd) cmd = VIOMMU_CMD_DEFAULTS;
+	g_auto(viommu_cmd) cmd = VIOMMU_CMD_LIVE;
 	g_autofree char *output = NULL;
 	gboolean force = FALSE;
 	viommu_capture_options options = { .progress = viommu_cmd_progress };
@@ -47,8 +47,6 @@ viommu_cmd_capture(int argc, char **argv)
 		return viommu_cmd_usage("capture", "it takes no argument, but got \"%s\"", cmd.arguments[0]);
 	if (!output || !*output)
 		return viommu_cmd_usage("capture", "say where to save the snapshot: -o FILE");
-	if (cmd.target.snapshot)
-		return viommu_cmd_usage("capture", "it takes a live QEMU (-q); -s names what was captured before");
 	if (!viommu_cmd_may_write(output, force, &error))
 		return viommu_cmd_fail("capture", error);
 	target = viommu_target_open(&cmd.target, &error);

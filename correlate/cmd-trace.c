@@ -171,7 +171,7 @@ undo(const trace_options *options)
 int
 viommu_cmd_trace(int argc, char **argv)
 {
-	trace_options options = { .cmd = VIOMMU_CMD_DEFAULTS };
+	trace_options options = { .cmd = VIOMMU_CMD_LIVE };
 	const GOptionEntry own[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, NULL, NULL },
 		{ "force", 0, 0, G_OPTION_ARG_NONE, &options.force, NULL, NULL },
@@ -184,10 +184,6 @@ viommu_cmd_trace(int argc, char **argv)
 
 	if (status < 0 && options.cmd.arguments[0])
 		status = viommu_cmd_usage("trace", "it takes no argument, but got \"%s\"", options.cmd.arguments[0]);
-	if (status < 0 && options.cmd.target.snapshot)
-		status = viommu_cmd_usage("trace", "it takes a live QEMU (-q): a snapshot has no trace");
-	if (status < 0 && !options.cmd.target.qmp)
-		status = viommu_cmd_usage("trace", "name the live QEMU: -q unix:SOCKET");
 	if (status < 0 && !options.output == !options.undo)
 		status = viommu_cmd_usage("trace", "name the file for the trace (-o FILE), or --undo");
 	if (status < 0 && options.seconds < 0)

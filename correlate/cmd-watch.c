@@ -282,7 +282,7 @@ open_and_run(watch *w)
 int
 viommu_cmd_watch(int argc, char **argv)
 {
-	watch w = { .cmd = VIOMMU_CMD_DEFAULTS, .interval_ms = 250 };
+	watch w = { .cmd = VIOMMU_CMD_LIVE, .interval_ms = 250 };
 	const GOptionEntry own[] = {
 		{ "interval", 0, 0, G_OPTION_ARG_INT, &w.interval_ms, NULL, NULL },
 		{ "qemu-log", 0, 0, G_OPTION_ARG_FILENAME, &w.qemu_log, NULL, NULL },
@@ -294,10 +294,6 @@ viommu_cmd_watch(int argc, char **argv)
 
 	if (status < 0 && (!w.cmd.arguments[0] || w.cmd.arguments[1]))
 		status = viommu_cmd_usage("watch", "name one stream: a file, a FIFO, unix:PATH or -");
-	if (status < 0 && w.cmd.target.snapshot)
-		status = viommu_cmd_usage("watch", "it takes a live QEMU (-q): a snapshot does not move");
-	if (status < 0 && !w.cmd.target.qmp)
-		status = viommu_cmd_usage("watch", "name the live QEMU: -q unix:SOCKET");
 	if (status < 0 && w.trace && w.qemu_log)
 		status = viommu_cmd_usage("watch", "--trace stands in place of --qemu-log");
 	if (status < 0 && (w.interval_ms < 1 || w.seconds < 0))

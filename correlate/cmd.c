@@ -94,7 +94,9 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 	if (!g_option_context_parse(context, &argc, &argv, &error))
 		return viommu_cmd_usage(argv[0], "%s", error->message);
 	if (cmd->help) {
-		printf("%s%s%s", help, with_target ? "\n" : "", with_target ? viommu_target_help : "");
+		printf("%s%s", help, with_target ? "\n" : "");
+		if (with_target)
+			viommu_target_help(cmd->live_only);
 		return VIOMMU_EXIT_CLEAN;
 	}
 	if (g_strcmp0(cmd->format_name, "json") == 0)
@@ -108,6 +110,10 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 		cmd->arguments = g_new0(char *, 1);
 	if (with_target)
 		take_bundle(cmd);
+	if (cmd->live_only && cmd->target.snapshot)
+		return viommu_cmd_usage(argv[0], "it takes a live QEMU (-q): a snapshot does not move");
+	if (cmd->live_only && !cmd->target.qmp)
+		return viommu_cmd_usage(argv[0], "name the live QEMU: -q unix:SOCKET");
 	g_log_set_writer_func(log_writer, &cmd->debug, NULL);
 	viommu_tones_init(stdout);
 	return -1;

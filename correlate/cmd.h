@@ -25,12 +25,14 @@ typedef struct {
 	char *format_name;
 	gboolean json;
 	gboolean takes_markdown, markdown; /* set the first before parsing */
+	gboolean live_only; /* set before parsing: a TARGET that has to be a live QEMU */
 	gboolean any_format; /* set before parsing: format_name is judged by the subcommand */
 	gboolean debug, help;
 	char **arguments; /* what is left; NULL terminated */
 } viommu_cmd;
 
 #define VIOMMU_CMD_DEFAULTS { .target = VIOMMU_TARGET_DEFAULTS }
+#define VIOMMU_CMD_LIVE { .target = VIOMMU_TARGET_DEFAULTS, .live_only = TRUE }
 
 void viommu_cmd_clear(viommu_cmd *cmd);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(viommu_cmd, viommu_cmd_clear)

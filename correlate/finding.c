@@ -215,22 +215,47 @@ viommu_findings_merge(viommu_findings *self, const viommu_findings *other)
 	}
 }
 
+/* What the other look has of a group, when that can be known at all. */
+static guint
+in_both(const viommu_finding_group *group, const viommu_findings *other, bool both[VIOMMU_FINDINGS_KEPT])
+{
+	guint ret = 0;
+
+	for (guint k = 0; k < group->list->len; k++) {
+		const viommu_finding *item = g_ptr_array_index(group->list, k);
+		g_autofree char *key = key_of(group->kind->code, item->where, item->seen);
+
+		both[k] = g_hash_table_contains(other->said, key);
+		ret += both[k];
+	}
+	return ret;
+}
+
+static void
+drop(viommu_findings *self, viommu_finding_group *group, guint k)
+{
+	const viommu_finding *item = g_ptr_array_index(group->list, k);
+	g_autofree char *key = key_of(group->kind->code, item->where, item->seen);
+
+	g_hash_table_remove(self->said, key);
+	g_ptr_array_remove_index(group->list, k);
+	group->count--;
+}
+
 void
 viommu_findings_keep(viommu_findings *self, const viommu_findings *other)
 {
 	for (guint i = 0; i < self->n; i++) {
 		viommu_finding_group *group = &self->groups[i];
+		bool both[VIOMMU_FINDINGS_KEPT];
 
-		for (guint k = group->list->len; k-- > 0;) {
-			const viommu_finding *item = g_ptr_array_index(group->list, k);
-			g_autofree char *key = key_of(group->kind->code, item->where, item->seen);
-
-			if (g_hash_table_contains(other->said, key))
-				continue;
-			g_hash_table_remove(self->said, key);
-			g_ptr_array_remove_index(group->list, k);
-			group->count--;
-		}
+		/* Each look keeps a few of many: that they kept others does not mean that one of
+		 * them found nothing. */
+		if (in_both(group, other, both) == 0 && other->groups[i].count)
+			continue;
+		for (guint k = group->list->len; k-- > 0;)
+			if (!both[k])
+				drop(self, group, k);
 		if (group->list->len == 0)
 			group->count = 0;
 	}

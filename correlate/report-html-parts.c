@@ -13,6 +13,20 @@ class_of(viommu_headline_state state)
 	return state == VIOMMU_HEADLINE_FAULT ? "bad" : state == VIOMMU_HEADLINE_OK ? "good" : "unsure";
 }
 
+static void
+print_caveat(FILE *out, const viommu_report *report)
+{
+	const viommu_finding *caveat = viommu_report_caveat(report->findings);
+	g_autofree char *seen = caveat ? viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, caveat->seen) : NULL;
+
+	if (!caveat)
+		return;
+	fprintf(out, "<div class=\"verdict unsure caveat\">\n<p class=\"word unsure\">! Attention: <span>" VIOMMU_CAVEAT_TEXT
+		     "</span></p>\n<p><code>%s</code>: ", caveat->kind->code);
+	viommu_html_text(out, seen);
+	fputs("</p>\n</div>\n", out);
+}
+
 void
 viommu_html_verdict(FILE *out, const viommu_report *report)
 {
@@ -22,6 +36,7 @@ viommu_html_verdict(FILE *out, const viommu_report *report)
 	g_autofree char *time = viommu_escape(viommu_snapshot_info(report->snapshot)->time);
 	g_auto(viommu_headline) line = { 0 };
 
+	print_caveat(out, report);
 	viommu_headline_of(result, &line);
 	fprintf(out, "<div class=\"verdict %s\">\n<p class=\"word %s\">%s %s: <span>", class_of(line.state), class_of(line.state),
 		line.state == VIOMMU_HEADLINE_FAULT ? "&#x2717;" : line.state == VIOMMU_HEADLINE_OK ? "&#x2713;" : "?", line.word);

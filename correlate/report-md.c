@@ -15,9 +15,17 @@ static void
 print_verdict(FILE *out, const viommu_report *report)
 {
 	const viommu_run *run = viommu_report_first_fault(report->result);
+	const viommu_finding *caveat = viommu_report_caveat(report->findings);
 	g_auto(viommu_headline) line = { 0 };
 	bool first = true;
 
+	if (caveat) {
+		g_autofree char *seen = viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, caveat->seen);
+
+		fprintf(out, "**Attention: " VIOMMU_CAVEAT_TEXT "** (`%s`): ", caveat->kind->code);
+		viommu_md_prose(out, seen);
+		fputs("\n\n", out);
+	}
 	viommu_headline_of(report->result, &line);
 	fprintf(out, "**%s: %s** (", line.word, line.sentence);
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)

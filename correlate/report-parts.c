@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report-parts.h"
 
+#include <string.h>
+
 /* Pages that L1 unmapped, and that a link behind the table still has. */
 static uint64_t
 lingering(const viommu_result *result)
@@ -190,6 +192,20 @@ viommu_report_sharers(const viommu_result *result, guint limit)
 		g_ptr_array_add(ret, text ? g_string_free(text, FALSE) : NULL);
 	}
 	return ret;
+}
+
+const viommu_finding *
+viommu_report_caveat(const viommu_findings *findings)
+{
+	g_autoptr(GPtrArray) groups = findings ? viommu_findings_groups(findings) : g_ptr_array_new();
+
+	for (guint i = 0; i < groups->len; i++) {
+		const viommu_finding_group *group = g_ptr_array_index(groups, i);
+
+		if (strcmp(group->kind->code, "record-of-another-iommu") == 0 && group->list->len)
+			return g_ptr_array_index(group->list, 0);
+	}
+	return NULL;
 }
 
 const viommu_run *

@@ -4,6 +4,7 @@
 #define VIOMMU_REPORT_PARTS_H
 
 #include <viommu/correlate.h>
+#include <viommu/finding.h>
 
 #include "text.h"
 
@@ -60,6 +61,12 @@ viommu_run_pages(const viommu_run *run)
  * 00:05.0"; NULL for one whose table is an earlier one's. At most limit are named, and the
  * rest counted. */
 GPtrArray *viommu_report_sharers(const viommu_result *result, guint limit);
+
+/* ---- what makes the verdicts meaningless ---------------------------------------------- */
+
+/* A record that is not of this vIOMMU: to be said before any verdict. NULL: none is known. */
+const viommu_finding *viommu_report_caveat(const viommu_findings *findings);
+#define VIOMMU_CAVEAT_TEXT "a record was not made behind this vIOMMU, so what is said of its mappings means nothing"
 
 /* ---- the first thing to look at ------------------------------------------------------ */
 

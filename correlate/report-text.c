@@ -326,6 +326,17 @@ print_records(FILE *out, const viommu_report *report)
 }
 
 static void
+print_caveat(FILE *out, const viommu_report *report)
+{
+	const viommu_finding *caveat = viommu_report_caveat(report->findings);
+	g_autofree char *seen = caveat ? viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, caveat->seen) : NULL;
+
+	if (caveat)
+		fprintf(out, "\n%s%s%s: " VIOMMU_CAVEAT_TEXT "\n  %s\n", viommu_tone_on(VIOMMU_BAD), caveat->kind->code,
+			viommu_tone_off(VIOMMU_BAD), seen);
+}
+
+static void
 print_summary(FILE *out, const viommu_report *report)
 {
 	g_auto(viommu_headline) line = { 0 };
@@ -352,6 +363,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
 	viommu_render_machine(out, machine, &unit, viommu_snapshot_info(report->snapshot), NULL);
 	print_records(out, report);
+	print_caveat(out, report);
 	print_targets(out, report);
 	print_faults(out, report, &unit);
 	print_remarks(out, report->result);

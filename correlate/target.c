@@ -2,21 +2,26 @@
 #include "target.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <viommu/trace.h>
 
 #include "bundle-replay.h"
 
-const char viommu_target_help[] =
-	"TARGET is one of\n"
-	"  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n"
-	"  -s, --snapshot FILE   what viommu capture wrote, or a bundle\n"
-	"                        (viommu report); a bundle also without -s\n"
-	"with a live QEMU\n"
-	"      --memory HOW      auto (default), process (QEMU's memory), xp (monitor)\n"
-	"  -p, --pid PID         the QEMU process, when the monitor is not a local socket\n"
-	"      --timeout SECONDS for each step with the monitor (default 5)\n";
+void
+viommu_target_help(gboolean live_only)
+{
+	fputs("TARGET is one of\n"
+	      "  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n", stdout);
+	if (!live_only)
+		fputs("  -s, --snapshot FILE   what viommu capture wrote, or a bundle\n"
+		      "                        (viommu report); a bundle also without -s\n", stdout);
+	fputs("with a live QEMU\n"
+	      "      --memory HOW      auto (default), process (QEMU's memory), xp (monitor)\n"
+	      "  -p, --pid PID         the QEMU process, when the monitor is not a local socket\n"
+	      "      --timeout SECONDS for each step with the monitor (default 5)\n", stdout);
+}
 
 GOptionEntry *
 viommu_target_entries(viommu_target_options *options)

@@ -21,8 +21,8 @@ typedef struct {
 GOptionEntry *viommu_target_entries(viommu_target_options *options);
 void viommu_target_options_clear(viommu_target_options *options);
 
-/* The lines of --help that describe TARGET. */
-extern const char viommu_target_help[];
+/* Prints the lines of --help that describe TARGET.  live_only: not a snapshot. */
+void viommu_target_help(gboolean live_only);
 
 typedef struct {
 	viommu_live *live;         /* exactly one of the two */

@@ -15,7 +15,7 @@ import xml.etree.ElementTree
 
 import nasty
 import reports
-from cli import CLEAN, FAILED, FAULT, TOP, UNSAFE, USAGE, Case, in_parallel, run
+from cli import CLEAN, DATA, FAILED, FAULT, TOP, UNSAFE, USAGE, Case, in_parallel, run
 from goldens import fixtures
 
 import tap
@@ -357,6 +357,24 @@ class Hostile(Case):
         self.assertEqual([name for name in os.listdir(self.folder) if 'owned' in name], [])
         self.assertFalse([name for form in FORMS for name in UNSAFE.findall(self.done[form].out)
                           if (form, name) != ('json', '\x7f')])
+
+
+class OfAnotherIommu(Case):
+    def test_is_said_before_any_verdict(self):
+        """a record of another guest: its verdicts mean nothing, and that comes first"""
+        folder = self.scratch()
+        lines = (DATA / 'small.jsonl').read_text().splitlines()
+        head = json.loads(lines[0])
+        head['iommus'][0]['cap'] = hex(int(head['iommus'][0]['cap'], 16) ^ 1 << 7)
+        record = folder / 'another.jsonl'
+        record.write_text('\n'.join([json.dumps(head), *lines[1:]]) + '\n')
+        for form, verdict in (('text', '\n00:04.0'), ('markdown', 'FAULT: '), ('html', '<div class="verdict bad"')):
+            with self.subTest(form=form):
+                text = report(form, '-s', 'wrong-address.elf', str(record)).out
+                said = text.index('a record was not made behind this vIOMMU')
+                self.assertLess(said, text.index(verdict, text.find('<body>') + 1))
+                self.assertIn('record-of-another-iommu', text[:text.index(verdict, text.find('<body>') + 1)])
+                self.assertNotIn('not made behind this vIOMMU, so', report(form, *SAVED).out)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from cli import COMMANDS, FAILED, REJECTED, TOP, USAGE, Case, in_parallel, run
 
 import tap
 
+LIVE_ONLY = ('watch', 'trace', 'capture')
 SAVED = ('-s', 'clean.elf')
 RECORD = 'small.jsonl'
 # Of each command: arguments with which it does its work on a snapshot.
@@ -66,6 +67,8 @@ class Help(Case):
         for (name, option), taken in zip(pairs, in_parallel(lambda pair: accepts(*pair), pairs)):
             with self.subTest(command=name, option=option):
                 named = re.search(rf'--{option}\b', run(name, '--help').out) is not None
+                if name in LIVE_ONLY and option == 'snapshot':
+                    taken = False       # to be told why not, in test_live_options_for_a_snapshot
                 self.assertEqual(taken, named, f'viommu {name} --{option} is {"taken" if taken else "refused"}')
 
     def test_help_comes_first(self):
@@ -172,6 +175,7 @@ class Target(Case):
             self.assert_says(run('verify', *SAVED, RECORD, *args), USAGE, 'for a live QEMU, not for a snapshot')
         self.assert_says(run('capture', *SAVED, '-o', '/nowhere/file'), USAGE, 'it takes a live QEMU')
         self.assert_says(run('watch', *SAVED, RECORD), USAGE, 'it takes a live QEMU')
+        self.assert_says(run('trace', *SAVED, '-o', '/nowhere/file'), USAGE, 'it takes a live QEMU')
 
 
 class Arguments(Case):

@@ -87,6 +87,27 @@ test_keep(void)
 	g_assert_cmpuint(viommu_findings_count(list, "queue-stalled"), ==, 1);
 }
 
+/* Each look keeps a few of many: what they kept may have nothing in common. */
+static void
+test_keep_of_many(void)
+{
+	g_autoptr(viommu_findings) list = viommu_findings_new();
+	g_autoptr(viommu_findings) other = viommu_findings_new();
+
+	for (unsigned i = 0; i < 100; i++) {
+		viommu_findings_add(list, "reserved-bit", "here", "number %u", i);
+		viommu_findings_add(other, "reserved-bit", "here", "number %u", 99 - i);
+	}
+	viommu_findings_add(list, "queue-stalled", "here", "after 1 ms");
+	viommu_findings_add(other, "queue-stalled", "here", "after 2 ms");
+	viommu_findings_add(list, "table-loop", "here", "seen");
+	viommu_findings_keep(list, other);
+	g_assert_cmpuint(viommu_findings_count(list, "reserved-bit"), ==, 100);
+	found_says(list, "reserved-bit", "here: number 0");
+	found_says(list, "queue-stalled", "here: after 1 ms");
+	g_assert_cmpuint(viommu_findings_count(list, "table-loop"), ==, 0);
+}
+
 /* Text of L1's and QEMU's is safe to print, and not without end. */
 static void
 test_hostile(void)
@@ -135,6 +156,7 @@ main(int argc, char **argv)
 	g_test_add_func("/findings/order", test_order);
 	g_test_add_func("/findings/many", test_many);
 	g_test_add_func("/findings/keep", test_keep);
+	g_test_add_func("/findings/keep-of-many", test_keep_of_many);
 	g_test_add_func("/findings/hostile", test_hostile);
 	g_test_add_func("/findings/unknown-code", test_unknown_code);
 	return g_test_run();
