@@ -8,8 +8,7 @@
 #include "bundle-make.h"
 #include "bundle-replay.h"
 #include "cmd-verify.h"
-#include "log-source.h"
-#include "shadow-source.h"
+#include "verify-look.h"
 
 static const char help[] =
 	"Usage: viommu verify TARGET RECORD…\n\n"
@@ -38,206 +37,8 @@ static const char options_help[] =
 	"      --debug           say how the tables are read\n"
 	"  -h, --help            this text\n";
 
-/* A mismatch counts when two reads in a row agree on it. */
-#define MAX_READS 5
-#define PAUSE_US (100 * 1000)
-
-typedef struct {
-	viommu_cmd cmd;
-	char *at, *save, *qemu_log;
-	gboolean trace;
-	viommu_log_source *log;
-	gboolean force, strict, all;
-	viommu_capture_options capture;
-	viommu_shadow_options shadow;
-	gboolean keep;                /* what is read, for a bundle                        */
-	const viommu_bundle *replay;  /* what is not named is in there; NULL: in no bundle */
-} verify_options;
-
-/* One look: the records as they are now, a snapshot, the result of both. */
-typedef struct {
-	GPtrArray *records;
-	GPtrArray *parts; /* that they were read from, one for each; when they are kept */
-	viommu_snapshot *snapshot; /* owned unless it is the target's */
-	gboolean owns_snapshot;
-	const viommu_qemu_log *log; /* the source's; NULL: there is none */
-	viommu_qemu_log *own_log;   /* of a bundle */
-	GPtrArray *shadows;
-	viommu_witnesses witnesses;
-	viommu_result *result;
-} look;
-
-static void
-look_free(look *self)
-{
-	if (!self)
-		return;
-	viommu_result_free(self->result);
-	if (self->owns_snapshot)
-		viommu_snapshot_free(self->snapshot);
-	viommu_qemu_log_free(self->own_log);
-	g_clear_pointer(&self->shadows, g_ptr_array_unref);
-	g_clear_pointer(&self->records, g_ptr_array_unref);
-	g_clear_pointer(&self->parts, g_ptr_array_unref);
-	g_free(self);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(look, look_free)
-
-static void
-record_free(void *record)
-{
-	viommu_record_free(record);
-}
-
-static void
-part_free(void *part)
-{
-	viommu_part_free(part);
-}
-
-/* Those of the bundle, when none is named. */
-static gboolean
-replay_records(look *self, const verify_options *options, GError **error)
-{
-	const viommu_part *part = NULL;
-
-	while ((part = viommu_bundle_next(options->replay, VIOMMU_PART_RECORD, part))) {
-		viommu_record *record = viommu_replay_record(part, options->cmd.target.snapshot, options->at, error);
-
-		if (!record)
-			return FALSE;
-		g_ptr_array_add(self->records, record);
-		g_ptr_array_add(self->parts, viommu_part_new(part->name, part->kind, record->path, part->bytes));
-	}
-	if (self->records->len)
-		return TRUE;
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s has no record in it; name one", options->cmd.target.snapshot);
-	return FALSE;
-}
-
-static gboolean
-read_records(look *self, const verify_options *options, GError **error)
-{
-	self->records = g_ptr_array_new_with_free_func(record_free);
-	self->parts = g_ptr_array_new_with_free_func(part_free);
-	if (!options->cmd.arguments[0])
-		return replay_records(self, options, error);
-	for (char **path = options->cmd.arguments; *path; path++) {
-		g_autoptr(GBytes) bytes = NULL;
-		viommu_record *record = viommu_record_read_whole(*path, options->at, options->keep ? &bytes : NULL, error);
-		g_autofree char *name = g_strdup_printf("records/%u.jsonl", self->parts->len + 1);
-
-		if (!record)
-			return FALSE;
-		g_ptr_array_add(self->records, record);
-		if (bytes)
-			g_ptr_array_add(self->parts, viommu_part_new(name, VIOMMU_PART_RECORD, *path, bytes));
-	}
-	return TRUE;
-}
-
-/* QEMU's log and the shadows. */
-static gboolean
-read_witnesses(look *self, const verify_options *options, viommu_shadow_sources *shadows, GError **error)
-{
-	if (options->replay && !options->qemu_log)
-		self->log = self->own_log = viommu_replay_log(options->replay);
-	else if (!viommu_log_source_read(options->log, &self->log, error))
-		return FALSE;
-	self->shadows = options->replay && !options->shadow.what
-		? viommu_replay_shadows(options->replay, options->cmd.target.snapshot, error)
-		: viommu_shadow_sources_read(shadows, error);
-	self->witnesses = (viommu_witnesses){ self->log, self->shadows };
-	return self->shadows != NULL;
-}
-
-/* before: a look whose records are used again; NULL: they are read now. */
-static look *
-take_look(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const look *before,
-	GError **error)
-{
-	g_autoptr(look) self = g_new0(look, 1);
-
-	if (before) {
-		self->records = g_ptr_array_ref(before->records);
-		self->parts = g_ptr_array_ref(before->parts);
-	} else if (!read_records(self, options, error)) {
-		return NULL;
-	}
-	self->snapshot = target->snapshot;
-	if (target->live) {
-		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
-		self->owns_snapshot = TRUE;
-	}
-	if (!self->snapshot || !read_witnesses(self, options, shadows, error))
-		return NULL;
-	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, error);
-	/* What only the live looks could tell is told of the same records. */
-	if (self->result && options->replay && !options->cmd.arguments[0] &&
-		(!viommu_replay_looks(options->replay, self->result, self->records, error) ||
-			!viommu_result_add_evidence(self->result, self->snapshot, error)))
-		return NULL;
-	return self->result ? g_steal_pointer(&self) : NULL;
-}
-
-/* Can a record be read again, to see what L1 did since? */
-static gboolean
-can_reread(const verify_options *options)
-{
-	for (char **path = options->cmd.arguments; *path; path++) {
-		struct stat st;
-
-		if (strcmp(*path, "-") == 0 || stat(*path, &st) != 0 || !S_ISREG(st.st_mode))
-			return FALSE;
-	}
-	return TRUE;
-}
-
-/* Does every record end where nothing can be missing behind it? */
-static gboolean
-all_settled(const GPtrArray *records)
-{
-	for (guint i = 0; i < records->len; i++)
-		if (!((const viommu_record *) g_ptr_array_index(records, i))->settled)
-			return FALSE;
-	return TRUE;
-}
-
-/* A running guest moves, and a record may come in late, even one of a guest that is
- * stopped: looks again until a fault stands in two looks, and calls what does not in
- * flux.  A record that is still being written may come to its mark meanwhile. */
-static look *
-look_until_sure(const verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const look *first,
-	GError **error)
-{
-	gboolean reread = can_reread(options);
-	g_autoptr(look) now = take_look(options, target, shadows, first, error);
-
-	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
-		g_autoptr(look) next = NULL;
-		uint64_t doubtful;
-		gboolean unsettled = reread && now->result->pages[VIOMMU_UNVERIFIED] && !all_settled(now->records);
-
-		if (!unsettled && viommu_result_faults(now->result) == 0)
-			break;
-		g_usleep(PAUSE_US);
-		next = take_look(options, target, shadows, reread ? NULL : now, error);
-		if (!next)
-			return NULL;
-		next->result->reads = reads;
-		doubtful = viommu_result_doubt(next->result, now->result, reads == MAX_READS);
-		if (!viommu_result_add_evidence(next->result, next->snapshot, error))
-			return NULL;
-		look_free(g_steal_pointer(&now));
-		now = g_steal_pointer(&next);
-		if (doubtful == 0 && !unsettled)
-			break;
-	}
-	return g_steal_pointer(&now);
-}
-
 static int
-exit_status(const verify_options *options, const viommu_result *result)
+exit_status(const viommu_verify_options *options, const viommu_result *result)
 {
 	if (viommu_result_faults(result))
 		return VIOMMU_EXIT_FAULT;
@@ -248,7 +49,7 @@ exit_status(const verify_options *options, const viommu_result *result)
 
 /* What is wrong besides the pages. */
 static viommu_findings *
-find(const look *self, GError **error)
+find(const viommu_look *self, GError **error)
 {
 	g_autoptr(viommu_findings) ret = viommu_findings_new();
 
@@ -262,7 +63,7 @@ find(const look *self, GError **error)
 
 /* What a bundle needs besides the look; the parts of the witnesses go into kept. */
 static gboolean
-keep_inputs(const verify_options *options, const look *self, GPtrArray *kept, viommu_inputs *ret, GError **error)
+keep_inputs(const viommu_verify_options *options, const viommu_look *self, GPtrArray *kept, viommu_inputs *ret, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 	g_autoptr(GBytes) text = options->replay && !options->qemu_log ? NULL : viommu_log_source_bytes(options->log, &local);
@@ -290,7 +91,7 @@ keep_inputs(const verify_options *options, const look *self, GPtrArray *kept, vi
 
 /* What is not named is in the bundle. */
 static void
-use_bundle(verify_options *options, const viommu_target *target)
+use_bundle(viommu_verify_options *options, const viommu_target *target)
 {
 	options->replay = target->bundle;
 	if (!options->replay || options->cmd.arguments[0])
@@ -301,21 +102,21 @@ use_bundle(verify_options *options, const viommu_target *target)
 }
 
 static int
-run(verify_options *options, const viommu_verify_variant *variant)
+run(viommu_verify_options *options, const viommu_verify_variant *variant)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(look) first = options->cmd.arguments[0] ? g_new0(look, 1) : NULL;
+	g_autoptr(viommu_look) first = options->cmd.arguments[0] ? g_new0(viommu_look, 1) : NULL;
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(viommu_log_source) log = NULL;
-	g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(part_free);
+	g_autoptr(GPtrArray) kept = viommu_parts_new();
 	g_autoptr(viommu_shadow_sources) shadows = NULL;
-	g_autoptr(look) final = NULL;
+	g_autoptr(viommu_look) final = NULL;
 	g_autoptr(viommu_findings) findings = NULL;
 	viommu_report report = { .all = options->all };
 	viommu_inputs inputs;
 
 	options->keep = variant->keeps && variant->keeps(variant->user);
-	if ((first && !read_records(first, options, &error)) ||
+	if ((first && !viommu_look_read_records(first, options, &error)) ||
 		(options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
 		return viommu_cmd_fail(variant->name, error);
 	target = viommu_target_open(&options->cmd.target, &error);
@@ -333,7 +134,7 @@ run(verify_options *options, const viommu_verify_variant *variant)
 		return viommu_cmd_fail(variant->name, error);
 	if (options->keep)
 		viommu_shadow_sources_keep(shadows, kept);
-	final = look_until_sure(options, target, shadows, first, &error);
+	final = viommu_look_until_sure(options, target, shadows, first, &error);
 	viommu_cmd_progress_done();
 	findings = final ? find(final, &error) : NULL;
 	if (!findings || (options->keep && !keep_inputs(options, final, kept, &inputs, &error)))
@@ -365,7 +166,7 @@ all_entries(const GOptionEntry *shared, const GOptionEntry *own)
 int
 viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv)
 {
-	verify_options options = { .cmd = VIOMMU_CMD_DEFAULTS, .capture = { .progress = viommu_cmd_progress } };
+	viommu_verify_options options = { .cmd = VIOMMU_CMD_DEFAULTS, .capture = { .progress = viommu_cmd_progress } };
 	const GOptionEntry shared[] = {
 		{ "at", 0, 0, G_OPTION_ARG_FILENAME, &options.at, NULL, NULL },
 		{ "save", 0, 0, G_OPTION_ARG_FILENAME, &options.save, NULL, NULL },

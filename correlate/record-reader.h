@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading a record: the state that record.c and record-events.c share. */
+/* Reading a record: the state that record.c, record-events.c and record-maps.c share. */
 #ifndef VIOMMU_RECORD_READER_H
 #define VIOMMU_RECORD_READER_H
 
@@ -32,5 +32,17 @@ bool viommu_record_map(viommu_record_reader *r);
 void viommu_record_after(viommu_record_reader *r, const json_t *json);
 
 void viommu_space_free(void *space);
+
+/* NULL: there is none, and none is made. */
+viommu_space *viommu_record_find_space(viommu_record_reader *r, int64_t id, bool create);
+/* That which an event names. False: rejected. */
+bool viommu_record_get_space(viommu_record_reader *r, const json_t *json, bool create, viommu_space **ret);
+/* When it began: begin_ns where time_ns is that of its end. */
+uint64_t viommu_record_get_time(const json_t *json);
+
+/* "record-maps.c": the events that say what is mapped. False: rejected. */
+bool viommu_record_on_map(viommu_record_reader *r, const json_t *json);
+bool viommu_record_on_map_line(viommu_record_reader *r);
+bool viommu_record_on_unmap(viommu_record_reader *r, const json_t *json);
 
 #endif

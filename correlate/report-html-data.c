@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the script of the HTML report works on: html/data.js reads it. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "json-text.h"
 #include "render.h"
-#include "report-html.h"
+#include "report-html-data.h"
 #include "report-parts.h"
 
 /* Some 70 bytes each. A browser shows them at once. */
@@ -20,28 +19,8 @@
 const char *const viommu_link_who[VIOMMU_LINKS] = { "an L1 program or driver asks", "L1's kernel writes its VT-d tables",
 	"L1 tells the vIOMMU", "QEMU tells vfio and vhost", "the host's IOMMU maps the page" };
 
-/* Runs of which one thing is to be said: neighbours that differ in their GPAs only. */
-typedef struct {
-	const viommu_run *run; /* the first of them */
-	uint64_t pages, extents;
-	uint32_t target; /* index into targets */
-	bool keep, walk;
-	int part;
-} area;
-
-struct viommu_html_data {
-	const viommu_report *report;
-	GArray *areas;   /* of area */
-	GArray *targets; /* of uint32_t: indices into the result's */
-	GPtrArray *notes;
-	GHashTable *note_places; /* text (by its address) -> index + 1 */
-	viommu_html_bounds bounds;
-	vtd_unit unit;
-	guint parts;
-};
-
 static bool
-joins(const area *self, const viommu_run *run)
+joins(const viommu_html_area *self, const viommu_run *run)
 {
 	const viommu_run *a = self->run;
 
@@ -71,8 +50,8 @@ collect_areas(viommu_html_data *self)
 	}
 	for (guint i = 0; i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		area new = { .run = run, .pages = viommu_run_pages(run), .extents = 1, .target = places[run->target], .part = -1 };
-		area *last = self->areas->len ? &g_array_index(self->areas, area, self->areas->len - 1) : NULL;
+		viommu_html_area new = { .run = run, .pages = viommu_run_pages(run), .extents = 1, .target = places[run->target], .part = -1 };
+		viommu_html_area *last = self->areas->len ? &g_array_index(self->areas, viommu_html_area, self->areas->len - 1) : NULL;
 
 		if (last && joins(last, run)) {
 			last->pages += new.pages;
@@ -91,7 +70,7 @@ choose(viommu_html_data *self)
 
 	for (unsigned fault = 2; fault-- > 0;)
 		for (guint i = 0; i < self->areas->len; i++) {
-			area *item = &g_array_index(self->areas, area, i);
+			viommu_html_area *item = &g_array_index(self->areas, viommu_html_area, i);
 
 			if (viommu_run_is_fault(self->report->result, item->run) != fault)
 				continue;
@@ -112,7 +91,7 @@ choose(viommu_html_data *self)
 	self->bounds.areas = kept;
 	walks = 0;
 	for (guint i = 0; i < self->areas->len; i++) {
-		area *item = &g_array_index(self->areas, area, i);
+		viommu_html_area *item = &g_array_index(self->areas, viommu_html_area, i);
 
 		if (item->keep && item->walk)
 			item->part = (int) (walks++ / WALKS_OF_A_PART);
@@ -126,7 +105,7 @@ viommu_html_data_new(const viommu_report *report)
 	viommu_html_data *self = g_new0(viommu_html_data, 1);
 
 	self->report = report;
-	self->areas = g_array_new(FALSE, FALSE, sizeof(area));
+	self->areas = g_array_new(FALSE, FALSE, sizeof(viommu_html_area));
 	self->targets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 	self->notes = g_ptr_array_new();
 	self->note_places = g_hash_table_new(g_str_hash, g_str_equal);
@@ -155,8 +134,8 @@ viommu_html_data_bounds(const viommu_html_data *self)
 }
 
 /* A script element ends at "</script" and JSON has other words for '<'. */
-static void
-flush(GString *text, FILE *out)
+void
+viommu_html_flush(GString *text, FILE *out)
 {
 	const char *at = text->str, *next;
 
@@ -303,7 +282,7 @@ prot(bool known, bool read, bool write)
 
 /* The columns of html/data.js. */
 static void
-put_area(viommu_html_data *self, GString *text, const area *item)
+put_area(viommu_html_data *self, GString *text, const viommu_html_area *item)
 {
 	const viommu_run *run = item->run;
 	const viommu_target_result *target = &g_array_index(self->report->result->targets, viommu_target_result, run->target);
@@ -332,7 +311,7 @@ static void
 print_main(FILE *out, viommu_html_data *self)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
-	/* flush() leaves nothing to tell by whether a comma is due. */
+	/* viommu_html_flush() leaves nothing to tell by whether a comma is due. */
 	bool first = true;
 
 	fputs("<script type=\"application/json\" id=\"data\">", out);
@@ -342,7 +321,7 @@ print_main(FILE *out, viommu_html_data *self)
 	put_chains(self, text);
 	g_string_append(text, ",\"areas\":[");
 	for (guint i = 0; i < self->areas->len; i++) {
-		const area *item = &g_array_index(self->areas, area, i);
+		const viommu_html_area *item = &g_array_index(self->areas, viommu_html_area, i);
 		g_autoptr(GString) one = NULL;
 
 		if (!item->keep)
@@ -353,7 +332,7 @@ print_main(FILE *out, viommu_html_data *self)
 		g_string_append(text, one->str);
 		first = false;
 		if (text->len > 1 << 16)
-			flush(text, out);
+			viommu_html_flush(text, out);
 	}
 	g_string_append(text, "],");
 	{
@@ -366,143 +345,13 @@ print_main(FILE *out, viommu_html_data *self)
 		g_string_append(text, notes->str);
 	}
 	g_string_append_c(text, '}');
-	flush(text, out);
+	viommu_html_flush(text, out);
 	fputs("</script>\n", out);
-}
-
-/* One part of the walks: entries that several share stand in it once. */
-typedef struct {
-	const viommu_html_data *data;
-	GHashTable *places; /* an entry's text -> index + 1; owns the texts */
-	GString *steps, *walks;
-} part;
-
-static guint
-put_step(part *self, const vtd_step *step)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-	vtd_field_value fields[VTD_MAX_FIELDS];
-	unsigned n = vtd_step_fields(&self->data->unit, step, fields);
-	guint place;
-
-	viommu_jt_begin(text, NULL, '[');
-	viommu_jt_text(text, NULL, vtd_step_name(step));
-	viommu_jt_hex(text, NULL, step->table.v);
-	viommu_jt_int(text, NULL, step->index);
-	viommu_jt_hex(text, NULL, step->entry.v);
-	viommu_jt_begin(text, NULL, '[');
-	for (unsigned i = 0; i < step->words; i++) {
-		char raw[24];
-
-		g_snprintf(raw, sizeof(raw), "0x%016" PRIx64, step->raw[i]);
-		viommu_jt_word(text, NULL, raw);
-	}
-	viommu_jt_end(text, ']');
-	viommu_jt_text(text, NULL, step->words ? "" : viommu_page_status_text(step->status));
-	viommu_jt_begin(text, NULL, '[');
-	for (unsigned i = 0; i < n; i++) {
-		char value[24];
-
-		g_snprintf(value, sizeof(value), fields[i].wide ? "0x%" PRIx64 : "%" PRIu64, fields[i].value);
-		viommu_jt_begin(text, NULL, '[');
-		viommu_jt_word(text, NULL, fields[i].name);
-		viommu_jt_word(text, NULL, value);
-		viommu_jt_text(text, NULL, fields[i].meaning ? fields[i].meaning : "");
-		viommu_jt_end(text, ']');
-	}
-	viommu_jt_end(text, ']');
-	viommu_jt_end(text, ']');
-	place = GPOINTER_TO_UINT(g_hash_table_lookup(self->places, text->str));
-	if (place)
-		return place - 1;
-	place = g_hash_table_size(self->places);
-	g_string_append_printf(self->steps, "%s%s", place ? ",\n" : "", text->str);
-	g_hash_table_insert(self->places, g_strdup(text->str), GUINT_TO_POINTER(place + 1));
-	return place;
-}
-
-static void
-put_answer(GString *out, const char *what, const vtd_translation *walk, const vtd_answer *answer)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *memory = open_memstream(&text, &len);
-
-	viommu_render_answer(memory, what, walk, answer);
-	fclose(memory);
-	viommu_jt_text(out, NULL, g_strchomp(text));
-	free(text);
-}
-
-/* index: of the area in the page's list. */
-static void
-put_walk(part *self, viommu_memory *memory, const area *item, uint64_t index)
-{
-	const viommu_report *report = self->data->report;
-	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, item->run->target);
-	vtd_translation *made = NULL;
-	const vtd_translation *walk = item->run->evidence;
-	g_autoptr(GString) text = g_string_new(NULL);
-
-	if (!walk) {
-		walk = made = g_new0(vtd_translation, 1);
-		if (!vtd_translate_in(&self->data->unit, memory, &target->device, VIOMMU_IOVA(item->run->iova.first), made, NULL)) {
-			g_free(made);
-			return;
-		}
-	}
-	viommu_jt_begin(text, NULL, '[');
-	viommu_jt_int(text, NULL, index);
-	viommu_jt_begin(text, NULL, '[');
-	for (unsigned i = 0; i < walk->n_steps; i++)
-		viommu_jt_int(text, NULL, put_step(self, &walk->steps[i]));
-	viommu_jt_end(text, ']');
-	put_answer(text, "read", walk, &walk->read);
-	put_answer(text, "write", walk, &walk->write);
-	viommu_jt_end(text, ']');
-	g_string_append_printf(self->walks, "%s%s", self->walks->len ? ",\n" : "", text->str);
-	g_free(made);
-}
-
-static void
-end_part(FILE *out, part *self, guint number)
-{
-	fprintf(out, "<script type=\"application/json\" id=\"walks-%u\">{\"steps\":[\n", number);
-	flush(self->steps, out);
-	fputs("],\"walks\":[\n", out);
-	flush(self->walks, out);
-	fputs("]}</script>\n", out);
-	g_hash_table_remove_all(self->places);
-}
-
-static void
-print_walks(FILE *out, const viommu_html_data *data)
-{
-	viommu_memory *memory = viommu_snapshot_memory(data->report->snapshot);
-	part self = { data, g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL), g_string_new(NULL), g_string_new(NULL) };
-	uint64_t index = 0;
-	int number = 0;
-
-	for (guint i = 0; i < data->areas->len; i++) {
-		const area *item = &g_array_index(data->areas, area, i);
-
-		if (item->keep && item->part > number)
-			end_part(out, &self, (guint) number++);
-		if (item->keep && item->part >= 0)
-			put_walk(&self, memory, item, index);
-		index += item->keep;
-	}
-	if (data->parts)
-		end_part(out, &self, (guint) number);
-	g_hash_table_unref(self.places);
-	g_string_free(self.steps, TRUE);
-	g_string_free(self.walks, TRUE);
-	viommu_memory_free(memory);
 }
 
 void
 viommu_html_data_print(FILE *out, viommu_html_data *self)
 {
 	print_main(out, self);
-	print_walks(out, self);
+	viommu_html_print_walks(out, self);
 }

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The events of a record that say what is mapped. */
+#include <string.h>
+
+#include <viommu/record.h>
+
+#include "pieces.h"
+#include "record-reader.h"
+#include "text.h"
+
+static bool
+set_range(viommu_record_reader *r, uint64_t first, uint64_t size, viommu_iova_range *ret)
+{
+	if (!viommu_range_ok(first, size))
+		return viommu_record_reject(r, "a range of 0x%" G_GINT64_MODIFIER "x bytes at 0x%" G_GINT64_MODIFIER "x does not fit in 64 bits",
+			size, first);
+	if ((first | size) & ~VIOMMU_PAGE_MASK)
+		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a multiple of 4 KiB");
+	*ret = (viommu_iova_range){ first, first + (size - 1) };
+	return true;
+}
+
+static bool
+get_range(viommu_record_reader *r, const json_t *json, viommu_iova_range *ret)
+{
+	uint64_t first, size;
+
+	if (!viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size))
+		return viommu_record_reject(r, "its \"iova\" or \"size\" is not a \"0x…\" number");
+	return set_range(r, first, size, ret);
+}
+
+static void
+set_prot(const char *prot, viommu_request *request)
+{
+	request->prot_known = true;
+	request->read = prot[0] == 'r';
+	request->write = prot[0] == 'w' || prot[1] == 'w';
+}
+
+static bool
+get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
+{
+	const char *prot = json_string_value(json_object_get(json, "prot"));
+
+	if (!json_object_get(json, "prot"))
+		return true; /* its writer could not see it */
+	if (g_strcmp0(prot, "r") != 0 && g_strcmp0(prot, "w") != 0 && g_strcmp0(prot, "rw") != 0)
+		return viommu_record_reject(r, "its \"prot\" is not \"r\", \"w\" or \"rw\"");
+	set_prot(prot, request);
+	return true;
+}
+
+/* The extents of a map: an array of jansson's, or of a map line. */
+typedef struct {
+	const json_t *json;
+	const GArray *list;
+} extents;
+
+static bool
+get_extent(const extents *from, size_t i, uint64_t *gpa, uint64_t *size)
+{
+	const json_t *item = json_array_get(from->json, i);
+
+	if (!from->list)
+		return viommu_json_get_hex(item, "gpa", gpa) && viommu_json_get_hex(item, "size", size);
+	*gpa = g_array_index(from->list, viommu_line_extent, i).gpa;
+	*size = g_array_index(from->list, viommu_line_extent, i).size;
+	return true;
+}
+
+/* Puts the extents of a map in, and after them, if so said, pages with no known GPA. */
+static bool
+put_extents(viommu_record_reader *r, viommu_space *space, const extents *from, uint64_t since_ns, const viommu_request *request)
+{
+	viommu_piece piece = { .prot_known = request->prot_known, .read = request->read, .write = request->write,
+		.request = space->requests->len - 1, .since_ns = since_ns };
+	uint64_t left = request->iova.last - request->iova.first + 1, at = request->iova.first;
+	size_t n = from->list ? from->list->len : json_array_size(from->json);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t gpa, size;
+
+		if (!get_extent(from, i, &gpa, &size) || !viommu_range_ok(gpa, size) || (gpa | size) & ~VIOMMU_PAGE_MASK)
+			return viommu_record_reject(r, "extent %zu is not a run of whole pages", i);
+		if (size - 1 > left - 1 || left == 0)
+			return viommu_record_reject(r, "its extents are longer than the mapping");
+		piece.iova = (viommu_iova_range){ at, at + (size - 1) };
+		piece.gpa.v = gpa;
+		piece.gpa_known = true;
+		viommu_pieces_put(space->live, &piece);
+		at += size;
+		left -= size;
+	}
+	if (left == 0)
+		return true;
+	if (!request->gpa_unknown)
+		return viommu_record_reject(r, "its extents are shorter than the mapping, and no \"gpa_unknown\" says why");
+	piece.iova = (viommu_iova_range){ at, request->iova.last };
+	piece.gpa_known = false;
+	piece.gpa.v = 0;
+	viommu_pieces_put(space->live, &piece);
+	return true;
+}
+
+static void
+note_again(G_GNUC_UNUSED const viommu_piece *piece, void *user)
+{
+	*(bool *) user = true;
+}
+
+static void
+see(viommu_seen *seen, uint64_t seq)
+{
+	if (seen->count++ == 0)
+		seen->seq = seq;
+}
+
+static void
+see_failure(viommu_space *space, const json_t *json, uint64_t seq)
+{
+	const char *error = json_string_value(json_object_get(json, "error"));
+	uint64_t first, size;
+
+	space->failed++;
+	if (viommu_json_get_hex(json, "iova", &first) && viommu_json_get_hex(json, "size", &size) && viommu_range_ok(first, size)) {
+		viommu_piece piece = { .iova = { first, first + (size - 1) } };
+
+		viommu_pieces_put(space->tried, &piece);
+		if (piece.iova.last > space->refused_last) {
+			space->refused_last = piece.iova.last;
+			space->refused_seq = seq;
+		}
+	}
+	if (g_strcmp0(error, "ENOSPC") == 0)
+		see(&space->no_space, seq);
+	else if (g_strcmp0(error, "EEXIST") == 0)
+		see(&space->exists, seq);
+}
+
+static bool
+overlaps(const viommu_pieces *pieces, viommu_iova_range range)
+{
+	const viommu_piece *piece = viommu_pieces_from(pieces, range.first);
+
+	return piece && piece->iova.first <= range.last;
+}
+
+/* A request whose range is all right. Takes request->gpa_unknown. */
+static bool
+put_map(viommu_record_reader *r, viommu_space *space, viommu_request *request, uint64_t since_ns, const extents *from)
+{
+	if (overlaps(space->live, request->iova)) {
+		see(&space->overlaps, request->seq);
+		request->again = true;
+	}
+	request->again |= overlaps(space->tried, request->iova);
+	viommu_pieces_cut(space->gone, request->iova, note_again, &request->again);
+	g_array_append_vals(space->requests, request, 1);
+	return put_extents(r, space, from, since_ns, request);
+}
+
+static bool
+not_everything(viommu_record_reader *r, viommu_iova_range range)
+{
+	return range.last - range.first != UINT64_MAX || viommu_record_reject(r, "a mapping of the whole 64-bit space");
+}
+
+bool
+viommu_record_on_map(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+	viommu_request request = { .seq = r->record->last_seq };
+	extents from = { .json = json_object_get(json, "extents") };
+
+	if (!viommu_record_get_space(r, json, true, &space))
+		return false;
+	if (json_object_get(json, "errno") || json_object_get(json, "error")) {
+		see_failure(space, json, r->record->last_seq);
+		return true;
+	}
+	if (!get_range(r, json, &request.iova) || !get_prot(r, json, &request) || !not_everything(r, request.iova))
+		return false;
+	viommu_json_get_hex(json, "page_size", &request.page_size);
+	request.vaddr_known = viommu_json_get_hex(json, "vaddr", &request.vaddr);
+	request.gpa_unknown = g_strdup(json_string_value(json_object_get(json, "gpa_unknown")));
+	return put_map(r, space, &request, viommu_record_get_time(json), &from);
+}
+
+bool
+viommu_record_on_map_line(viommu_record_reader *r)
+{
+	const viommu_map_line *line = &r->map;
+	viommu_request request = { .seq = line->seq, .page_size = line->page_size, .vaddr = line->vaddr,
+		.vaddr_known = line->vaddr_known };
+	extents from = { .list = line->extents };
+	viommu_space *space = viommu_record_find_space(r, (int64_t) line->space, true);
+
+	if (!set_range(r, line->iova, line->size, &request.iova))
+		return false;
+	if (line->prot)
+		set_prot(line->prot, &request);
+	return not_everything(r, request.iova) && put_map(r, space, &request, line->time_ns, &from);
+}
+
+typedef struct {
+	viommu_pieces *pieces;
+	uint64_t since_ns;
+} gone;
+
+static void
+put_gone(const viommu_piece *piece, void *user)
+{
+	const gone *to = user;
+	viommu_piece copy = *piece;
+
+	copy.since_ns = to->since_ns;
+	viommu_pieces_put(to->pieces, &copy);
+}
+
+bool
+viommu_record_on_unmap(viommu_record_reader *r, const json_t *json)
+{
+	viommu_space *space;
+	viommu_iova_range range;
+	gone to;
+
+	if (!viommu_record_get_space(r, json, true, &space))
+		return false;
+	if (json_object_get(json, "errno") || json_object_get(json, "error"))
+		return true;
+	if (!get_range(r, json, &range))
+		return false;
+	to = (gone){ space->gone, viommu_record_get_time(json) };
+	viommu_pieces_cut(space->live, range, put_gone, &to);
+	return true;
+}
+
+void
+viommu_record_after(viommu_record_reader *r, const json_t *json)
+{
+	const json_t *id = json_object_get(json, "space");
+	viommu_piece piece = { .request = 0 };
+	viommu_space *space;
+	uint64_t first, size;
+
+	if (g_strcmp0(json_string_value(json_object_get(json, "event")), VIOMMU_EVENT_MAP) != 0 ||
+		!json_is_integer(id) || json_object_get(json, "errno"))
+		return;
+	space = viommu_record_find_space(r, json_integer_value(id), false);
+	if (!space || !viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size) ||
+		!viommu_range_ok(first, size))
+		return;
+	piece.iova = (viommu_iova_range){ first, first + (size - 1) };
+	viommu_pieces_put(space->later, &piece);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "verify-look.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bundle-replay.h"
+
+/* A mismatch counts when two reads in a row agree on it. */
+#define MAX_READS 5
+#define PAUSE_US (100 * 1000)
+
+void
+viommu_look_free(viommu_look *self)
+{
+	if (!self)
+		return;
+	viommu_result_free(self->result);
+	if (self->owns_snapshot)
+		viommu_snapshot_free(self->snapshot);
+	viommu_qemu_log_free(self->own_log);
+	g_clear_pointer(&self->shadows, g_ptr_array_unref);
+	g_clear_pointer(&self->records, g_ptr_array_unref);
+	g_clear_pointer(&self->parts, g_ptr_array_unref);
+	g_free(self);
+}
+
+static void
+record_free(void *record)
+{
+	viommu_record_free(record);
+}
+
+static void
+part_free(void *part)
+{
+	viommu_part_free(part);
+}
+
+GPtrArray *
+viommu_parts_new(void)
+{
+	return g_ptr_array_new_with_free_func(part_free);
+}
+
+/* Those of the bundle, when none is named. */
+static gboolean
+replay_records(viommu_look *self, const viommu_verify_options *options, GError **error)
+{
+	const viommu_part *part = NULL;
+
+	while ((part = viommu_bundle_next(options->replay, VIOMMU_PART_RECORD, part))) {
+		viommu_record *record = viommu_replay_record(part, options->cmd.target.snapshot, options->at, error);
+
+		if (!record)
+			return FALSE;
+		g_ptr_array_add(self->records, record);
+		g_ptr_array_add(self->parts, viommu_part_new(part->name, part->kind, record->path, part->bytes));
+	}
+	if (self->records->len)
+		return TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s has no record in it; name one", options->cmd.target.snapshot);
+	return FALSE;
+}
+
+gboolean
+viommu_look_read_records(viommu_look *self, const viommu_verify_options *options, GError **error)
+{
+	self->records = g_ptr_array_new_with_free_func(record_free);
+	self->parts = viommu_parts_new();
+	if (!options->cmd.arguments[0])
+		return replay_records(self, options, error);
+	for (char **path = options->cmd.arguments; *path; path++) {
+		g_autoptr(GBytes) bytes = NULL;
+		viommu_record *record = viommu_record_read_whole(*path, options->at, options->keep ? &bytes : NULL, error);
+		g_autofree char *name = g_strdup_printf("records/%u.jsonl", self->parts->len + 1);
+
+		if (!record)
+			return FALSE;
+		g_ptr_array_add(self->records, record);
+		if (bytes)
+			g_ptr_array_add(self->parts, viommu_part_new(name, VIOMMU_PART_RECORD, *path, bytes));
+	}
+	return TRUE;
+}
+
+/* QEMU's log and the shadows. */
+static gboolean
+read_witnesses(viommu_look *self, const viommu_verify_options *options, viommu_shadow_sources *shadows, GError **error)
+{
+	if (options->replay && !options->qemu_log)
+		self->log = self->own_log = viommu_replay_log(options->replay);
+	else if (!viommu_log_source_read(options->log, &self->log, error))
+		return FALSE;
+	self->shadows = options->replay && !options->shadow.what
+		? viommu_replay_shadows(options->replay, options->cmd.target.snapshot, error)
+		: viommu_shadow_sources_read(shadows, error);
+	self->witnesses = (viommu_witnesses){ self->log, self->shadows };
+	return self->shadows != NULL;
+}
+
+/* before: a look whose records are used again; NULL: they are read now. */
+static viommu_look *
+take_look(const viommu_verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const viommu_look *before,
+	GError **error)
+{
+	g_autoptr(viommu_look) self = g_new0(viommu_look, 1);
+
+	if (before) {
+		self->records = g_ptr_array_ref(before->records);
+		self->parts = g_ptr_array_ref(before->parts);
+	} else if (!viommu_look_read_records(self, options, error)) {
+		return NULL;
+	}
+	self->snapshot = target->snapshot;
+	if (target->live) {
+		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
+		self->owns_snapshot = TRUE;
+	}
+	if (!self->snapshot || !read_witnesses(self, options, shadows, error))
+		return NULL;
+	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, error);
+	/* What only the live looks could tell is told of the same records. */
+	if (self->result && options->replay && !options->cmd.arguments[0] &&
+		(!viommu_replay_looks(options->replay, self->result, self->records, error) ||
+			!viommu_result_add_evidence(self->result, self->snapshot, error)))
+		return NULL;
+	return self->result ? g_steal_pointer(&self) : NULL;
+}
+
+/* Can a record be read again, to see what L1 did since? */
+static gboolean
+can_reread(const viommu_verify_options *options)
+{
+	for (char **path = options->cmd.arguments; *path; path++) {
+		struct stat st;
+
+		if (strcmp(*path, "-") == 0 || stat(*path, &st) != 0 || !S_ISREG(st.st_mode))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Does every record end where nothing can be missing behind it? */
+static gboolean
+all_settled(const GPtrArray *records)
+{
+	for (guint i = 0; i < records->len; i++)
+		if (!((const viommu_record *) g_ptr_array_index(records, i))->settled)
+			return FALSE;
+	return TRUE;
+}
+
+/* A running guest moves, and a record may come in late, even one of a guest that is
+ * stopped: looks again until a fault stands in two looks, and calls what does not in
+ * flux.  A record that is still being written may come to its mark meanwhile. */
+viommu_look *
+viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const viommu_look *first,
+	GError **error)
+{
+	gboolean reread = can_reread(options);
+	g_autoptr(viommu_look) now = take_look(options, target, shadows, first, error);
+
+	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
+		g_autoptr(viommu_look) next = NULL;
+		uint64_t doubtful;
+		gboolean unsettled = reread && now->result->pages[VIOMMU_UNVERIFIED] && !all_settled(now->records);
+
+		if (!unsettled && viommu_result_faults(now->result) == 0)
+			break;
+		g_usleep(PAUSE_US);
+		next = take_look(options, target, shadows, reread ? NULL : now, error);
+		if (!next)
+			return NULL;
+		next->result->reads = reads;
+		doubtful = viommu_result_doubt(next->result, now->result, reads == MAX_READS);
+		if (!viommu_result_add_evidence(next->result, next->snapshot, error))
+			return NULL;
+		viommu_look_free(g_steal_pointer(&now));
+		now = g_steal_pointer(&next);
+		if (doubtful == 0 && !unsettled)
+			break;
+	}
+	return g_steal_pointer(&now);
+}

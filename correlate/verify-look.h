@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What verify looks at, and how often. */
+#ifndef VIOMMU_VERIFY_LOOK_H
+#define VIOMMU_VERIFY_LOOK_H
+
+#include <viommu/correlate.h>
+
+#include "bundle.h"
+#include "cmd.h"
+#include "log-source.h"
+#include "shadow-source.h"
+
+/* The command line. */
+typedef struct {
+	viommu_cmd cmd;
+	char *at, *save, *qemu_log;
+	gboolean trace;
+	viommu_log_source *log;
+	gboolean force, strict, all;
+	viommu_capture_options capture;
+	viommu_shadow_options shadow;
+	gboolean keep;                /* what is read, for a bundle                        */
+	const viommu_bundle *replay;  /* what is not named is in there; NULL: in no bundle */
+} viommu_verify_options;
+
+/* One look: the records as they are now, a snapshot, the result of both. */
+typedef struct {
+	GPtrArray *records;
+	GPtrArray *parts; /* that they were read from, one for each; when they are kept */
+	viommu_snapshot *snapshot; /* owned unless it is the target's */
+	gboolean owns_snapshot;
+	const viommu_qemu_log *log; /* the source's; NULL: there is none */
+	viommu_qemu_log *own_log;   /* of a bundle */
+	GPtrArray *shadows;
+	viommu_witnesses witnesses;
+	viommu_result *result;
+} viommu_look;
+
+void viommu_look_free(viommu_look *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_look, viommu_look_free)
+
+/* Of viommu_part. */
+GPtrArray *viommu_parts_new(void);
+
+/* Into a new look: what is on the command line, or in the bundle. */
+gboolean viommu_look_read_records(viommu_look *self, const viommu_verify_options *options, GError **error);
+
+/* first: a look with records only, which are used again; NULL: they are read now. */
+viommu_look *viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target,
+	viommu_shadow_sources *shadows, const viommu_look *first, GError **error);
+
+#endif
