@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The five links of an assigned device, as viommu verify says them of a snapshot and QEMU's
+log, both taken in L0, against L0's own vIOMMU as the shadow."""
+
+import os
+import time
+
+from lab import cleanup, viommu
+
+LOG = '/run/trace.log'          # in the outer guest
+LINKS = ['request', 'table', 'invalidation', 'notice', 'shadow']
+PAGE = 4096
+
+
+def wait(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError('it does not come')
+        time.sleep(0.1)
+
+
+class Looker:
+    """with Looker(lab) as looker: …  QEMU's trace events are on inside the block."""
+
+    def __init__(self, lab):
+        self._lab = lab
+        self._dir = cleanup.temp_dir()
+        self._trace = lab.outer.spawn(f'viommu trace -q {lab.inner.socket} -o {LOG} --force')
+        wait(lambda: 'press Ctrl-C' in self._trace.output())
+
+    def fetch(self):
+        """A snapshot of the inner vIOMMU, and QEMU's log after it: two paths here."""
+        snapshot, log = os.path.join(self._dir, 'inner.elf'), os.path.join(self._dir, 'log')
+        self._lab.outer.must(f'viommu capture -q {self._lab.inner.socket} --backing --force -o /run/inner.elf')
+        self._lab.fetch('/run/inner.elf', snapshot)
+        self._lab.fetch(LOG, log)
+        return snapshot, log
+
+    def result(self):
+        """The JSON of viommu verify."""
+        snapshot, log = self.fetch()
+        return viommu.verify('-s', snapshot, self._lab.inner.record, '--qemu-log', log, '--shadow', self._lab.outer.target)[1]
+
+    def close(self):
+        """Ends the trace; what it said."""
+        self._trace.signal('TERM')
+        status = self._trace.wait()
+        if status != 0:
+            raise AssertionError(f'viommu trace ended with {status}\n{self._trace.output()}')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._lab.outer.alive():
+            self.close()
+
+
+def of_device(result, device):
+    """{link: {(state, unmapped): pages}} of one device."""
+    links = {link: {} for link in LINKS}
+    for name, unmapped in (('runs', False), ('unmapped', True)):
+        for run in result[name]:
+            if [d[-7:] for d in run['devices']] != [device]:
+                continue
+            for link in LINKS:
+                key = run['links'][link], unmapped
+                links[link][key] = links[link].get(key, 0) + (int(run['last'], 16) - int(run['first'], 16) + 1) // PAGE
+    return links
+
+
+def above_notes(result):
+    return [item for item in result['findings'] if item['severity'] != 'note']
+
+
+def complaints(result, device, mapped=None, unmapped=None):
+    """Sentences; empty when every link of so many pages is ok and nothing is found.  None: of
+    those that there are."""
+    links = of_device(result, device)
+    request = links['request']
+    mapped = request.get(('ok', False), 0) if mapped is None else mapped
+    unmapped = request.get(('ok', True), 0) if unmapped is None else unmapped
+    wanted = {key: pages for key, pages in ((('ok', False), mapped), (('ok', True), unmapped)) if pages}
+    found = [f'link {link} has {links[link]}, not {wanted}' for link in LINKS if links[link] != wanted]
+    found += [f'finding {item["code"]}: {item["instances"][:1]}' for item in above_notes(result)]
+    if not wanted:
+        found.append('there is no page at all')
+    if result['exit_status'] != 0:
+        found.append(f'exit status {result["exit_status"]}')
+    return found
