@@ -20,9 +20,10 @@ viommu_link_broken_text(viommu_link link)
 				      "changed it since",
 		[VIOMMU_LINK_INVALIDATION] = "the tables are right, and L1 did not announce it: QEMU, and an assigned device's IOMMU "
 					     "on the host, do not know",
-		[VIOMMU_LINK_NOTICE] = "L1 announced it, and QEMU did not pass it on: its walk ended early, or a notifier is missing",
-		[VIOMMU_LINK_SHADOW] = "L1 and QEMU did their part, and the host's IOMMU does not follow: the mapping failed on the "
-				       "host, or something else changed it",
+		[VIOMMU_LINK_NOTICE] = "QEMU did not pass it on: if L1 announced it (link 3), its walk ended early, or a notifier is "
+				       "missing",
+		[VIOMMU_LINK_SHADOW] = "the host's IOMMU does not follow L1's table: where links 3 and 4 are ok, it failed on the "
+				       "host, or something else changed it; where they are unverified, L1 or QEMU may still be to come",
 	};
 	return texts[link];
 }

@@ -14,21 +14,25 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"VT-d specification 6.1 (Caching Mode)\n"
 		"Linux before 87684fd997a6, and some kernels since\n"
 		"tracepoints intel_iommu:qi_submit, intel_iommu:cache_tag_flush_range_np (Linux 6.12)",
-		"files: tests/unit/test-findings-chain",
+		"guest: tests/nested/test_chain.py",
 	},
 	{
 		"unmap-not-announced", SECURITY, "L1 did not announce that a mapping is gone",
-		"The entry was cleared, and L1 sent no invalidation that covers it. QEMU's IOTLB and the host's IOMMU may still have the "
-		"old translation: a device can go on reaching memory that L1 has taken away and may have given to somebody else.",
+		"The entry was cleared, and up to the moment that was looked at L1 had sent no invalidation that covers it. Until one comes, "
+		"QEMU's IOTLB and the host's IOMMU may still have the old translation: a device can go on reaching memory that L1 has "
+		"taken away and may have given to somebody else. Linux's drivers unmap in batches where they are let (DMA-FQ), up to a "
+		"second late; what is later than that, or was unmapped by VFIO, is told here.",
 		"Find out why L1 does not flush on unmap: a driver of its own, or a kernel with lazy invalidation "
-		"(iommu.strict=1 on L1's command line makes it flush at once).",
+		"(iommu.strict=1 on L1's command line, or DMA in /sys/kernel/iommu_groups/N/type, makes it flush at once).",
 		"VT-d specification 6.5 (Invalidation of Translation Caches)\n"
-		"Linux: Documentation/admin-guide/kernel-parameters.txt, iommu.strict",
-		"files: tests/unit/test-findings-chain",
+		"Linux: Documentation/admin-guide/kernel-parameters.txt, iommu.strict\n"
+		"Linux: Documentation/ABI/testing/sysfs-kernel-iommu_groups, type",
+		"guest: tests/nested/test_chain.py",
 	},
 	{
 		"map-not-noticed", FAULT, "QEMU did not pass on a new mapping",
-		"L1 announced the mapping, and QEMU's trace shows no notice to vfio or vhost for it. The host's IOMMU does not have it.",
+		"L1's table has the mapping, and QEMU's trace shows no notice to vfio or vhost for it. Whether L1 announced it is link 3; "
+		"where it did, QEMU is to blame. The host's IOMMU does not have it.",
 		"Look at QEMU's trace around the invalidation (vtd_inv_desc_iotlb_pages, vtd_page_walk_one, vfio_iommu_map_notify). A "
 		"table that QEMU could not read, or an entry with a reserved bit, ends its walk early.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_one()",
@@ -36,9 +40,9 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 	},
 	{
 		"unmap-not-noticed", SECURITY, "QEMU did not pass on that a mapping is gone",
-		"L1 announced the unmap, and QEMU's trace shows no notice to vfio or vhost for it. The host's IOMMU still has the mapping, "
-		"so an assigned device can go on reaching memory that L1 has taken away.",
-		"Update QEMU. Look at vtd_page_walk_one_skip_unmap in its trace.",
+		"L1's table has no mapping any more, and QEMU's trace shows no notice of that to vfio or vhost. Whether L1 announced it is "
+		"link 3; where it did, QEMU is to blame. An assigned device can go on reaching memory that L1 has taken away.",
+		"Where L1 announced it: update QEMU, and look at vtd_page_walk_one_skip_unmap in its trace.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_one()",
 		"guest: tests/nested/test_notice.py",
 	},
@@ -64,8 +68,8 @@ const viommu_finding_kind viommu_kinds_chain[] = {
 		"shadow-stale", SECURITY, "the host's IOMMU still has a mapping that L1 removed",
 		"L1's table has nothing at this IOVA any more, and the host's IOMMU still translates it. The assigned device can go on "
 		"reaching memory that L1 has taken away and may have given to somebody else.",
-		"Look at the first broken link of the unmap: not announced by L1, or not passed on by QEMU. Detaching the device from its "
-		"domain in L1, or resetting the guest, clears the host's mappings.",
+		"Look at the first broken link of the unmap: not announced by L1 (or not yet, see unmap-not-announced), or not passed on by "
+		"QEMU. Detaching the device from its domain in L1, or resetting the guest, clears the host's mappings.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_page_walk_level()\n"
 		"a later map of the same IOVA fails with EEXIST",
 		"guest: tests/nested/test_shadow.py",

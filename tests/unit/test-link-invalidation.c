@@ -297,6 +297,43 @@ test_begin(void)
 	expect(s, "gone ok 40000000-40001fff\n");
 }
 
+/* A domain-selective one, at a time of its own. */
+static void
+submit_at(scene *s, uint64_t time_ns, unsigned did)
+{
+	g_autofree char *line = g_strdup_printf("{\"seq\":%" G_GUINT64_FORMAT ",\"time_ns\":%" G_GUINT64_FORMAT
+		",\"event\":\"invalidate\",\"tracepoint\":\"qi_submit\",\"type\":\"iotlb\",\"granularity\":\"domain\",\"domain_id\":%u}",
+		s->text->seq + 1, time_ns, did);
+
+	s->text->seq++;
+	record_line(s->text, line);
+}
+
+/* What a driver unmapped may be announced up to a second later than other things. */
+static void
+test_delayed(void)
+{
+	static const char *const backends[] = { "vfio", "dma-api" };
+	static const uint64_t later_ns[] = { 0, 999999999, 1000000000 };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(backends) * G_N_ELEMENTS(later_ns); i++) {
+		const char *backend = backends[i % 2];
+		uint64_t later = later_ns[i / 2];
+		g_autoptr(scene) s = scene_new(true);
+		uint64_t unmapped;
+
+		record_event(s->text, "attach", "\"space\":1,\"device\":\"0000:00:04.0\",\"backend\":\"%s\"", backend);
+		scene_ask(s, IOVA, 0x5000, 0x1000, "rw");
+		submit(s, "page", DID, IOVA, IOVA + 0xfff);
+		record_unmap(s->text, 1, IOVA, 0x1000);
+		unmapped = s->text->seq * 1000;
+		submit_at(s, unmapped + later, DID + 1);
+		expect(s, i % 2 == 0 || later == 1000000000 ? "gone broken 40000000-40000fff\n" : "gone unverified 40000000-40000fff\n");
+		submit_at(s, unmapped + later, DID);
+		expect(s, "gone ok 40000000-40000fff\n");
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -313,5 +350,6 @@ main(int argc, char **argv)
 	g_test_add_func("/link-invalidation/who-needs-it", test_who_needs_it);
 	g_test_add_func("/link-invalidation/record", test_record);
 	g_test_add_func("/link-invalidation/begin", test_begin);
+	g_test_add_func("/link-invalidation/delayed", test_delayed);
 	return g_test_run();
 }
