@@ -2,12 +2,11 @@
 """viommu-probe record of a real VFIO program that is not ours, unmodified: a
 QEMU in the guest, with two of the guest's devices assigned to its own guest."""
 
-import time
 import unittest
 
 from common import viommu
 
-from l2 import BYTES, DEVICES, QUIET_SECONDS, SECONDS, boot_l1, command
+from l2 import BYTES, DEVICES, bars, boot_l1, command, wait_until_quiet
 
 from lab import record
 from lab.guest import RECORD_PORT
@@ -27,23 +26,11 @@ class _Qemu:
     def events(self):
         return record.events(self.guest.record)
 
-    def wait_until_quiet(self, process):
-        seen, since, end = 0, time.monotonic(), time.monotonic() + SECONDS
-        while time.monotonic() < end:
-            events = self.events()
-            self.assertIsNone(process.poll(), process.output())
-            if len(events) != seen:
-                seen, since = len(events), time.monotonic()
-            elif any('bar' in e for e in events) and time.monotonic() - since > QUIET_SECONDS:
-                return
-            time.sleep(0.5)
-        self.fail(f'L2 did not come up: {seen} events\n{process.output()}')
-
     def test_qemu(self):
         """its RAM, ROMs and BARs as they come and go under its firmware, from start to exit"""
         self.guest.clear_record()
         process = self.guest.spawn(f'viommu-probe record -o {RECORD_PORT} -- {command()}')
-        self.wait_until_quiet(process)
+        wait_until_quiet(self.guest, process, bars)
         _, result = viommu.verify('-q', self.guest.target, self.guest.record)
         events = self.events()
         unsure = [e['iova'] for e in events if 'gpa_unknown' in e]
