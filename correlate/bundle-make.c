@@ -27,53 +27,6 @@ add_json(viommu_bundle *self, const char *name, const char *kind, json_t *json)
 	json_decref(json);
 }
 
-/* ---- what was read ------------------------------------------------------------------------- */
-
-static GBytes *
-redact_snapshot(viommu_redact *redact, GBytes *bytes, GError **error)
-{
-	g_autoptr(viommu_snapshot) snapshot = viommu_snapshot_parse(bytes, "--shadow", error);
-	viommu_machine *shown;
-
-	if (!snapshot)
-		return NULL;
-	viommu_redact_learn_machine(redact, viommu_snapshot_machine(snapshot));
-	shown = viommu_redact_machine(redact, viommu_snapshot_machine(snapshot), error);
-	if (!shown)
-		return NULL;
-	viommu_machine_free(viommu_snapshot_swap_machine(snapshot, shown));
-	return viommu_snapshot_bytes(snapshot, error);
-}
-
-static gboolean
-add_input(viommu_bundle *self, viommu_redact *redact, const viommu_part *part, GError **error)
-{
-	g_autofree char *label = redact && part->label ? viommu_redact_path(redact, part->label) : g_strdup(part->label);
-	g_autoptr(GBytes) bytes = NULL;
-
-	if (!redact)
-		bytes = g_bytes_ref(part->bytes);
-	else if (strcmp(part->kind, VIOMMU_PART_SHADOW_SNAPSHOT) == 0)
-		bytes = redact_snapshot(redact, part->bytes, error);
-	else if (g_str_has_suffix(part->kind, "record"))
-		bytes = viommu_redact_record(redact, part->bytes);
-	else
-		bytes = viommu_redact_lines(redact, part->bytes);
-	if (!bytes)
-		return FALSE;
-	viommu_bundle_add(self, viommu_part_new(part->name, part->kind, label, bytes));
-	return TRUE;
-}
-
-static gboolean
-add_inputs(viommu_bundle *self, viommu_redact *redact, const GPtrArray *parts, GError **error)
-{
-	for (guint i = 0; i < parts->len; i++)
-		if (!add_input(self, redact, g_ptr_array_index(parts, i), error))
-			return FALSE;
-	return TRUE;
-}
-
 /* ---- for people ------------------------------------------------------------------------------ */
 
 /* The line of a record when it is a header, or says what viommu-probe doctor found. */
@@ -140,49 +93,59 @@ add_rendered(viommu_bundle *self, const char *name, const char *kind, const viom
 /* ---- the whole --------------------------------------------------------------------------------- */
 
 static json_t *
-how(const viommu_report *report)
+how(const viommu_inputs *inputs, int exit_status)
 {
-	const viommu_inputs *inputs = report->inputs;
-
 	return json_pack("{s:s?, s:b, s:i, s:b, s:b, s:o, s:o}", "at", inputs->at, "strict", inputs->strict, "exit_status",
-		report->exit_status, "log_open", inputs->log_open, "log_current", inputs->log && viommu_qemu_log_current(inputs->log),
+		exit_status, "log_open", inputs->log_open, "log_current", inputs->log && viommu_qemu_log_current(inputs->log),
 		"devices", viommu_replay_devices_json(inputs->shadows), "looks",
-		viommu_replay_looks_json(report->result, inputs->records));
+		viommu_replay_looks_json(inputs->result, inputs->records));
+}
+
+static void
+add_parts(viommu_bundle *self, const GPtrArray *parts)
+{
+	for (guint i = 0; i < parts->len; i++) {
+		const viommu_part *part = g_ptr_array_index(parts, i);
+
+		viommu_bundle_add(self, viommu_part_new(part->name, part->kind, part->label, part->bytes));
+	}
+}
+
+viommu_bundle *
+viommu_bundle_of_inputs(const viommu_inputs *inputs, int exit_status)
+{
+	const json_t *redacted = inputs->from ? json_object_get(inputs->from->manifest, "redacted") : NULL;
+	viommu_bundle *ret = viommu_bundle_new(json_pack("{s:s, s:i, s:s, s:o}", "format", VIOMMU_BUNDLE_FORMAT, "version", VIOMMU_BUNDLE_VERSION,
+		"program", "viommu " VIOMMU_VERSION, "verify", how(inputs, exit_status)));
+
+	if (redacted)
+		json_object_set(ret->manifest, "redacted", (json_t *) redacted);
+	add_parts(ret, inputs->parts);
+	add_parts(ret, inputs->witnesses);
+	return ret;
 }
 
 /* Says what verify says of the bundle: without what was replaced, which only its maker knows. */
 static void
 add_result(viommu_bundle *self, const viommu_report *report)
 {
-	viommu_redactor silent = report->redactor ? *report->redactor : (viommu_redactor){ 0 };
 	viommu_report plain = *report;
 
-	silent.summary = NULL;
-	silent.summary_json = NULL;
-	plain.redactor = report->redactor ? &silent : NULL;
+	plain.redact = NULL;
 	add_rendered(self, "result.json", "result", &plain, viommu_report_json);
 }
 
 gboolean
-viommu_bundle_make(FILE *out, const viommu_report *report, viommu_redact *redact, GError **error)
+viommu_bundle_finish(viommu_bundle *self, const viommu_report *report, FILE *out, GError **error)
 {
-	g_autoptr(viommu_bundle) self = viommu_bundle_new(json_pack("{s:s, s:i, s:s, s:o}", "format", VIOMMU_BUNDLE_FORMAT, "version",
-		VIOMMU_BUNDLE_VERSION, "program", "viommu " VIOMMU_VERSION, "verify", how(report)));
-	const viommu_inputs *inputs = report->inputs;
 	g_autoptr(GBytes) snapshot = viommu_snapshot_bytes(report->snapshot, error);
 
 	if (!snapshot)
 		return FALSE;
-	viommu_bundle_add(self, viommu_part_new("snapshot.elf", VIOMMU_PART_SNAPSHOT, NULL, snapshot));
-	if (!add_inputs(self, redact, inputs->parts, error) || !add_inputs(self, redact, inputs->witnesses, error))
-		return FALSE;
+	g_ptr_array_insert(self->parts, 0, viommu_part_new("snapshot.elf", VIOMMU_PART_SNAPSHOT, NULL, snapshot));
 	add_json(self, "qemu.json", "qemu", qemu_facts(report));
 	add_json(self, "l1.json", "l1", l1_facts(self));
 	add_result(self, report);
 	add_rendered(self, "report.md", "report", report, viommu_report_markdown);
-	if (redact)
-		json_object_set_new(self->manifest, "redacted", viommu_redact_counts_json(redact));
-	else if (inputs->from && json_object_get(inputs->from->manifest, "redacted"))
-		json_object_set(self->manifest, "redacted", json_object_get(inputs->from->manifest, "redacted"));
 	return viommu_bundle_write(self, out, error);
 }

@@ -6,11 +6,11 @@
 #include <viommu/qemu-log.h>
 
 #include "bundle.h"
-#include "redact-parts.h"
 #include "report.h"
 
 /* What a result was made from besides the snapshot.  All borrowed. */
-typedef struct viommu_inputs {
+typedef struct {
+	const viommu_result *result;
 	const GPtrArray *records;   /* of viommu_record                        */
 	const GPtrArray *parts;     /* of viommu_part: the same, as read       */
 	const GPtrArray *witnesses; /* of viommu_part: QEMU's log, the shadows */
@@ -22,12 +22,9 @@ typedef struct viommu_inputs {
 	const viommu_bundle *from; /* that they were in already; may be NULL  */
 } viommu_inputs;
 
-/* Learns from all that a report is made of, and takes what is private out of what its
- * texts are made of; report->snapshot then has other facts, which are returned: give them
- * back with viommu_snapshot_swap_machine(). NULL with error. */
-viommu_machine *viommu_redact_report(viommu_redact *self, const viommu_report *report, GError **error);
-
-/* redact: what report's redactor uses; NULL: nothing is replaced. */
-gboolean viommu_bundle_make(FILE *out, const viommu_report *report, viommu_redact *redact, GError **error);
+/* The same as a bundle that lacks its snapshot; both give the result again (bundle-replay.h). */
+viommu_bundle *viommu_bundle_of_inputs(const viommu_inputs *inputs, int exit_status);
+/* Adds the snapshot and what the result says, and writes it. */
+gboolean viommu_bundle_finish(viommu_bundle *self, const viommu_report *report, FILE *out, GError **error);
 
 #endif

@@ -47,6 +47,12 @@ viommu_replay_strict(const viommu_bundle *bundle)
 	return json_is_true(json_object_get(how(bundle), "strict"));
 }
 
+gboolean
+viommu_replay_log_open(const viommu_bundle *bundle)
+{
+	return json_is_true(json_object_get(how(bundle), "log_open"));
+}
+
 viommu_record *
 viommu_replay_record(const viommu_part *part, const char *path, const char *at, GError **error)
 {
@@ -73,7 +79,7 @@ viommu_replay_log(const viommu_bundle *bundle)
 	ret = viommu_qemu_log_new(label(part));
 	text = g_bytes_get_data(part->bytes, &len);
 	viommu_qemu_log_feed(ret, text, len);
-	if (!json_is_true(json_object_get(how(bundle), "log_open")))
+	if (!viommu_replay_log_open(bundle))
 		viommu_qemu_log_finish(ret);
 	viommu_qemu_log_set_current(ret, json_is_true(json_object_get(how(bundle), "log_current")));
 	return ret;

@@ -41,6 +41,7 @@ typedef struct {
 	char *path; /* NULL: standard output */
 	const form *form;
 	gboolean no_redact;
+	viommu_redact *redact;
 } report_options;
 
 static const form *
@@ -88,32 +89,14 @@ keeps(void *user)
 	return ((const report_options *) user)->form->write == NULL;
 }
 
-static gboolean
-write_form(const form *as, FILE *out, const viommu_report *report, viommu_redact *redact, GError **error)
+static viommu_redact *
+redact(void *user)
 {
-	viommu_tones_init(as->write == viommu_report_text ? out : NULL);
-	if (!as->write)
-		return viommu_bundle_make(out, report, redact, error);
-	as->write(out, report);
-	return TRUE;
-}
+	report_options *self = user;
 
-static gboolean
-write_redacted(const form *as, FILE *out, const viommu_report *report, GError **error)
-{
-	g_autoptr(viommu_redact) redact = viommu_redact_new();
-	viommu_report shown = *report;
-	viommu_redactor redactor;
-	viommu_machine *machine = viommu_redact_report(redact, report, error);
-	gboolean ok;
-
-	if (!machine)
-		return FALSE;
-	viommu_redact_redactor(redact, &redactor);
-	shown.redactor = &redactor;
-	ok = write_form(as, out, &shown, redact, error);
-	viommu_machine_free(viommu_snapshot_swap_machine(report->snapshot, machine));
-	return ok;
+	if (!self->no_redact && !self->redact)
+		self->redact = viommu_redact_new();
+	return self->redact;
 }
 
 static gboolean
@@ -125,7 +108,10 @@ deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboole
 
 	if (!file)
 		return FALSE;
-	if (self->no_redact ? !write_form(self->form, out, report, NULL, error) : !write_redacted(self->form, out, report, error))
+	viommu_tones_init(self->form->write == viommu_report_text ? out : NULL);
+	if (self->form->write)
+		self->form->write(out, report);
+	else if (!viommu_bundle_finish(report->bundle, report, out, error))
 		return FALSE;
 	return viommu_report_file_commit(file, force, error);
 }
@@ -140,9 +126,10 @@ viommu_cmd_report(int argc, char **argv)
 		{ 0 },
 	};
 	const viommu_verify_variant variant = { .name = "report", .help = help, .own_help = own_help, .own = own,
-		.any_format = TRUE, .check = check, .keeps = keeps, .deliver = deliver, .user = &options };
+		.any_format = TRUE, .check = check, .keeps = keeps, .redact = redact, .deliver = deliver, .user = &options };
 	int status = viommu_cmd_verify_as(&variant, argc, argv);
 
 	g_free(options.path);
+	viommu_redact_free(options.redact);
 	return status;
 }

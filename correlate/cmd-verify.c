@@ -8,6 +8,7 @@
 #include "bundle-make.h"
 #include "bundle-replay.h"
 #include "cmd-verify.h"
+#include "redact-parts.h"
 #include "verify-look.h"
 
 static const char help[] =
@@ -61,17 +62,20 @@ find(const viommu_look *self, GError **error)
 		: NULL;
 }
 
-/* What a bundle needs besides the look; the parts of the witnesses go into kept. */
-static gboolean
-keep_inputs(const viommu_verify_options *options, const viommu_look *self, GPtrArray *kept, viommu_inputs *ret, GError **error)
+/* What the look is made of; the parts of the witnesses go into kept. */
+static viommu_bundle *
+bundle_of(const viommu_verify_options *options, const viommu_look *self, GPtrArray *kept, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 	g_autoptr(GBytes) text = options->replay && !options->qemu_log ? NULL : viommu_log_source_bytes(options->log, &local);
 	const viommu_part *log = options->replay && !options->qemu_log ? viommu_bundle_next(options->replay, VIOMMU_PART_QEMU_LOG, NULL) : NULL;
+	viommu_inputs inputs = { .result = self->result, .records = self->records, .parts = self->parts,
+		.witnesses = kept, .shadows = self->shadows, .at = options->at, .strict = options->strict, .log = self->log,
+		.log_open = text ? options->cmd.target.qmp != NULL : log && viommu_replay_log_open(options->replay), .from = options->replay };
 
 	if (local) {
 		g_propagate_error(error, g_steal_pointer(&local));
-		return FALSE;
+		return NULL;
 	}
 	if (log)
 		g_ptr_array_add(kept, viommu_part_new(log->name, log->kind, log->label, log->bytes));
@@ -83,9 +87,27 @@ keep_inputs(const viommu_verify_options *options, const viommu_look *self, GPtrA
 		if (g_str_has_prefix(part->kind, "shadow-"))
 			g_ptr_array_add(kept, viommu_part_new(part->name, part->kind, part->label, part->bytes));
 	}
-	*ret = (viommu_inputs){ .records = self->records, .parts = self->parts, .witnesses = kept, .shadows = self->shadows,
-		.at = options->at, .strict = options->strict, .log = self->log, .log_open = text && options->cmd.target.qmp,
-		.from = options->replay };
+	return viommu_bundle_of_inputs(&inputs, exit_status(options, self->result));
+}
+
+/* In both the look and its bundle. *before: for the caller to free. */
+static gboolean
+replace_private(const viommu_verify_options *options, viommu_redact *redact, viommu_look **self, viommu_bundle **bundle,
+	viommu_machine **before, GError **error)
+{
+	viommu_bundle *shown = viommu_redact_bundle(redact, *bundle, (*self)->snapshot, before, error);
+	viommu_look *again = shown ? viommu_look_into(options, shown, (*self)->snapshot, error) : NULL;
+
+	if (!again) {
+		viommu_bundle_free(shown);
+		return FALSE;
+	}
+	again->owns_snapshot = (*self)->owns_snapshot;
+	(*self)->owns_snapshot = FALSE;
+	viommu_look_free(*self);
+	viommu_bundle_free(*bundle);
+	*self = again;
+	*bundle = shown;
 	return TRUE;
 }
 
@@ -104,18 +126,20 @@ use_bundle(viommu_verify_options *options, const viommu_target *target)
 static int
 run(viommu_verify_options *options, const viommu_verify_variant *variant)
 {
-	g_autoptr(GError) error = NULL;
+	g_autoptr(GError) error = NULL, save_error = NULL;
 	g_autoptr(viommu_look) first = options->cmd.arguments[0] ? g_new0(viommu_look, 1) : NULL;
+	g_autoptr(viommu_machine) before = NULL; /* of which others know until the end */
 	g_autoptr(viommu_target) target = NULL;
 	g_autoptr(viommu_log_source) log = NULL;
 	g_autoptr(GPtrArray) kept = viommu_parts_new();
 	g_autoptr(viommu_shadow_sources) shadows = NULL;
 	g_autoptr(viommu_look) final = NULL;
 	g_autoptr(viommu_findings) findings = NULL;
-	viommu_report report = { .all = options->all };
-	viommu_inputs inputs;
+	viommu_redact *redact = variant->redact ? variant->redact(variant->user) : NULL;
+	g_autoptr(viommu_bundle) bundle = NULL;
+	viommu_report report = { .all = options->all, .redact = redact };
 
-	options->keep = variant->keeps && variant->keeps(variant->user);
+	options->keep = redact || (variant->keeps && variant->keeps(variant->user));
 	if ((first && !viommu_look_read_records(first, options, &error)) ||
 		(options->save && !viommu_cmd_may_write(options->save, options->force, &error)))
 		return viommu_cmd_fail(variant->name, error);
@@ -136,18 +160,24 @@ run(viommu_verify_options *options, const viommu_verify_variant *variant)
 		viommu_shadow_sources_keep(shadows, kept);
 	final = viommu_look_until_sure(options, target, shadows, first, &error);
 	viommu_cmd_progress_done();
-	findings = final ? find(final, &error) : NULL;
-	if (!findings || (options->keep && !keep_inputs(options, final, kept, &inputs, &error)))
+	if (!final || (options->keep && !(bundle = bundle_of(options, final, kept, &error))))
 		return viommu_cmd_fail(variant->name, error);
 	if (options->save)
-		viommu_snapshot_write(final->snapshot, options->save, options->force, &error);
+		viommu_snapshot_write(final->snapshot, options->save, options->force, &save_error);
+	/* A report that tells nothing private is one of what is left without it. */
+	if (redact && !replace_private(options, redact, &final, &bundle, &before, &error))
+		return viommu_cmd_fail(variant->name, error);
+	findings = find(final, &error);
+	if (!findings)
+		return viommu_cmd_fail(variant->name, error);
 	report.result = final->result;
 	report.snapshot = final->snapshot;
 	report.findings = findings;
-	report.inputs = options->keep ? &inputs : NULL;
-	report.exit_status = error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
-	variant->deliver(&options->cmd, &report, options->force, variant->user, error ? NULL : &error);
-	return error ? viommu_cmd_fail(variant->name, error) : report.exit_status;
+	report.bundle = bundle;
+	report.exit_status = save_error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
+	if (!variant->deliver(&options->cmd, &report, options->force, variant->user, &error))
+		return viommu_cmd_fail(variant->name, error);
+	return save_error ? viommu_cmd_fail(variant->name, save_error) : report.exit_status;
 }
 
 /* The options of both, and of the variant alone. */

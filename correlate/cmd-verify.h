@@ -12,8 +12,10 @@ typedef struct {
 	const char *own_help;    /* the lines of its own options */
 	const GOptionEntry *own; /* besides those of verify; may be NULL */
 	gboolean any_format;     /* --format is for check to judge */
-	/* Whether the report shall have its inputs, for a bundle; after check; may be NULL. */
+	/* Whether the report shall have a bundle of its inputs; after check; may be NULL. */
 	gboolean (*keeps)(void *user);
+	/* What replaces private texts, the variant's; NULL: nothing is replaced; may be NULL. */
+	viommu_redact *(*redact)(void *user);
 	/* Looks at the command line before anything is read; may be NULL. -1 to go on, or an
 	 * exit status: what is wrong was said. */
 	int (*check)(const viommu_cmd *cmd, gboolean force, void *user);

@@ -5,37 +5,72 @@
 #include <string.h>
 
 #include <viommu/json.h>
-#include <viommu/record.h>
+
+#include "record-line.h"
+#include "text.h"
 
 #define MAX_DEPTH 64
 
 /* ---- JSON ------------------------------------------------------------------------------ */
 
-/* Words of the formats, which can equal a name by chance: only what has a private shape
- * is replaced in them. */
 static bool
-is_structure(const char *key)
+is_one_of(const char *word, const char *const *list)
 {
-	static const char *const keys[] = { "event", "format", "prot", "iova", "size", "gpa", "vaddr", "page_size", "device", "backend",
-		"tracepoint", "descriptor", "type", "granularity", "domain_id", "source_id", "pasid", "first", "last", "address", "pages",
-		"cap", "ecap", "session", "error", "of", "name", "iommu", "base", "driver", "host", "class", "class_text", "run_state",
-		"registers_base", "registers_size", "iommu_path", "arch" };
-
-	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
-		if (strcmp(key, keys[i]) == 0)
+	for (; *list; list++)
+		if (strcmp(word, *list) == 0)
 			return true;
 	return false;
+}
+
+/* "EEXIST" */
+static bool
+is_errno(const char *text)
+{
+	return text[0] == 'E' && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == strlen(text) && strlen(text) < 20;
+}
+
+/* What has a fixed form at this key, and has it. */
+static bool
+is_formal(const char *key, const char *text)
+{
+	static const char *const addresses[] = { "iova", "size", "gpa", "vaddr", "page_size", "first", "last", "address", "descriptor",
+		"source_id", "cap", "ecap", "registers_base", "registers_size", NULL };
+	static const char *const devices[] = { "device", "host", "source_id", NULL };
+	viommu_sid unused_sid;
+	uint64_t unused;
+
+	return (is_one_of(key, addresses) && viommu_parse_hex(text, &unused)) ||
+		(is_one_of(key, devices) && viommu_parse_bdf(text, &unused_sid)) || (strcmp(key, "error") == 0 && is_errno(text)) ||
+		(strcmp(key, "at") == 0 && strspn(text, "0123456789") == strlen(text));
+}
+
+/* A type of QEMU's, which is judged by its prefix. */
+static char *
+redact_driver(viommu_redact *self, const char *text)
+{
+	static const char *const prefixes[] = { "vfio-pci", "vfio-", "virtio-", "vhost-" };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++)
+		if (g_str_has_prefix(text, prefixes[i])) {
+			g_autofree char *shown = viommu_redact_text(self, text + strlen(prefixes[i]));
+
+			return g_strconcat(prefixes[i], shown, NULL);
+		}
+	return viommu_redact_text(self, text);
 }
 
 static char *
 redact_value(viommu_redact *self, const char *key, const char *text)
 {
+	static const char *const versions[] = { "version", "package", "kernel", NULL };
+
 	if (strcmp(key, "cmdline") == 0)
 		return viommu_redact_kernel(self, text);
-	/* Four numbers with dots between them are a version here. */
-	if (strcmp(key, "version") == 0 || strcmp(key, "package") == 0)
+	if (viommu_redact_is_term(self, text) || is_formal(key, text))
 		return g_strdup(text);
-	return is_structure(key) ? viommu_redact_shapes(self, text) : viommu_redact_text(self, text);
+	if (strcmp(key, "driver") == 0)
+		return redact_driver(self, text);
+	return is_one_of(key, versions) ? viommu_redact_version(self, text) : viommu_redact_text(self, text);
 }
 
 /* New reference; what is nested too deep is left out. */
@@ -66,7 +101,7 @@ redact_json(viommu_redact *self, const json_t *json, const char *key, unsigned d
 	}
 	ret = json_object();
 	json_object_foreach ((json_t *) json, name, value) {
-		g_autofree char *shown = viommu_redact_shapes(self, name);
+		g_autofree char *shown = viommu_redact_is_term(self, name) ? g_strdup(name) : viommu_redact_text(self, name);
 
 		*changed = *changed || strcmp(shown, name) != 0;
 		json_object_set_new(ret, shown, redact_json(self, value, name, depth - 1, changed));
@@ -110,12 +145,18 @@ viommu_redact_learn_record(viommu_redact *self, GBytes *record)
 /* ---- redacting ----------------------------------------------------------------------------- */
 
 static void
-put_record_line(viommu_redact *self, GByteArray *out, const char *line, size_t len)
+put_record_line(viommu_redact *self, GByteArray *out, const char *line, size_t len, viommu_map_line *map)
 {
-	json_t *json = viommu_json_load(line, len, JSON_REJECT_DUPLICATES, NULL), *shown;
+	json_t *json, *shown;
 	bool changed = false;
 	char *text;
 
+	/* Numbers only. */
+	if (viommu_map_line_parse(line, len, map)) {
+		g_byte_array_append(out, (const guint8 *) line, (guint) len);
+		return;
+	}
+	json = viommu_json_load(line, len, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(json)) {
 		/* Behind the moment that was asked for a line may be anything. */
 		static const char nothing[] = "{\"event\":\"redacted\"}";
@@ -136,55 +177,45 @@ put_record_line(viommu_redact *self, GByteArray *out, const char *line, size_t l
 	json_decref(json);
 }
 
-typedef void (*put_line)(viommu_redact *self, GByteArray *out, const char *line, size_t len);
+GBytes *
+viommu_redact_record(viommu_redact *self, GBytes *record)
+{
+	GByteArray *out = g_byte_array_new();
+	viommu_map_line map = { .extents = g_array_new(FALSE, FALSE, sizeof(viommu_line_extent)) };
+	gsize left;
+	const char *at = g_bytes_get_data(record, &left), *end;
 
-/* tail: what a last line without its end becomes. */
-static GBytes *
-each_line(viommu_redact *self, GBytes *bytes, put_line put, put_line tail)
+	for (; left && (end = memchr(at, '\n', left)); left -= (gsize) (end + 1 - at), at = end + 1) {
+		put_record_line(self, out, at, (size_t) (end - at), &map);
+		g_byte_array_append(out, (const guint8 *) "\n", 1);
+	}
+	/* A line that was cut off: that there was one has to be seen, not what was in it. */
+	if (left)
+		g_byte_array_append(out, (const guint8 *) "{", 1);
+	g_array_unref(map.extents);
+	return g_byte_array_free_to_bytes(out);
+}
+
+GBytes *
+viommu_redact_lines(viommu_redact *self, GBytes *text)
 {
 	GByteArray *out = g_byte_array_new();
 	gsize left;
-	const char *at = g_bytes_get_data(bytes, &left);
+	const char *at = g_bytes_get_data(text, &left);
 
 	while (left) {
 		const char *end = memchr(at, '\n', left);
 		size_t len = end ? (size_t) (end - at) : left;
+		g_autofree char *line = g_strndup(at, len);
+		g_autofree char *shown = viommu_redact_text(self, line);
 
-		(end ? put : tail)(self, out, at, len);
+		g_byte_array_append(out, (const guint8 *) shown, (guint) strlen(shown));
 		if (end)
 			g_byte_array_append(out, (const guint8 *) "\n", 1);
 		at += len + (end != NULL);
 		left -= len + (end != NULL);
 	}
 	return g_byte_array_free_to_bytes(out);
-}
-
-/* A line that was cut off: that there was one has to be seen, not what was in it. */
-static void
-put_record_tail(G_GNUC_UNUSED viommu_redact *self, GByteArray *out, G_GNUC_UNUSED const char *line, G_GNUC_UNUSED size_t len)
-{
-	g_byte_array_append(out, (const guint8 *) "{", 1);
-}
-
-GBytes *
-viommu_redact_record(viommu_redact *self, GBytes *record)
-{
-	return each_line(self, record, put_record_line, put_record_tail);
-}
-
-static void
-put_text_line(viommu_redact *self, GByteArray *out, const char *line, size_t len)
-{
-	g_autofree char *text = g_strndup(line, len);
-	g_autofree char *shown = viommu_redact_text(self, text);
-
-	g_byte_array_append(out, (const guint8 *) shown, (guint) strlen(shown));
-}
-
-GBytes *
-viommu_redact_lines(viommu_redact *self, GBytes *text)
-{
-	return each_line(self, text, put_text_line, put_text_line);
 }
 
 /* The arguments are read one by one, as they were learned. */
@@ -201,8 +232,8 @@ redact_arguments(viommu_redact *self, char **arguments)
 	return ret;
 }
 
-viommu_machine *
-viommu_redact_machine(viommu_redact *self, const viommu_machine *machine, GError **error)
+static viommu_machine *
+redact_machine(viommu_redact *self, const viommu_machine *machine, GError **error)
 {
 	json_t *json = viommu_machine_to_json(machine), *shown;
 	viommu_machine *ret;
@@ -218,39 +249,37 @@ viommu_redact_machine(viommu_redact *self, const viommu_machine *machine, GError
 	return ret;
 }
 
-/* ---- texts of a report ----------------------------------------------------------------------- */
-
-static char *
-redact_report_text(void *user, viommu_private kind, const char *text)
+static void
+replace(viommu_redact *self, char **text)
 {
-	viommu_redact *self = user;
+	char *shown = viommu_redact_text(self, *text);
 
-	switch (kind) {
-	case VIOMMU_PRIVATE_ARGUMENT:
-		return viommu_redact_argument(self, text);
-	case VIOMMU_PRIVATE_KERNEL_CMDLINE:
-		return viommu_redact_kernel(self, text);
-	case VIOMMU_PRIVATE_PATH:
-		return viommu_redact_path(self, text);
-	default:
-		return viommu_redact_text(self, text);
+	g_free(*text);
+	*text = shown;
+}
+
+viommu_machine *
+viommu_redact_snapshot(viommu_redact *self, viommu_snapshot *snapshot, GError **error)
+{
+	viommu_machine *shown = redact_machine(self, viommu_snapshot_machine(snapshot), error);
+	viommu_capture_info *info = viommu_snapshot_info(snapshot);
+	g_autofree char *unknown = g_strdup(viommu_snapshot_backing_unknown(snapshot));
+
+	if (!shown)
+		return NULL;
+	replace(self, &info->time);
+	replace(self, &info->memory_source);
+	if (unknown) {
+		replace(self, &unknown);
+		viommu_snapshot_set_backing_unknown(snapshot, unknown);
 	}
+	return viommu_snapshot_swap_machine(snapshot, shown);
 }
 
-static char *
-summary(void *user)
+json_t *
+viommu_redact_json(viommu_redact *self, const json_t *json)
 {
-	return viommu_redact_counts_text(user);
-}
+	bool unused = false;
 
-static json_t *
-summary_json(void *user)
-{
-	return viommu_redact_counts_json(user);
-}
-
-void
-viommu_redact_redactor(viommu_redact *self, viommu_redactor *ret)
-{
-	*ret = (viommu_redactor){ .text = redact_report_text, .summary = summary, .summary_json = summary_json, .user = self };
+	return redact_json(self, json, "", MAX_DEPTH, &unused);
 }

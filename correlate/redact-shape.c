@@ -132,6 +132,11 @@ url_at(const char *text, size_t len, size_t at)
 	return end - at;
 }
 
+/* No such name is longer; the bound keeps the time for hostile text in proportion to it. */
+#define MAX_ACCOUNT 320
+/* The same: what is longer is not said, wherever it leads. */
+#define MAX_PUBLIC_PATH 512
+
 /* "user@host".  The lines of QEMU's log begin with "process@time:". */
 static size_t
 account_at(const char *text, size_t len, size_t at)
@@ -139,7 +144,7 @@ account_at(const char *text, size_t len, size_t at)
 	size_t end = at;
 	bool letter = false;
 
-	for (; end < len && (g_ascii_isalnum(text[end]) || (text[end] && strchr("._%+-", text[end]))); end++)
+	for (; end < len && end - at < MAX_ACCOUNT && (g_ascii_isalnum(text[end]) || (text[end] && strchr("._%+-", text[end]))); end++)
 		letter = letter || g_ascii_isalpha(text[end]);
 	if (end == at || !letter || end + 1 >= len || text[end] != '@' || !g_ascii_isalnum(text[end + 1]))
 		return 0;
@@ -167,7 +172,7 @@ viommu_redact_is_public_path(const char *path, size_t len)
 		"/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd" };
 	static const char *const names[] = { "/dev/vhost-", "/dev/sd", "/dev/vd", "/dev/hd", "/dev/nvme", "/dev/tty", "/dev/ram" };
 
-	if (memmem(path, len, "/../", 4))
+	if (len > MAX_PUBLIC_PATH || memmem(path, len, "/../", 4))
 		return false;
 	for (gsize i = 0; i < G_N_ELEMENTS(roots); i++)
 		if (is_below(path, len, roots[i]))
@@ -200,7 +205,7 @@ path_at(const char *text, size_t len, size_t at)
 }
 
 size_t
-viommu_redact_shape(const char *text, size_t len, size_t at, viommu_redact_kind *kind)
+viommu_redact_shape(const char *text, size_t len, size_t at, bool ipv4, viommu_redact_kind *kind)
 {
 	static const struct {
 		size_t (*find)(const char *text, size_t len, size_t at);
@@ -224,7 +229,7 @@ viommu_redact_shape(const char *text, size_t len, size_t at, viommu_redact_kind 
 	if (is_word(before) || (!g_ascii_isalnum(text[at]) && text[at] != ':'))
 		return 0;
 	for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
-		size_t n = shapes[i].find(text, len, at);
+		size_t n = ipv4 || shapes[i].find != ipv4_at ? shapes[i].find(text, len, at) : 0;
 
 		if (n) {
 			*kind = shapes[i].kind;

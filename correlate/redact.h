@@ -56,8 +56,10 @@ void viommu_redact_taken(viommu_redact *self, viommu_redact_kind kind, unsigned 
 /* ---- replacing: new strings -------------------------------------------------------- */
 
 char *viommu_redact_text(viommu_redact *self, const char *text);
-/* The same by shape alone, for words of a format that may equal a name by chance. */
-char *viommu_redact_shapes(viommu_redact *self, const char *text);
+/* The same, but four numbers with dots between them are a version. */
+char *viommu_redact_version(viommu_redact *self, const char *text);
+/* A word of viommu's own formats: it stays as it is. */
+bool viommu_redact_is_term(const viommu_redact *self, const char *text);
 /* A whole argument of the command line that was learned. */
 char *viommu_redact_argument(viommu_redact *self, const char *argument);
 char *viommu_redact_kernel(viommu_redact *self, const char *cmdline);
@@ -77,8 +79,9 @@ char *viommu_redact_counts_text(const viommu_redact *self);
 
 /* ---- for the files of redact-*.c ------------------------------------------------------- */
 
-/* Something private begins at text + at by its shape: its kind and length, or 0. */
-size_t viommu_redact_shape(const char *text, size_t len, size_t at, viommu_redact_kind *kind);
+/* Something private begins at text + at by its shape: its kind and length, or 0.  ipv4: four
+ * numbers with dots between them are an address. */
+size_t viommu_redact_shape(const char *text, size_t len, size_t at, bool ipv4, viommu_redact_kind *kind);
 /* It can be said: it tells nothing of its owner. */
 bool viommu_redact_is_public_path(const char *path, size_t len);
 /* What an argument is shown as; kept for viommu_redact_argument(). Takes shown. */

@@ -72,7 +72,7 @@ static char *
 message_of(const builder *self, const viommu_run *run, const char *share)
 {
 	viommu_link broken = viommu_chain_first_broken(viommu_run_chain(self->report->result, run));
-	g_autofree char *note = run->note ? viommu_report_shown(self->report, VIOMMU_PRIVATE_NOTE, run->note) : NULL;
+	g_autofree char *note = run->note ? viommu_report_shown(run->note) : NULL;
 
 	if (broken > VIOMMU_LINK_TABLE && broken < VIOMMU_LINKS)
 		return g_strdup_printf("%sIOVA 0x%" PRIx64 "-0x%" PRIx64 ": link %u (%s) is broken: %s", share, run->iova.first,

@@ -68,12 +68,12 @@ tone_of(viommu_link_state state)
 }
 
 static void
-print_shares(FILE *out, const viommu_report *report, const GArray *shares, const char *what)
+print_shares(FILE *out, const GArray *shares, const char *what)
 {
 	for (guint i = 0; i < shares->len; i++) {
 		const viommu_share *s = &g_array_index(shares, viommu_share, i);
 		viommu_tone tone = tone_of(s->status.state);
-		g_autofree char *note = s->status.note ? viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, s->status.note) : NULL;
+		g_autofree char *note = s->status.note ? viommu_report_shown(s->status.note) : NULL;
 
 		fprintf(out, "%s%s%s %s%s%s%s", i ? "\n                  " : "", viommu_tone_on(tone),
 			viommu_link_state_name(s->status.state), viommu_count_text(s->pages).text, what, viommu_tone_off(tone),
@@ -92,10 +92,10 @@ viommu_report_text_chain(FILE *out, const viommu_report *report)
 		g_autoptr(GArray) gone = viommu_report_shares(report->result, (viommu_link) i, true);
 
 		fprintf(out, "  %u %-13s ", i + 1, viommu_link_name((viommu_link) i));
-		print_shares(out, report, mapped, "");
+		print_shares(out, mapped, "");
 		if (mapped->len && gone->len)
 			fprintf(out, "\n                  ");
-		print_shares(out, report, gone, " unmapped");
+		print_shares(out, gone, " unmapped");
 		fputc('\n', out);
 	}
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
@@ -120,7 +120,7 @@ viommu_report_json_chain(const viommu_report *report)
 
 			for (guint k = 0; k < shares->len; k++) {
 				const viommu_share *s = &g_array_index(shares, viommu_share, k);
-				g_autofree char *note = s->status.note ? viommu_report_private(report, VIOMMU_PRIVATE_NOTE, s->status.note) : NULL;
+				g_autofree char *note = s->status.note ? g_utf8_make_valid(s->status.note, -1) : NULL;
 
 				json_array_append_new(states, json_pack("{s:s, s:b, s:I, s:s*}", "state",
 					viommu_link_state_name(s->status.state), "unmapped", (int) gone, "pages",

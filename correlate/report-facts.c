@@ -44,9 +44,9 @@ add_unknown(GArray *facts, const char *name, const char *why)
 
 /* The program of a path. */
 static char *
-flavor(const viommu_report *report, const char *program)
+flavor(const char *program)
 {
-	g_autofree char *shown = viommu_report_shown(report, VIOMMU_PRIVATE_ARGUMENT, program);
+	g_autofree char *shown = viommu_report_shown(program);
 
 	return g_path_get_basename(shown);
 }
@@ -63,7 +63,7 @@ viommu_report_host_facts(const viommu_report *report)
 	else
 		add_unknown(ret, "Operating system", why);
 	if (machine->host_kernel)
-		add(ret, "OS/kernel version", viommu_report_shown(report, VIOMMU_PRIVATE_KERNEL, machine->host_kernel));
+		add(ret, "OS/kernel version", viommu_report_shown(machine->host_kernel));
 	else
 		add_unknown(ret, "OS/kernel version", why);
 	if (machine->host_arch)
@@ -71,7 +71,7 @@ viommu_report_host_facts(const viommu_report *report)
 	else
 		add_unknown(ret, "Architecture", why);
 	if (machine->cmdline)
-		add(ret, "QEMU flavor", flavor(report, machine->cmdline[0]));
+		add(ret, "QEMU flavor", flavor(machine->cmdline[0]));
 	else
 		add_unknown(ret, "QEMU flavor", why);
 	{
@@ -121,21 +121,21 @@ viommu_report_iommu_facts(const viommu_report *report)
 }
 
 static GArray *
-record_facts(const viommu_report *report, const viommu_record *record)
+record_facts(const viommu_record *record)
 {
 	GArray *ret = facts_new();
-	g_autofree char *program = viommu_report_shown(report, VIOMMU_PRIVATE_PROGRAM, record->program);
+	g_autofree char *program = viommu_report_shown(record->program);
 
 	add(ret, "Operating system", g_str_has_prefix(record->kernel, "Linux") ? g_strdup("Linux") : g_strdup("see the kernel"));
-	add(ret, "OS/kernel version", viommu_report_shown(report, VIOMMU_PRIVATE_KERNEL, record->kernel));
+	add(ret, "OS/kernel version", viommu_report_shown(record->kernel));
 	add(ret, "Architecture", g_strdup("x86_64 (intel-iommu)"));
-	add(ret, "Kernel command line", viommu_report_shown(report, VIOMMU_PRIVATE_KERNEL_CMDLINE, record->cmdline));
-	add(ret, "Record", viommu_report_shown(report, VIOMMU_PRIVATE_PATH, record->path));
+	add(ret, "Kernel command line", viommu_report_shown(record->cmdline));
+	add(ret, "Record", viommu_report_shown(record->path));
 	add(ret, "Written by", g_strdup_printf("%s, %s events", program, viommu_count_text(record->events).text));
 	if (record->cut)
 		add(ret, "Cut", g_strdup("the last line of the record is not whole and was left out"));
 	if (record->lost_reason) {
-		g_autofree char *reason = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, record->lost_reason);
+		g_autofree char *reason = viommu_report_shown(record->lost_reason);
 
 		add(ret, "Lost", g_strdup_printf("at least %s events: %s", viommu_count_text(record->lost).text, reason));
 	}
@@ -152,7 +152,7 @@ viommu_report_guest_facts(const viommu_report *report)
 		const viommu_record *record = g_array_index(report->result->targets, viommu_target_result, i).record;
 
 		if (record != last)
-			g_ptr_array_add(ret, record_facts(report, record));
+			g_ptr_array_add(ret, record_facts(record));
 		last = record;
 	}
 	return ret;
@@ -174,7 +174,7 @@ viommu_report_command_line(const viommu_report *report)
 	if (!machine->cmdline)
 		return NULL;
 	for (char **argument = machine->cmdline; *argument; argument++) {
-		g_autofree char *shown = viommu_report_shown(report, VIOMMU_PRIVATE_ARGUMENT, *argument);
+		g_autofree char *shown = viommu_report_shown(*argument);
 		g_autofree char *quoted = is_plain(shown) ? g_strdup(shown) : g_shell_quote(shown);
 
 		if (ret->len + strlen(quoted) > MAX_COMMAND_LINE) {

@@ -148,9 +148,9 @@ viommu_html_flush(GString *text, FILE *out)
 }
 
 static void
-put_shown(GString *text, const viommu_report *report, const char *name, viommu_private kind, const char *value)
+put_shown(GString *text, const char *name, const char *value)
 {
-	g_autofree char *shown = viommu_report_shown(report, kind, value);
+	g_autofree char *shown = viommu_report_shown(value);
 
 	viommu_jt_text(text, name, shown);
 }
@@ -340,7 +340,7 @@ print_main(FILE *out, viommu_html_data *self)
 
 		viommu_jt_begin(notes, "notes", '[');
 		for (guint i = 0; i < self->notes->len; i++)
-			put_shown(notes, self->report, NULL, VIOMMU_PRIVATE_NOTE, g_ptr_array_index(self->notes, i));
+			put_shown(notes, NULL, g_ptr_array_index(self->notes, i));
 		viommu_jt_end(notes, ']');
 		g_string_append(text, notes->str);
 	}

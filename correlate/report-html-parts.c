@@ -17,7 +17,7 @@ static void
 print_caveat(FILE *out, const viommu_report *report)
 {
 	const viommu_finding *caveat = viommu_report_caveat(report->findings);
-	g_autofree char *seen = caveat ? viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, caveat->seen) : NULL;
+	g_autofree char *seen = caveat ? viommu_report_shown(caveat->seen) : NULL;
 
 	if (!caveat)
 		return;
@@ -156,14 +156,14 @@ viommu_html_first_fault(FILE *out, const viommu_report *report)
 	print_sides(out, run,
 		run->has_expected ? &g_array_index(target->space->requests, viommu_request, run->expected.request) : NULL);
 	if (run->note) {
-		note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, run->note);
+		note = viommu_report_shown(run->note);
 		fputs("<dt>note</dt><dd>", out);
 		viommu_html_text(out, note);
 		fputs("</dd>\n", out);
 	}
 	fputs("</dl>\n<ol class=\"chain\" aria-label=\"the five links of this mapping\">\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
-		g_autofree char *why = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, chain->links[i].note);
+		g_autofree char *why = viommu_report_shown(chain->links[i].note);
 
 		print_link(out, i, chain->links[i].state, "", why);
 	}
@@ -216,7 +216,7 @@ viommu_html_chain(FILE *out, const viommu_report *report)
 			for (guint k = 0; k < shares->len; k++) {
 				const viommu_share *share = &g_array_index(shares, viommu_share, k);
 				static const char *const classes[VIOMMU_LINK_STATES] = { "unsure", "good", "bad", "faint" };
-				g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, share->status.note);
+				g_autofree char *note = viommu_report_shown(share->status.note);
 
 				fprintf(out, "<tr><td>%u %s</td><td class=\"%s\">%s</td><td class=\"number\">%s%s</td><td>", i + 1,
 					viommu_link_name((viommu_link) i), classes[share->status.state],
@@ -246,7 +246,7 @@ print_paragraph(FILE *out, const char *label, const char *text)
 }
 
 static void
-print_finding(FILE *out, const viommu_report *report, const viommu_finding_group *group)
+print_finding(FILE *out, const viommu_finding_group *group)
 {
 	const viommu_finding_kind *kind = group->kind;
 	const char *class = kind->severity >= VIOMMU_SEVERITY_FAULT ? "bad" : kind->severity == VIOMMU_SEVERITY_WARNING ? "unsure" : "none";
@@ -258,8 +258,8 @@ print_finding(FILE *out, const viommu_report *report, const viommu_finding_group
 	fputs("</h3>\n<ul>\n", out);
 	for (guint i = 0; i < group->list->len; i++) {
 		const viommu_finding *item = g_ptr_array_index(group->list, i);
-		g_autofree char *where = viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, item->where);
-		g_autofree char *seen = viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, item->seen);
+		g_autofree char *where = viommu_report_shown(item->where);
+		g_autofree char *seen = viommu_report_shown(item->seen);
 
 		fputs("<li><code>", out);
 		viommu_html_text(out, where);
@@ -296,7 +296,7 @@ viommu_html_findings(FILE *out, const viommu_report *report)
 		return;
 	fputs("<h2>Findings</h2>\n", out);
 	for (guint i = 0; i < groups->len; i++)
-		print_finding(out, report, g_ptr_array_index(groups, i));
+		print_finding(out, g_ptr_array_index(groups, i));
 }
 
 static void

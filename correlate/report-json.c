@@ -134,7 +134,7 @@ put_run(GString *out, const viommu_report *report, const viommu_run *run, const 
 		viommu_jt_bool(out, "read_added", true);
 	put_links(out, viommu_run_chain(result, run));
 	if (run->note)
-		viommu_jt_json(out, "note", viommu_report_private_json(report, VIOMMU_PRIVATE_NOTE, run->note));
+		viommu_jt_json(out, "note", viommu_report_string(run->note));
 	if (run->evidence)
 		viommu_jt_json(out, "evidence", evidence_json(unit, run->evidence));
 	viommu_jt_end(out, '}');
@@ -153,7 +153,7 @@ viommu_report_json_run(const viommu_report *report, const viommu_run *run)
 }
 
 static json_t *
-target_json(const viommu_report *report, const viommu_target_result *target, const vtd_unit *unit)
+target_json(const viommu_target_result *target, const vtd_unit *unit)
 {
 	json_t *item = target->any_device ? json_object() : viommu_device_json(unit, &target->device);
 
@@ -166,7 +166,7 @@ target_json(const viommu_report *report, const viommu_target_result *target, con
 	}
 	json_object_set_new(item, "space", json_integer(target->space->id));
 	json_object_set_new(item, "backend", json_string(target->space->backend));
-	json_object_set_new(item, "record", viommu_report_private_json(report, VIOMMU_PRIVATE_PATH, target->record->path));
+	json_object_set_new(item, "record", viommu_report_string(target->record->path));
 	json_object_set_new(item, "failed_requests", json_integer((json_int_t) target->space->failed));
 	json_object_set_new(item, "not_in_record", json_integer((json_int_t) target->not_in_record));
 	return item;
@@ -184,12 +184,12 @@ records_json(const viommu_report *report)
 
 		if (record != last)
 			json_array_append_new(ret, json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:b, s:o}", "path",
-				viommu_report_private_json(report, VIOMMU_PRIVATE_PATH, record->path), "session", record->session, "program",
-				viommu_report_private_json(report, VIOMMU_PRIVATE_PROGRAM, record->program), "kernel",
-				viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL, record->kernel), "cmdline",
-				viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL_CMDLINE, record->cmdline), "events", (json_int_t) record->events, "ended", record->ended, "cut",
+				viommu_report_string(record->path), "session", record->session, "program",
+				viommu_report_string(record->program), "kernel",
+				viommu_report_string(record->kernel), "cmdline",
+				viommu_report_string(record->cmdline), "events", (json_int_t) record->events, "ended", record->ended, "cut",
 				record->cut, "lost", record->lost_reason
-					? viommu_report_private_json(report, VIOMMU_PRIVATE_NOTE, record->lost_reason)
+					? viommu_report_string(record->lost_reason)
 					: json_null()));
 		last = record;
 	}
@@ -224,31 +224,13 @@ qemu_json(const viommu_report *report, const vtd_unit *unit)
 		json_t *list = json_array();
 
 		for (char **argument = machine->cmdline; *argument; argument++)
-			json_array_append_new(list, viommu_report_private_json(report, VIOMMU_PRIVATE_ARGUMENT, *argument));
+			json_array_append_new(list, viommu_report_string(*argument));
 		json_object_set_new(ret, "cmdline", list);
 	}
 	if (machine->host_kernel)
 		json_object_set_new(ret, "host", json_pack("{s:s*, s:o, s:s*}", "os", machine->host_os, "kernel",
-			viommu_report_private_json(report, VIOMMU_PRIVATE_KERNEL, machine->host_kernel), "arch",
+			viommu_report_string(machine->host_kernel), "arch",
 			machine->host_arch));
-	return ret;
-}
-
-/* The texts of findings are made of what L1 and QEMU say, too. */
-static json_t *
-findings_json(const viommu_report *report)
-{
-	json_t *ret = viommu_findings_json(report->findings, false), *group, *item;
-	size_t i, k;
-
-	json_array_foreach (ret, i, group)
-		json_array_foreach (json_object_get(group, "instances"), k, item)
-			for (unsigned n = 0; n < 2; n++) {
-				const char *name = n ? "seen" : "where";
-				const char *text = json_string_value(json_object_get(item, name));
-
-				json_object_set_new(item, name, viommu_report_private_json(report, VIOMMU_PRIVATE_FINDING, text));
-			}
 	return ret;
 }
 
@@ -269,13 +251,13 @@ viommu_report_json(FILE *out, const viommu_report *report)
 		counts_json(result), "chain", viommu_report_json_chain(report)));
 	viommu_json_lists_next(&lists, "targets");
 	for (guint i = 0; i < result->targets->len; i++)
-		viommu_json_lists_put(&lists, target_json(report, &g_array_index(result->targets, viommu_target_result, i), &unit));
+		viommu_json_lists_put(&lists, target_json(&g_array_index(result->targets, viommu_target_result, i), &unit));
 	viommu_json_lists_next(&lists, "runs");
 	put_runs(&lists, report, &unit, devices, false);
 	viommu_json_lists_next(&lists, "unmapped");
 	put_runs(&lists, report, &unit, devices, true);
 	if (report->findings) {
-		json_t *findings = findings_json(report), *item;
+		json_t *findings = viommu_findings_json(report->findings, false), *item;
 		size_t i;
 
 		viommu_json_lists_next(&lists, "findings");
@@ -283,8 +265,8 @@ viommu_report_json(FILE *out, const viommu_report *report)
 			viommu_json_lists_put(&lists, json_incref(item));
 		json_decref(findings);
 	}
-	if (report->redactor && report->redactor->summary_json) {
-		json_t *kinds = report->redactor->summary_json(report->redactor->user), *item;
+	if (report->redact) {
+		json_t *kinds = viommu_redact_counts_json(report->redact), *item;
 		size_t i;
 
 		viommu_json_lists_next(&lists, "redacted");

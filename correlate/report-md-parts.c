@@ -60,7 +60,7 @@ print_links(FILE *out, const viommu_report *report, const viommu_run *run)
 	fputs("\n| # | link | | state | what was seen |\n|---|---|---|---|---|\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
 		const viommu_link_status *status = &chain->links[i];
-		g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, status->note);
+		g_autofree char *note = viommu_report_shown(status->note);
 		bool broken = status->state == VIOMMU_LINK_BROKEN;
 
 		fprintf(out, "| %u | %s | %s | %s%s%s | ", i + 1, viommu_link_name((viommu_link) i), who[i], broken ? "**" : "",
@@ -114,7 +114,7 @@ print_refs(FILE *out, const char *refs)
 }
 
 static void
-print_group(FILE *out, const viommu_report *report, const viommu_finding_group *group)
+print_group(FILE *out, const viommu_finding_group *group)
 {
 	const viommu_finding_kind *kind = group->kind;
 
@@ -123,8 +123,8 @@ print_group(FILE *out, const viommu_report *report, const viommu_finding_group *
 	fputc('\n', out);
 	for (guint i = 0; i < group->list->len; i++) {
 		const viommu_finding *item = g_ptr_array_index(group->list, i);
-		g_autofree char *where = viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, item->where);
-		g_autofree char *seen = viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, item->seen);
+		g_autofree char *where = viommu_report_shown(item->where);
+		g_autofree char *seen = viommu_report_shown(item->seen);
 
 		fputs("   - ", out);
 		viommu_md_code(out, where);
@@ -153,7 +153,7 @@ viommu_md_findings(FILE *out, const viommu_report *report)
 		return;
 	fputs("\n### Findings\n", out);
 	for (guint i = 0; i < groups->len; i++)
-		print_group(out, report, g_ptr_array_index(groups, i));
+		print_group(out, g_ptr_array_index(groups, i));
 }
 
 static void
@@ -288,7 +288,7 @@ viommu_md_chain(FILE *out, const viommu_report *report)
 
 			for (guint k = 0; k < shares->len; k++) {
 				const viommu_share *share = &g_array_index(shares, viommu_share, k);
-				g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, share->status.note);
+				g_autofree char *note = viommu_report_shown(share->status.note);
 
 				fprintf(out, "| %u | %s | %s | %s%s | ", i + 1, viommu_link_name((viommu_link) i),
 					viommu_link_state_name(share->status.state), viommu_count_text(share->pages).text,

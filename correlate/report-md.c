@@ -20,7 +20,7 @@ print_verdict(FILE *out, const viommu_report *report)
 	bool first = true;
 
 	if (caveat) {
-		g_autofree char *seen = viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, caveat->seen);
+		g_autofree char *seen = viommu_report_shown(caveat->seen);
 
 		fprintf(out, "**Attention: " VIOMMU_CAVEAT_TEXT "** (`%s`): ", caveat->kind->code);
 		viommu_md_prose(out, seen);

@@ -173,10 +173,10 @@ print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
 
 /* The links behind the table that are broken. */
 static void
-print_broken(FILE *out, const viommu_report *report, const viommu_chain *chain)
+print_broken(FILE *out, const viommu_chain *chain)
 {
 	for (unsigned i = VIOMMU_LINK_INVALIDATION; i < VIOMMU_LINKS; i++) {
-		g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, chain->links[i].note);
+		g_autofree char *note = viommu_report_shown(chain->links[i].note);
 
 		if (chain->links[i].state == VIOMMU_LINK_BROKEN)
 			fprintf(out, "  %slink %u (%s) is broken%s: %s\n", viommu_tone_on(VIOMMU_BAD), i + 1,
@@ -204,9 +204,9 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 		target->any_device ? "any device" : viommu_bdf_text(target->sid).text);
 	print_pages(out, run);
 	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
-	print_broken(out, report, viommu_run_chain(report->result, run));
+	print_broken(out, viommu_run_chain(report->result, run));
 	if (run->note) {
-		g_autofree char *note = viommu_report_shown(report, VIOMMU_PRIVATE_NOTE, run->note);
+		g_autofree char *note = viommu_report_shown(run->note);
 		fprintf(out, "  %s\n", note);
 	}
 	print_sides(out, run, request_of(report, run));
@@ -293,11 +293,11 @@ print_remarks(FILE *out, const viommu_result *result)
 }
 
 static void
-print_record(FILE *out, const viommu_report *report, const viommu_record *record)
+print_record(FILE *out, const viommu_record *record)
 {
-	g_autofree char *path = viommu_report_shown(report, VIOMMU_PRIVATE_PATH, record->path);
-	g_autofree char *program = viommu_report_shown(report, VIOMMU_PRIVATE_PROGRAM, record->program);
-	g_autofree char *kernel = viommu_report_shown(report, VIOMMU_PRIVATE_KERNEL, record->kernel);
+	g_autofree char *path = viommu_report_shown(record->path);
+	g_autofree char *program = viommu_report_shown(record->program);
+	g_autofree char *kernel = viommu_report_shown(record->kernel);
 
 	fprintf(out, "record  %s: %s events by %s\n", path, viommu_count_text(record->events).text, program);
 	fprintf(out, "L1      %s\n", kernel);
@@ -320,7 +320,7 @@ print_records(FILE *out, const viommu_report *report)
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
 
 		if (target->record != last)
-			print_record(out, report, target->record);
+			print_record(out, target->record);
 		last = target->record;
 	}
 }
@@ -329,7 +329,7 @@ static void
 print_caveat(FILE *out, const viommu_report *report)
 {
 	const viommu_finding *caveat = viommu_report_caveat(report->findings);
-	g_autofree char *seen = caveat ? viommu_report_shown(report, VIOMMU_PRIVATE_FINDING, caveat->seen) : NULL;
+	g_autofree char *seen = caveat ? viommu_report_shown(caveat->seen) : NULL;
 
 	if (caveat)
 		fprintf(out, "\n%s%s%s: " VIOMMU_CAVEAT_TEXT "\n  %s\n", viommu_tone_on(VIOMMU_BAD), caveat->kind->code,

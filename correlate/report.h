@@ -8,26 +8,8 @@
 #include <viommu/correlate.h>
 #include <viommu/finding.h>
 
-/* Texts that can hold what is private: names, paths, secrets. */
-typedef enum {
-	VIOMMU_PRIVATE_ARGUMENT,       /* one of QEMU's command line, in their order */
-	VIOMMU_PRIVATE_KERNEL_CMDLINE, /* L1's                                       */
-	VIOMMU_PRIVATE_KERNEL,         /* uname of L1 or of the host                 */
-	VIOMMU_PRIVATE_PROGRAM,        /* that wrote the record                      */
-	VIOMMU_PRIVATE_PATH,           /* of a file on this host                     */
-	VIOMMU_PRIVATE_DEVICE,         /* what QEMU calls a device: its id=          */
-	VIOMMU_PRIVATE_NOTE,           /* a sentence with text of L1's or QEMU's     */
-	VIOMMU_PRIVATE_FINDING,        /* where something was seen, and what         */
-} viommu_private;
-
-typedef struct {
-	/* The text to show instead: new, valid UTF-8. */
-	char *(*text)(void *user, viommu_private kind, const char *text);
-	/* What was replaced until now: for people, and as JSON; NULL: the report does not say. */
-	char *(*summary)(void *user);
-	json_t *(*summary_json)(void *user);
-	void *user;
-} viommu_redactor;
+#include "bundle.h"
+#include "redact.h"
 
 typedef struct {
 	const viommu_result *result;
@@ -35,19 +17,17 @@ typedef struct {
 	const viommu_findings *findings; /* NULL: not looked for */
 	int exit_status;
 	gboolean all; /* every mapping and every fault, however many */
-	const viommu_redactor *redactor; /* NULL: texts are shown as they are */
-	const struct viommu_inputs *inputs; /* "bundle-make.h"; NULL: were not kept */
+	viommu_bundle *bundle;       /* that the result was made from; NULL: it was not kept */
+	const viommu_redact *redact; /* that replaced the private texts of the bundle; NULL: none were */
 } viommu_report;
 
-/* Every private text of a report goes through here. A new string in valid UTF-8, for the
- * form to escape. text may be NULL. */
-char *viommu_report_private(const viommu_report *report, viommu_private kind, const char *text);
-/* The same through viommu_escape(): with nothing in it that is not seen. */
-char *viommu_report_shown(const viommu_report *report, viommu_private kind, const char *text);
-/* "2 paths, 1 MAC address", to be said behind all other texts; NULL: nothing is to be said. */
+/* A text of L1's, QEMU's or a user's, for people: valid UTF-8 with nothing in it that is
+ * not seen.  A new string; text may be NULL. */
+char *viommu_report_shown(const char *text);
+/* A new reference: the same as a string of JSON, whose escapes suffice. */
+json_t *viommu_report_string(const char *text);
+/* "2 paths, 1 MAC address"; NULL: nothing is to be said. */
 char *viommu_report_redacted(const viommu_report *report);
-/* A new reference: the same as a string of JSON. */
-json_t *viommu_report_private_json(const viommu_report *report, viommu_private kind, const char *text);
 /* "00:04.0 [1234:11e8] id=edu0", "any device". As viommu_report_shown(). */
 char *viommu_report_target_label(const viommu_report *report, const viommu_target_result *target);
 

@@ -183,3 +183,15 @@ viommu_look_until_sure(const viommu_verify_options *options, viommu_target *targ
 	}
 	return g_steal_pointer(&now);
 }
+
+viommu_look *
+viommu_look_into(const viommu_verify_options *options, viommu_bundle *bundle, viommu_snapshot *snapshot, GError **error)
+{
+	static char *no_arguments[] = { NULL };
+	char name[] = "what was made of it for the report";
+	viommu_verify_options again = { .cmd.target.snapshot = name, .cmd.arguments = no_arguments,
+		.at = (char *) viommu_replay_at(bundle), .strict = options->strict, .replay = bundle };
+	viommu_target target = { .snapshot = snapshot };
+
+	return take_look(&again, &target, NULL, NULL, error);
+}

@@ -49,4 +49,7 @@ gboolean viommu_look_read_records(viommu_look *self, const viommu_verify_options
 viommu_look *viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target,
 	viommu_shadow_sources *shadows, const viommu_look *first, GError **error);
 
+/* The same once more, of what is in a bundle and a snapshot, which stays the caller's. */
+viommu_look *viommu_look_into(const viommu_verify_options *options, viommu_bundle *bundle, viommu_snapshot *snapshot, GError **error);
+
 #endif

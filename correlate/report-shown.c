@@ -3,33 +3,25 @@
 #include "text.h"
 
 char *
-viommu_report_private(const viommu_report *report, viommu_private kind, const char *text)
+viommu_report_shown(const char *text)
 {
 	g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
 
-	return report->redactor ? report->redactor->text(report->redactor->user, kind, valid) : g_steal_pointer(&valid);
+	return viommu_escape(valid);
 }
 
-char *
-viommu_report_shown(const viommu_report *report, viommu_private kind, const char *text)
+json_t *
+viommu_report_string(const char *text)
 {
-	g_autofree char *raw = viommu_report_private(report, kind, text);
+	g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
 
-	return viommu_escape(raw);
+	return json_string(valid);
 }
 
 char *
 viommu_report_redacted(const viommu_report *report)
 {
-	return report->redactor && report->redactor->summary ? report->redactor->summary(report->redactor->user) : NULL;
-}
-
-json_t *
-viommu_report_private_json(const viommu_report *report, viommu_private kind, const char *text)
-{
-	g_autofree char *raw = viommu_report_private(report, kind, text);
-
-	return json_string(raw);
+	return report->redact ? viommu_redact_counts_text(report->redact) : NULL;
 }
 
 char *
@@ -44,7 +36,7 @@ viommu_report_target_label(const viommu_report *report, const viommu_target_resu
 	if (!device)
 		return g_strdup_printf("%s (QEMU has no PCI device there)", viommu_bdf_text(target->sid).text);
 	class_text = viommu_escape(device->class_text);
-	id = viommu_report_shown(report, VIOMMU_PRIVATE_DEVICE, device->id);
+	id = viommu_report_shown(device->id);
 	return g_strdup_printf("%s [%04x:%04x]%s%s%s%s", viommu_bdf_text(target->sid).text, device->vendor, device->device,
 		*class_text ? " " : "", class_text, *id ? " id=" : "", id);
 }
