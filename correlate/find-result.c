@@ -45,51 +45,94 @@ cmp_window(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-static GArray *
-windows_of(const viommu_space *space)
+/* False: nothing is known of the program's side. */
+static bool
+window_of(const viommu_space *space, const viommu_piece *piece, window *ret)
 {
-	GArray *ret = g_array_new(FALSE, FALSE, sizeof(window));
-	const viommu_piece *piece = viommu_pieces_from(space->live, 0);
+	const viommu_request *request = &g_array_index(space->requests, viommu_request, piece->request);
+	uint64_t into = piece->iova.first - request->iova.first, size = piece->iova.last - piece->iova.first;
 
-	for (; piece && ret->len < MAX_PIECES;
-		piece = piece->iova.last == UINT64_MAX ? NULL : viommu_pieces_from(space->live, piece->iova.last + 1)) {
-		const viommu_request *request = &g_array_index(space->requests, viommu_request, piece->request);
-		uint64_t into = piece->iova.first - request->iova.first, size = piece->iova.last - piece->iova.first;
-		window w;
+	if (!piece->gpa_known || !request->vaddr_known || into > UINT64_MAX - request->vaddr ||
+		size > UINT64_MAX - request->vaddr - into)
+		return false;
+	*ret = (window){ request->vaddr + into, request->vaddr + into + size, piece->gpa.v - (request->vaddr + into), request->seq,
+		VIOMMU_IOVA(piece->iova.first) };
+	return true;
+}
 
-		if (!piece->gpa_known || !request->vaddr_known || into > UINT64_MAX - request->vaddr ||
-			size > UINT64_MAX - request->vaddr - into)
-			continue;
-		w = (window){ request->vaddr + into, request->vaddr + into + size, piece->gpa.v - (request->vaddr + into),
-			request->seq, VIOMMU_IOVA(piece->iova.first) };
-		g_array_append_val(ret, w);
+/* Windows as they come, in the program's order. */
+typedef struct {
+	const viommu_finder *f;
+	window before, reach; /* reach: that goes furthest so far */
+	bool any, sorted;
+	GArray *list; /* of window: when they do not come in order */
+} sweep;
+
+static void
+look(const window *w, sweep *self)
+{
+	const window *reach = &self->reach;
+
+	if (self->any && w->first <= reach->last && w->offset != reach->offset) {
+		const window *old = w->seq < reach->seq ? w : reach, *new = old == w ? reach : w;
+
+		viommu_findings_add(self->f->list, "memory-replaced-while-mapped", viommu_where_event(new->seq).text,
+			"the program's page at 0x%" PRIx64 " is GPA 0x%" PRIx64 " now; IOVA 0x%" PRIx64
+			" (event %" PRIu64 ") still maps GPA 0x%" PRIx64,
+			w->first, w->first + new->offset, old->iova.v + (w->first - old->first), old->seq, w->first + old->offset);
 	}
-	g_array_sort(ret, cmp_window);
-	return ret;
+	if (!self->any || w->last > reach->last)
+		self->reach = *w;
+	self->any = true;
+}
+
+static void
+check_order(const window *w, sweep *self)
+{
+	self->sorted &= !self->any || cmp_window(&self->before, w) <= 0;
+	self->before = *w;
+	self->any = true;
+}
+
+static void
+collect(const window *w, sweep *self)
+{
+	g_array_append_vals(self->list, w, 1);
+}
+
+static void
+for_each_window(const viommu_space *space, void (*visit)(const window *w, sweep *self), sweep *self)
+{
+	const viommu_piece *piece = viommu_pieces_from(space->live, 0);
+	guint n = 0;
+	window w;
+
+	for (; piece && n < MAX_PIECES;
+		piece = piece->iova.last == UINT64_MAX ? NULL : viommu_pieces_from(space->live, piece->iova.last + 1))
+		if (window_of(space, piece, &w)) {
+			visit(&w, self);
+			n++;
+		}
 }
 
 /* One page of the program's stands behind two mappings with two GPAs: the program gave
- * the first page back, and the mapping that holds it is still there. */
+ * the first page back, and the mapping that holds it is still there.  Most programs map
+ * upwards, so that a million windows need not be sorted. */
 static void
 find_replaced(const viommu_finder *f, const viommu_space *space)
 {
-	g_autoptr(GArray) windows = windows_of(space);
-	const window *reach = NULL; /* that goes furthest, so far */
+	g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(window));
+	sweep order = { .sorted = true }, self = { .f = f, .list = list };
 
-	for (guint i = 0; i < windows->len; i++) {
-		const window *w = &g_array_index(windows, window, i);
-
-		if (reach && w->first <= reach->last && w->offset != reach->offset) {
-			const window *old = w->seq < reach->seq ? w : reach, *new = old == w ? reach : w;
-
-			viommu_findings_add(f->list, "memory-replaced-while-mapped", viommu_where_event(new->seq).text,
-				"the program's page at 0x%" PRIx64 " is GPA 0x%" PRIx64 " now; IOVA 0x%" PRIx64
-				" (event %" PRIu64 ") still maps GPA 0x%" PRIx64,
-				w->first, w->first + new->offset, old->iova.v + (w->first - old->first), old->seq, w->first + old->offset);
-		}
-		if (!reach || w->last > reach->last)
-			reach = w;
+	for_each_window(space, check_order, &order);
+	if (order.sorted) {
+		for_each_window(space, look, &self);
+		return;
 	}
+	for_each_window(space, collect, &self);
+	g_array_sort(list, cmp_window);
+	for (guint i = 0; i < list->len; i++)
+		look(&g_array_index(list, window, i), &self);
 }
 
 /* ---- spaces ------------------------------------------------------------------------- */
@@ -138,7 +181,6 @@ find_run(const viommu_finder *f, const viommu_result *result, const viommu_run *
 	const vtd_step *last = walk && walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
 	viommu_where where;
 
-	/* There can be a million runs, with nothing to say of any. */
 	if (run->verdict == VIOMMU_MATCH && !viommu_run_is_fault(result, run))
 		return;
 	where = viommu_where_iova(target->sid, run->iova);
@@ -182,7 +224,8 @@ viommu_find_result(
 		record = target->record;
 		space = target->space;
 	}
-	for (guint i = 0; i < result->runs->len; i++) {
+	/* Nothing is said of a run that is as it should be, and there can be millions. */
+	for (guint i = 0; result->remarkable && i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 
 		find_run(&f, result, run);

@@ -180,10 +180,10 @@ viommu_join_judge(join *j, const vtd_run *seen, viommu_run *run)
 		run->verdict = VIOMMU_WRONG_PERMISSION;
 	} else if (!run->expected.gpa_known) {
 		run->verdict = VIOMMU_UNVERIFIED;
-		run->note = request->gpa_unknown;
+		run->note = viommu_request_gpa_unknown(j->space, request);
 	} else {
 		run->verdict = VIOMMU_MATCH;
-		run->other_page_size = request->page_size && request->page_size != 1ull << run->page_shift;
+		run->other_page_size = request->page_shift && request->page_shift != run->page_shift;
 		run->read_added = write_only(run) && run->read;
 	}
 }

@@ -37,12 +37,21 @@ typedef struct {
 	viommu_iova_range range;
 } next_range;
 
+/* What is judged takes the places of what is not yet, since there can be millions: up to
+ * write are the runs that came out, from read on those that are to be judged. */
+typedef struct {
+	GArray *runs; /* of viommu_run */
+	guint read, write;
+	GArray *waiting; /* of viommu_run: from next on, those that came out and found no place */
+	guint next;
+} line;
+
 /* One target at work. */
 typedef struct {
 	viommu_link_context context;
 	void *states[G_N_ELEMENTS(judges)];
 	next_range next[G_N_ELEMENTS(judges)];
-	GArray *runs; /* of viommu_run: what comes out */
+	line *line;
 } work;
 
 static viommu_link_status
@@ -63,8 +72,26 @@ table_status(const viommu_run *run)
 	return (viommu_link_status){ VIOMMU_LINK_OK, NULL };
 }
 
-/* Appends the part [first, last] of run. Its walk goes with the part that begins where
- * it does. */
+/* Gives those that wait the places that are free, or all of them at the end. */
+static void
+settle(line *self, bool end)
+{
+	for (; self->next < self->waiting->len && (end || self->write < self->read); self->next++) {
+		const viommu_run *run = &g_array_index(self->waiting, viommu_run, self->next);
+
+		if (self->write < self->runs->len)
+			g_array_index(self->runs, viommu_run, self->write) = *run;
+		else
+			g_array_append_vals(self->runs, run, 1);
+		self->write++;
+	}
+	if (self->next == self->waiting->len) {
+		g_array_set_size(self->waiting, 0);
+		self->next = 0;
+	}
+}
+
+/* Puts out the part [first, last] of run. */
 static void
 put(work *w, const viommu_run *run, const viommu_chain *chain, uint64_t first, uint64_t last)
 {
@@ -73,9 +100,9 @@ put(work *w, const viommu_run *run, const viommu_chain *chain, uint64_t first, u
 	part.iova = (viommu_iova_range){ first, last };
 	part.gpa.v += first - run->iova.first;
 	part.expected.gpa.v += first - run->iova.first;
-	part.evidence = first == run->iova.first ? run->evidence : NULL;
 	part.chain = viommu_result_chain(w->context.result, chain);
-	g_array_append_val(w->runs, part);
+	g_array_append_val(w->line->waiting, part);
+	settle(w->line, false);
 }
 
 static void
@@ -194,24 +221,25 @@ judge_unmapped(work *w, uint64_t first, uint64_t last, guint *next)
 	judge_gap(w, first, last);
 }
 
-/* The runs of one target, which are old[first … end - 1], in IOVA order. */
+/* The runs of one target, which are the next ones, in IOVA order. */
 static void
-judge_runs(work *w, const GArray *old, guint first, guint end, bool gaps)
+judge_runs(work *w, uint32_t target, bool gaps)
 {
+	line *l = w->line;
 	uint64_t at = 0;
 	guint next = 0;
+	bool top = false;
 
-	for (guint i = first; i < end; i++) {
-		const viommu_run *run = &g_array_index(old, viommu_run, i);
+	while (l->read < l->runs->len && g_array_index(l->runs, viommu_run, l->read).target == target) {
+		viommu_run run = g_array_index(l->runs, viommu_run, l->read++);
 
-		if (gaps && at < run->iova.first)
-			judge_unmapped(w, at, run->iova.first - 1, &next);
-		judge_run(w, run);
-		if (run->iova.last == UINT64_MAX)
-			return;
-		at = run->iova.last + 1;
+		if (gaps && at < run.iova.first)
+			judge_unmapped(w, at, run.iova.first - 1, &next);
+		judge_run(w, &run);
+		top = run.iova.last == UINT64_MAX;
+		at = run.iova.last + 1;
 	}
-	if (gaps)
+	if (gaps && !top)
 		judge_unmapped(w, at, UINT64_MAX, &next);
 }
 
@@ -270,34 +298,29 @@ viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot, 
 {
 	g_autofree devices *of = find_devices(self, viommu_snapshot_machine(snapshot));
 	uint64_t budget = BUDGET;
-	GArray *old = self->runs, *runs = g_array_sized_new(FALSE, FALSE, sizeof(viommu_run), old->len);
+	g_autoptr(GArray) waiting = g_array_new(FALSE, FALSE, sizeof(viommu_run));
+	line l = { .runs = self->runs, .waiting = waiting };
 	gboolean ok = TRUE;
-	guint end = 0;
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
 	for (guint i = 0; ok && i < self->targets->len; i++) {
 		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, i);
-		work w = { .runs = runs, .context = { .result = self, .target = target, .snapshot = snapshot,
+		work w = { .line = &l, .context = { .result = self, .target = target, .snapshot = snapshot,
 			.witnesses = witnesses, .unit = &unit, .kind = of[i].kind, .assigned = of[i].assigned, .budget = &budget } };
 		bool translates = !target->any_device && !target->bypassed && target->device.outcome == VTD_TRANSLATES;
-		guint first = end;
 
-		while (end < old->len && g_array_index(old, viommu_run, end).target == i)
-			end++;
 		if (target->same_as != i)
 			continue;
 		ok = begin(&w, error);
 		if (ok)
-			judge_runs(&w, old, first, end, translates);
+			judge_runs(&w, i, translates);
 		for (size_t k = 0; k < G_N_ELEMENTS(judges); k++)
 			if (w.states[k])
 				judges[k]->end(w.states[k]);
 	}
-	if (!ok) {
-		g_array_unref(runs);
-		return FALSE;
-	}
-	viommu_result_replace_runs(self, runs);
-	return TRUE;
+	settle(&l, true);
+	g_array_set_size(self->runs, l.write);
+	viommu_result_count(self);
+	return ok;
 }

@@ -13,9 +13,9 @@ viommu_space_free(void *data)
 {
 	viommu_space *space = data;
 
-	for (guint i = 0; i < space->requests->len; i++)
-		g_free(g_array_index(space->requests, viommu_request, i).gpa_unknown);
 	g_array_unref(space->requests);
+	g_hash_table_unref(space->reason_places);
+	g_ptr_array_unref(space->reasons);
 	g_array_unref(space->devices);
 	g_hash_table_unref(space->known);
 	viommu_pieces_free(space->live);
@@ -39,6 +39,8 @@ viommu_record_find_space(viommu_record_reader *r, int64_t id, bool create)
 	space->devices = g_array_new(FALSE, FALSE, sizeof(viommu_sid));
 	space->known = g_hash_table_new(NULL, NULL);
 	space->requests = g_array_new(FALSE, FALSE, sizeof(viommu_request));
+	space->reasons = g_ptr_array_new_with_free_func(g_free);
+	space->reason_places = g_hash_table_new(g_str_hash, g_str_equal);
 	space->live = viommu_pieces_new();
 	space->gone = viommu_pieces_new();
 	space->tried = viommu_pieces_new();

@@ -51,6 +51,33 @@ get_prot(viommu_record_reader *r, const json_t *json, viommu_request *request)
 	return true;
 }
 
+/* Its index + 1. */
+static uint32_t
+place_of_reason(viommu_space *space, const char *reason)
+{
+	gpointer place = g_hash_table_lookup(space->reason_places, reason);
+
+	if (!place) {
+		g_ptr_array_add(space->reasons, g_strdup(reason));
+		place = GUINT_TO_POINTER(space->reasons->len);
+		g_hash_table_insert(space->reason_places, g_ptr_array_index(space->reasons, space->reasons->len - 1), place);
+	}
+	return GPOINTER_TO_UINT(place);
+}
+
+const char *
+viommu_request_gpa_unknown(const viommu_space *space, const viommu_request *request)
+{
+	return request->gpa_unknown ? g_ptr_array_index(space->reasons, request->gpa_unknown - 1) : NULL;
+}
+
+/* Of a power of two; 0: it is none, which no page's size is. */
+static uint8_t
+shift_of(uint64_t size)
+{
+	return size && (size & (size - 1)) == 0 ? (uint8_t) __builtin_ctzll(size) : 0;
+}
+
 /* The extents of a map: an array of jansson's, or of a map line. */
 typedef struct {
 	const json_t *json;
@@ -146,16 +173,19 @@ overlaps(const viommu_pieces *pieces, viommu_iova_range range)
 	return piece && piece->iova.first <= range.last;
 }
 
-/* A request whose range is all right. Takes request->gpa_unknown. */
+/* A request whose range is all right. */
 static bool
 put_map(viommu_record_reader *r, viommu_space *space, viommu_request *request, uint64_t since_ns, const extents *from)
 {
+	bool again = false;
+
 	if (overlaps(space->live, request->iova)) {
 		see(&space->overlaps, request->seq);
 		request->again = true;
 	}
 	request->again |= overlaps(space->tried, request->iova);
-	viommu_pieces_cut(space->gone, request->iova, note_again, &request->again);
+	viommu_pieces_cut(space->gone, request->iova, note_again, &again);
+	request->again |= again;
 	g_array_append_vals(space->requests, request, 1);
 	return put_extents(r, space, from, since_ns, request);
 }
@@ -171,6 +201,8 @@ viommu_record_on_map(viommu_record_reader *r, const json_t *json)
 {
 	viommu_space *space;
 	viommu_request request = { .seq = r->record->last_seq };
+	const char *reason = json_string_value(json_object_get(json, "gpa_unknown"));
+	uint64_t page_size;
 	extents from = { .json = json_object_get(json, "extents") };
 
 	if (!viommu_record_get_space(r, json, true, &space))
@@ -181,9 +213,11 @@ viommu_record_on_map(viommu_record_reader *r, const json_t *json)
 	}
 	if (!get_range(r, json, &request.iova) || !get_prot(r, json, &request) || !not_everything(r, request.iova))
 		return false;
-	viommu_json_get_hex(json, "page_size", &request.page_size);
+	if (viommu_json_get_hex(json, "page_size", &page_size))
+		request.page_shift = shift_of(page_size);
 	request.vaddr_known = viommu_json_get_hex(json, "vaddr", &request.vaddr);
-	request.gpa_unknown = g_strdup(json_string_value(json_object_get(json, "gpa_unknown")));
+	if (reason)
+		request.gpa_unknown = place_of_reason(space, reason);
 	return put_map(r, space, &request, viommu_record_get_time(json), &from);
 }
 
@@ -191,7 +225,7 @@ bool
 viommu_record_on_map_line(viommu_record_reader *r)
 {
 	const viommu_map_line *line = &r->map;
-	viommu_request request = { .seq = line->seq, .page_size = line->page_size, .vaddr = line->vaddr,
+	viommu_request request = { .seq = line->seq, .page_shift = shift_of(line->page_size), .vaddr = line->vaddr,
 		.vaddr_known = line->vaddr_known };
 	extents from = { .list = line->extents };
 	viommu_space *space = viommu_record_find_space(r, (int64_t) line->space, true);

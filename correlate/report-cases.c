@@ -109,15 +109,12 @@ add_mapping(builder *self, const viommu_request *request, const viommu_mapping *
 {
 	const viommu_run *run =
 		m->first_bad == G_MAXUINT ? NULL : &g_array_index(self->report->result->runs, viommu_run, m->first_bad);
-	viommu_case_state state = run ? VIOMMU_CASE_SKIPPED : VIOMMU_CASE_PASSED;
-	bool broken = false;
+	viommu_case_state state = m->state == VIOMMU_MAPPING_CLEAN ? VIOMMU_CASE_PASSED
+		: m->state == VIOMMU_MAPPING_OPEN                   ? VIOMMU_CASE_SKIPPED
+								    : VIOMMU_CASE_FAILED;
 	g_autofree char *share = m->extents > 1 ? g_strdup_printf("%s of %s pages match; first ",
 		viommu_count_text(m->pages[VIOMMU_MATCH]).text, viommu_count_text(m->total).text) : g_strdup("");
 
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		broken |= m->links[i] == VIOMMU_LINK_BROKEN;
-	if (broken)
-		state = VIOMMU_CASE_FAILED;
 	add(self,
 		g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " %s (event %" PRIu64 ")", request->iova.first, request->iova.last,
 			request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", request->seq),
@@ -146,11 +143,25 @@ add_left_out(builder *self)
 
 /* Two rounds: what failed is told before a limit can leave it out. */
 static void
-add_mappings(builder *self, const viommu_space *space, const viommu_mapping *mappings, bool clean)
+add_mappings(builder *self, const viommu_space *space, const viommu_mappings *mappings, bool clean)
 {
-	for (guint i = 0; i < space->requests->len; i++)
-		if (mappings[i].total && viommu_mapping_clean(&mappings[i]) == clean)
-			add_mapping(self, &g_array_index(space->requests, viommu_request, i), &mappings[i]);
+	static const viommu_case_state states[] = { [VIOMMU_MAPPING_CLEAN] = VIOMMU_CASE_PASSED,
+		[VIOMMU_MAPPING_OPEN] = VIOMMU_CASE_SKIPPED, [VIOMMU_MAPPING_BROKEN] = VIOMMU_CASE_FAILED };
+	uint64_t more[VIOMMU_MAPPING_STATES];
+
+	memcpy(more, mappings->of, sizeof(more));
+	for (guint i = 0; i < mappings->shown->len; i++) {
+		const viommu_mapping *m = &g_array_index(mappings->shown, viommu_mapping, i);
+
+		more[m->state]--;
+		if ((m->state == VIOMMU_MAPPING_CLEAN) == clean)
+			add_mapping(self, &g_array_index(space->requests, viommu_request, m->request), m);
+	}
+	for (unsigned i = VIOMMU_MAPPING_CLEAN; i < VIOMMU_MAPPING_STATES; i++)
+		if ((i == VIOMMU_MAPPING_CLEAN) == clean) {
+			self->suite->of[states[i]] += more[i];
+			self->left_out[states[i]] += more[i];
+		}
 }
 
 static void
@@ -158,10 +169,12 @@ add_target(builder *self, uint32_t index, viommu_span span)
 {
 	const viommu_result *result = self->report->result;
 	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, index);
-	g_autofree viommu_mapping *mappings = viommu_report_mappings(result, index, span.first, span.end);
+	g_auto(viommu_mappings) mappings = { 0 };
+	guint most = self->report->all ? G_MAXUINT : VIOMMU_CASES;
 
-	add_mappings(self, target->space, mappings, false);
-	for (guint i = span.first; i < span.end; i++) {
+	viommu_report_mappings(result, index, span, most, most, &mappings);
+	add_mappings(self, target->space, &mappings, false);
+	for (guint i = span.first; result->remarkable && i < span.end; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 		bool in_mapping = run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE;
 		viommu_case_state state = state_of_run(self->report, run);
@@ -170,7 +183,7 @@ add_target(builder *self, uint32_t index, viommu_span span)
 			add(self, g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " not mapped in L1", run->iova.first, run->iova.last),
 				state, run, "");
 	}
-	add_mappings(self, target->space, mappings, true);
+	add_mappings(self, target->space, &mappings, true);
 	add_left_out(self);
 }
 

@@ -36,18 +36,15 @@ cmp_share(const void *a, const void *b)
 GArray *
 viommu_report_shares(const viommu_result *result, viommu_link link, bool gone)
 {
-	g_autofree uint64_t *pages = g_new0(uint64_t, result->chains->len);
 	GArray *ret = g_array_new(FALSE, FALSE, sizeof(viommu_share));
 
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+	for (guint i = 0; i < result->chains->len; i++) {
+		const viommu_chain_pages *of = &g_array_index(result->chain_pages, viommu_chain_pages, i);
+		uint64_t pages = gone ? of->gone : of->mapped;
 
-		if ((run->verdict == VIOMMU_GONE) == gone)
-			pages[run->chain] += ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+		if (pages)
+			add(ret, &g_array_index(result->chains, viommu_chain, i).links[link], pages);
 	}
-	for (guint i = 0; i < result->chains->len; i++)
-		if (pages[i])
-			add(ret, &g_array_index(result->chains, viommu_chain, i).links[link], pages[i]);
 	g_array_sort(ret, cmp_share);
 	return ret;
 }

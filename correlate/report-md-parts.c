@@ -194,18 +194,22 @@ static void
 print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span span, guint *rows)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
-	g_autofree viommu_mapping *mappings = viommu_report_mappings(report->result, index, span.first, span.end);
 	const viommu_space *space = target->space;
-	guint live = 0, shown = 0;
+	g_auto(viommu_mappings) mappings = { 0 };
+	uint64_t live = 0, shown = 0;
+	guint most = report->all ? G_MAXUINT : MAX_MAPPINGS;
 
-	for (guint i = 0; i < space->requests->len; i++)
-		live += mappings[i].total != 0;
+	viommu_report_mappings(report->result, index, span, most, most, &mappings);
+	for (unsigned i = VIOMMU_MAPPING_CLEAN; i < VIOMMU_MAPPING_STATES; i++)
+		live += mappings.of[i];
 	fputs("\n| IOVA | size | prot | GPA | pages | 12345 | verdict |\n|---|---|---|---|---|---|---|\n", out);
 	for (unsigned clean = 0; clean < 2; clean++)
-		for (guint i = 0; i < space->requests->len; i++) {
-			if (!mappings[i].total || viommu_mapping_clean(&mappings[i]) != clean || (*rows >= MAX_MAPPINGS && !report->all))
+		for (guint i = 0; i < mappings.shown->len; i++) {
+			const viommu_mapping *m = &g_array_index(mappings.shown, viommu_mapping, i);
+
+			if ((m->state == VIOMMU_MAPPING_CLEAN) != clean || (*rows >= MAX_MAPPINGS && !report->all))
 				continue;
-			print_mapping(out, &g_array_index(space->requests, viommu_request, i), &mappings[i]);
+			print_mapping(out, &g_array_index(space->requests, viommu_request, m->request), m);
 			shown++;
 			++*rows;
 		}
@@ -257,7 +261,7 @@ viommu_md_further_faults(FILE *out, const viommu_report *report)
 	const viommu_run *first = viommu_report_first_fault(report->result);
 	uint64_t more = 0, shown = 0;
 
-	for (guint i = 0; i < report->result->runs->len; i++) {
+	for (guint i = 0; report->result->remarkable && i < report->result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
 
 		if (run == first || !viommu_run_is_fault(report->result, run))

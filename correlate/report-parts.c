@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "report-parts.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Pages that L1 unmapped, and that a link behind the table still has. */
@@ -9,12 +10,9 @@ lingering(const viommu_result *result)
 {
 	uint64_t ret = 0;
 
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-
-		if (run->verdict == VIOMMU_GONE && viommu_run_is_fault(result, run))
-			ret += viommu_run_pages(run);
-	}
+	for (guint i = 0; i < result->chains->len; i++)
+		if (viommu_chain_first_broken(&g_array_index(result->chains, viommu_chain, i)) < VIOMMU_LINKS)
+			ret += g_array_index(result->chain_pages, viommu_chain_pages, i).gone;
 	return ret;
 }
 
@@ -99,28 +97,72 @@ add_run(viommu_mapping *m, const viommu_result *result, guint index)
 	m->read_added |= run->read_added;
 }
 
-viommu_mapping *
-viommu_report_mappings(const viommu_result *result, uint32_t target, guint first, guint end)
+/* Of a request that is mapped. */
+static bool
+in_mapping(const viommu_run *run)
 {
-	const viommu_space *space = g_array_index(result->targets, viommu_target_result, target).space;
-	viommu_mapping *ret = g_new0(viommu_mapping, space->requests->len + 1);
-
-	for (guint i = first; i < end; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-
-		if (run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE)
-			add_run(&ret[run->expected.request], result, i);
-	}
-	return ret;
+	return run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE;
 }
 
-bool
-viommu_mapping_clean(const viommu_mapping *self)
+static viommu_mapping_state
+state_of(const viommu_result *result, const viommu_run *run)
 {
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		if (self->links[i] == VIOMMU_LINK_BROKEN)
-			return false;
-	return self->pages[VIOMMU_MATCH] == self->total;
+	if (viommu_chain_first_broken(viommu_run_chain(result, run)) < VIOMMU_LINKS)
+		return VIOMMU_MAPPING_BROKEN;
+	return run->verdict == VIOMMU_MATCH ? VIOMMU_MAPPING_CLEAN : VIOMMU_MAPPING_OPEN;
+}
+
+static int
+cmp_request(const void *key, const void *mapping)
+{
+	guint a = *(const guint *) key, b = ((const viommu_mapping *) mapping)->request;
+
+	return a < b ? -1 : a > b;
+}
+
+/* A byte for each request first: a mapping is large, and few are shown. */
+void
+viommu_report_mappings(const viommu_result *result, uint32_t target, viommu_span span, guint most_clean,
+	guint most_other, viommu_mappings *ret)
+{
+	const viommu_space *space = g_array_index(result->targets, viommu_target_result, target).space;
+	g_autofree uint8_t *states = g_malloc0(space->requests->len + 1);
+	guint clean = 0, other = 0;
+	enum { SHOWN = VIOMMU_MAPPING_STATES };
+
+	*ret = (viommu_mappings){ .shown = g_array_new(FALSE, FALSE, sizeof(viommu_mapping)) };
+	for (guint i = span.first; i < span.end; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if (in_mapping(run))
+			states[run->expected.request] = (uint8_t) MAX(states[run->expected.request], state_of(result, run));
+	}
+	for (guint i = 0; i < space->requests->len; i++) {
+		viommu_mapping new = { .request = i, .state = states[i] };
+
+		ret->of[states[i]]++;
+		if (new.state == VIOMMU_MAPPING_NONE)
+			continue;
+		if (new.state == VIOMMU_MAPPING_CLEAN ? clean++ < most_clean : other++ < most_other) {
+			g_array_append_val(ret->shown, new);
+			states[i] = SHOWN;
+		}
+	}
+	for (guint i = span.first; ret->shown->len && i < span.end; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		viommu_mapping *m = in_mapping(run) && states[run->expected.request] == SHOWN
+			? bsearch(&(guint){ run->expected.request }, ret->shown->data, ret->shown->len, sizeof(*m), cmp_request)
+			: NULL;
+
+		if (m)
+			add_run(m, result, i);
+	}
+}
+
+void
+viommu_mappings_clear(viommu_mappings *self)
+{
+	g_clear_pointer(&self->shown, g_array_unref);
 }
 
 viommu_text
@@ -214,7 +256,7 @@ viommu_report_first_fault(const viommu_result *result)
 	const viommu_run *ret = NULL;
 	viommu_link best = VIOMMU_LINKS;
 
-	for (guint i = 0; i < result->runs->len; i++) {
+	for (guint i = 0; result->remarkable && i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 		viommu_link broken;
 

@@ -25,7 +25,24 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(viommu_headline, viommu_headline_clear)
 
 /* ---- what became of one map request ----------------------------------------------- */
 
+/* The targets' runs: [first, end) for each, in an array of guint pairs. */
 typedef struct {
+	guint first, end;
+} viommu_span;
+GArray *viommu_report_spans(const viommu_result *result);
+
+/* The worst of its pages. */
+typedef enum {
+	VIOMMU_MAPPING_NONE,   /* not mapped any more */
+	VIOMMU_MAPPING_CLEAN,  /* everything matches, and no link is broken */
+	VIOMMU_MAPPING_OPEN,   /* something could not be told */
+	VIOMMU_MAPPING_BROKEN,
+	VIOMMU_MAPPING_STATES,
+} viommu_mapping_state;
+
+typedef struct {
+	guint request; /* its index */
+	viommu_mapping_state state;
 	uint64_t pages[VIOMMU_VERDICTS];
 	uint64_t page_shifts; /* bit n: pages of 2^n bytes in the table */
 	uint64_t extents;
@@ -37,19 +54,18 @@ typedef struct {
 	guint first_bad; /* index of its first run that is not as it should be, G_MAXUINT: none */
 } viommu_mapping;
 
-/* One for each request of the target's space, by their index; total is 0 for one that is
- * not mapped any more. [first, end) are the target's runs. Caller frees. */
-viommu_mapping *viommu_report_mappings(const viommu_result *result, uint32_t target, guint first, guint end);
-/* Everything matches, and no link is broken. */
-bool viommu_mapping_clean(const viommu_mapping *self);
+/* What is told of the requests of a target, whose runs are span: there can be millions. */
+typedef struct {
+	uint64_t of[VIOMMU_MAPPING_STATES]; /* how many there are */
+	GArray *shown; /* of viommu_mapping: the first of them that are clean and that are not, in record order */
+} viommu_mappings;
+
+void viommu_report_mappings(const viommu_result *result, uint32_t target, viommu_span span, guint most_clean,
+	guint most_other, viommu_mappings *ret);
+void viommu_mappings_clear(viommu_mappings *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(viommu_mappings, viommu_mappings_clear)
 /* "4K+2M", "-". */
 viommu_text viommu_mapping_page_sizes(const viommu_mapping *self);
-
-/* The targets' runs: [first, end) for each, in an array of guint pairs. */
-typedef struct {
-	guint first, end;
-} viommu_span;
-GArray *viommu_report_spans(const viommu_result *result);
 
 static inline uint64_t
 viommu_run_pages(const viommu_run *run)

@@ -53,12 +53,12 @@ print_mapping(FILE *out, const viommu_request *request, const viommu_mapping *m)
 	fprintf(out, "  0x%012" PRIx64 "-0x%012" PRIx64 " %8s  %s  %-18s %-9s %s ", request->iova.first, request->iova.last,
 		viommu_size_text(request->iova.last - request->iova.first + 1).text,
 		request->prot_known ? viommu_prot_text(request->read, request->write).text : "??", gpa, viommu_mapping_page_sizes(m).text, links);
-	print_verdicts(out, m->pages, !viommu_mapping_clean(m));
+	print_verdicts(out, m->pages, m->state != VIOMMU_MAPPING_CLEAN);
 	if (m->read_added)
 		fprintf(out, " %s(as rw: see below)%s", viommu_tone_on(VIOMMU_FAINT), viommu_tone_off(VIOMMU_FAINT));
 	if (m->other_page_size)
 		fprintf(out, " %s(%s pages in L1)%s", viommu_tone_on(VIOMMU_FAINT),
-			viommu_size_text(request->page_size).text, viommu_tone_off(VIOMMU_FAINT));
+			viommu_size_text(1ull << request->page_shift).text, viommu_tone_off(VIOMMU_FAINT));
 	fputc('\n', out);
 }
 
@@ -66,30 +66,28 @@ static void
 print_mappings(FILE *out, const viommu_report *report, uint32_t target, guint first, guint end)
 {
 	const viommu_space *space = g_array_index(report->result->targets, viommu_target_result, target).space;
-	g_autofree viommu_mapping *mappings = viommu_report_mappings(report->result, target, first, end);
-	uint64_t shown = 0, hidden = 0, live = 0;
-	bool brief;
+	viommu_span span = { first, end };
+	g_auto(viommu_mappings) mappings = { 0 };
+	uint64_t live = 0, shown = 0;
+	guint most = report->all ? G_MAXUINT : MAX_MAPPINGS;
 
-	for (guint i = 0; i < space->requests->len; i++)
-		live += mappings[i].total != 0;
+	viommu_report_mappings(report->result, target, span, most, most, &mappings);
+	for (unsigned i = VIOMMU_MAPPING_CLEAN; i < VIOMMU_MAPPING_STATES; i++)
+		live += mappings.of[i];
 	if (!live)
 		return;
-	brief = live > MAX_MAPPINGS && !report->all;
 	fprintf(out, "  %-29s %8s  %-4s%-18s %-9s %s %s\n", "IOVA", "size", "prot", " GPA", "pages", "12345", "verdict");
-	for (guint i = 0; i < space->requests->len; i++) {
-		const viommu_mapping *m = &mappings[i];
+	for (guint i = 0; i < mappings.shown->len; i++) {
+		const viommu_mapping *m = &g_array_index(mappings.shown, viommu_mapping, i);
 
-		if (!m->total)
+		/* When there are many, only those are told that are not clean. */
+		if (live > most && m->state == VIOMMU_MAPPING_CLEAN)
 			continue;
-		if (brief && (viommu_mapping_clean(m) || shown >= MAX_MAPPINGS)) {
-			hidden++;
-			continue;
-		}
 		shown++;
-		print_mapping(out, &g_array_index(space->requests, viommu_request, i), m);
+		print_mapping(out, &g_array_index(space->requests, viommu_request, m->request), m);
 	}
-	if (hidden)
-		fprintf(out, "  … and %s more mappings%s; --all shows every one\n", viommu_count_text(hidden).text,
+	if (live > shown)
+		fprintf(out, "  … and %s more mappings%s; --all shows every one\n", viommu_count_text(live - shown).text,
 			shown >= MAX_MAPPINGS ? "" : " that match");
 }
 
@@ -255,7 +253,7 @@ print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
 	const viommu_run *story = NULL;
 	uint64_t stories = 0, in_story = 0, hidden = 0;
 
-	for (guint i = 0; i < report->result->runs->len; i++) {
+	for (guint i = 0; report->result->remarkable && i < report->result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
 		bool further = story && same_story(story, run);
 
@@ -278,18 +276,10 @@ print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
 static void
 print_remarks(FILE *out, const viommu_result *result)
 {
-	uint64_t pages = 0;
-
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-
-		if (run->read_added)
-			pages += ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
-	}
-	if (pages)
+	if (result->read_added)
 		fprintf(out, "\nas rw: L1 asked for write only on %s pages, and the table gives read too; Linux does so since 5.13\n"
 			     "(eea53c581688 \"Remove WO permissions on second-level paging entries\"): not a fault\n",
-			viommu_count_text(pages).text);
+			viommu_count_text(result->read_added).text);
 }
 
 static void

@@ -43,6 +43,23 @@ viommu_verdict_is_fault(viommu_verdict verdict)
 	return verdicts[verdict].fault;
 }
 
+static guint
+chain_hash(gconstpointer key)
+{
+	const viommu_chain *chain = key;
+	uintptr_t ret = 0;
+
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		ret = (ret * 31 + (uintptr_t) chain->links[i].note) * 31 + chain->links[i].state;
+	return (guint) (ret ^ ret >> 32);
+}
+
+static gboolean
+chain_equal(gconstpointer a, gconstpointer b)
+{
+	return viommu_chain_equal(a, b);
+}
+
 viommu_result *
 viommu_result_new(void)
 {
@@ -51,8 +68,11 @@ viommu_result_new(void)
 	self->targets = g_array_new(FALSE, TRUE, sizeof(viommu_target_result));
 	self->runs = g_array_new(FALSE, FALSE, sizeof(viommu_run));
 	self->notes = g_string_chunk_new(1024);
+	self->walks = g_ptr_array_new_with_free_func(g_free);
 	self->chains = g_array_new(FALSE, TRUE, sizeof(viommu_chain));
 	g_array_set_size(self->chains, 1);
+	self->chain_places = g_hash_table_new_full(chain_hash, chain_equal, g_free, NULL);
+	self->chain_pages = g_array_new(FALSE, TRUE, sizeof(viommu_chain_pages));
 	self->reads = 1;
 	return self;
 }
@@ -62,12 +82,13 @@ viommu_result_free(viommu_result *self)
 {
 	if (!self)
 		return;
-	for (guint i = 0; i < self->runs->len; i++)
-		g_free(g_array_index(self->runs, viommu_run, i).evidence);
 	for (guint i = 0; i < self->targets->len; i++)
 		g_clear_pointer(&g_array_index(self->targets, viommu_target_result, i).unjudged, g_array_unref);
 	g_array_unref(self->runs);
+	g_ptr_array_unref(self->walks);
 	g_array_unref(self->chains);
+	g_hash_table_unref(self->chain_places);
+	g_array_unref(self->chain_pages);
 	g_array_unref(self->targets);
 	g_string_chunk_free(self->notes);
 	g_free(self);
@@ -77,15 +98,6 @@ static uint64_t
 run_pages(const viommu_run *run)
 {
 	return ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
-}
-
-static void
-count(viommu_result *self, const viommu_run *run, viommu_verdict verdict, uint64_t pages)
-{
-	viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
-
-	target->pages[verdict] += pages;
-	self->pages[verdict] += pages;
 }
 
 static bool
@@ -122,13 +134,10 @@ viommu_result_add(viommu_result *self, const viommu_run *run)
 {
 	viommu_run *last = self->runs->len ? &g_array_index(self->runs, viommu_run, self->runs->len - 1) : NULL;
 
-	count(self, run, run->verdict, run_pages(run));
-	if (last && joins(last, run)) {
+	if (last && joins(last, run))
 		last->iova.last = run->iova.last;
-		return;
-	}
-	g_array_append_val(self->runs, *run);
-	self->runs_of[run->verdict]++;
+	else
+		g_array_append_val(self->runs, *run);
 }
 
 uint64_t
@@ -160,30 +169,16 @@ viommu_run_is_fault(const viommu_result *self, const viommu_run *run)
 uint32_t
 viommu_result_chain(viommu_result *self, const viommu_chain *chain)
 {
-	/* There are few: a note is one of a handful, and the newest are the likeliest. */
-	for (guint i = self->chains->len; i-- > 0;)
-		if (viommu_chain_equal(&g_array_index(self->chains, viommu_chain, i), chain))
-			return i;
+	guint newest = self->chains->len - 1;
+	gpointer place;
+
+	if (viommu_chain_equal(&g_array_index(self->chains, viommu_chain, newest), chain))
+		return newest;
+	if (g_hash_table_lookup_extended(self->chain_places, chain, NULL, &place))
+		return GPOINTER_TO_UINT(place);
 	g_array_append_vals(self->chains, chain, 1);
-	return self->chains->len - 1;
-}
-
-void
-viommu_result_count_broken(viommu_result *self)
-{
-	memset(self->broken, 0, sizeof(self->broken));
-	for (guint i = 0; i < self->runs->len; i++) {
-		const viommu_run *run = &g_array_index(self->runs, viommu_run, i);
-		viommu_link first;
-
-		if (run->verdict == VIOMMU_IN_FLUX)
-			continue;
-		/* A wrong verdict is a broken table, whatever else is. */
-		first = viommu_verdict_is_fault(run->verdict) ? VIOMMU_LINK_TABLE
-							      : viommu_chain_first_broken(viommu_run_chain(self, run));
-		if (first < VIOMMU_LINKS)
-			self->broken[first] += run_pages(run);
-	}
+	g_hash_table_insert(self->chain_places, g_memdup2(chain, sizeof(*chain)), GUINT_TO_POINTER(newest + 1));
+	return newest + 1;
 }
 
 char *
@@ -200,20 +195,56 @@ viommu_run_key(const viommu_result *self, const viommu_run *run)
 		viommu_chain_first_broken(viommu_run_chain(self, run)));
 }
 
+/* Whether the run is worth a word in a report that lists what is not as it should be. */
+static bool
+is_remarkable(const viommu_result *self, const viommu_run *run)
+{
+	return (run->verdict != VIOMMU_MATCH && run->verdict != VIOMMU_GONE) || viommu_run_is_fault(self, run);
+}
+
+static void
+count_run(viommu_result *self, const viommu_run *run)
+{
+	uint64_t pages = run_pages(run);
+	viommu_chain_pages *of = &g_array_index(self->chain_pages, viommu_chain_pages, run->chain);
+	viommu_link first;
+
+	self->runs_of[run->verdict]++;
+	self->pages[run->verdict] += pages;
+	g_array_index(self->targets, viommu_target_result, run->target).pages[run->verdict] += pages;
+	*(run->verdict == VIOMMU_GONE ? &of->gone : &of->mapped) += pages;
+	if (run->read_added)
+		self->read_added += pages;
+	self->remarkable += is_remarkable(self, run);
+	if (run->verdict == VIOMMU_IN_FLUX)
+		return;
+	/* A wrong verdict is a broken table, whatever else is. */
+	first = viommu_verdict_is_fault(run->verdict) ? VIOMMU_LINK_TABLE
+						      : viommu_chain_first_broken(viommu_run_chain(self, run));
+	if (first < VIOMMU_LINKS)
+		self->broken[first] += pages;
+}
+
 void
-viommu_result_replace_runs(viommu_result *self, GArray *runs)
+viommu_result_count(viommu_result *self)
 {
 	memset(self->pages, 0, sizeof(self->pages));
 	memset(self->runs_of, 0, sizeof(self->runs_of));
+	memset(self->broken, 0, sizeof(self->broken));
+	self->remarkable = 0;
+	self->read_added = 0;
+	g_array_set_size(self->chain_pages, 0);
+	g_array_set_size(self->chain_pages, self->chains->len);
 	for (guint i = 0; i < self->targets->len; i++)
 		memset(g_array_index(self->targets, viommu_target_result, i).pages, 0, sizeof(self->pages));
+	for (guint i = 0; i < self->runs->len; i++)
+		count_run(self, &g_array_index(self->runs, viommu_run, i));
+}
+
+void
+viommu_result_replace_runs(viommu_result *self, GArray *runs)
+{
 	g_array_unref(self->runs);
 	self->runs = runs;
-	for (guint i = 0; i < runs->len; i++) {
-		const viommu_run *run = &g_array_index(runs, viommu_run, i);
-
-		count(self, run, run->verdict, run_pages(run));
-		self->runs_of[run->verdict]++;
-	}
-	viommu_result_count_broken(self);
+	viommu_result_count(self);
 }

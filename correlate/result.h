@@ -7,10 +7,11 @@
 
 viommu_result *viommu_result_new(void);
 /* Adds a run to the last target, or makes the last run longer when both are one
- * stretch; counts its pages. */
+ * stretch. Nothing is counted. */
 void viommu_result_add(viommu_result *self, const viommu_run *run);
-/* Takes runs (of viommu_run) instead of those that self has, whose evidence they took
- * over, and counts anew. */
+/* Counts the runs of self, in every way in which it has counts, anew. */
+void viommu_result_count(viommu_result *self);
+/* Takes runs (of viommu_run) instead of those that self has, and counts. */
 void viommu_result_replace_runs(viommu_result *self, GArray *runs);
 
 /* Appends the part [first, last] of a run to runs (of viommu_run), in flux or as it is.  The
@@ -19,8 +20,6 @@ void viommu_run_put_part(GArray *runs, const viommu_run *run, uint64_t first, ui
 
 /* The index of a chain like this one. */
 uint32_t viommu_result_chain(viommu_result *self, const viommu_chain *chain);
-/* Counts the pages of each first broken link anew. */
-void viommu_result_count_broken(viommu_result *self);
 
 /* Judges every link of every run, and adds the runs of what is unmapped. */
 gboolean viommu_result_judge_links(viommu_result *self, const viommu_snapshot *snapshot,

@@ -41,9 +41,10 @@ viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot,
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
-	for (guint i = 0; i < self->runs->len && n < EVIDENCE_LIMIT; i++) {
+	for (guint i = 0; self->remarkable && i < self->runs->len && n < EVIDENCE_LIMIT; i++) {
 		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
 		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
+		vtd_translation *walk;
 
 		if ((run->verdict == VIOMMU_MATCH && !viommu_run_is_fault(self, run)) || run->verdict == VIOMMU_GONE ||
 			target->any_device)
@@ -51,8 +52,10 @@ viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot,
 		n++;
 		if (run->evidence)
 			continue;
-		run->evidence = g_new0(vtd_translation, 1);
-		if (!vtd_translate_in(&unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), run->evidence, error))
+		walk = g_new0(vtd_translation, 1);
+		run->evidence = walk;
+		g_ptr_array_add(self->walks, walk);
+		if (!vtd_translate_in(&unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), walk, error))
 			return FALSE;
 	}
 	return TRUE;

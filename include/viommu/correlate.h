@@ -39,19 +39,19 @@ typedef struct {
 	viommu_gpa gpa;
 	uint64_t since_ns;
 	uint32_t request;
-	bool gpa_known, prot_known, read, write;
+	bool gpa_known : 1, prot_known : 1, read : 1, write : 1;
 } viommu_expected;
 
 /* One map request that succeeded.  A record can have millions. */
 typedef struct {
 	uint64_t seq;
 	viommu_iova_range iova;
-	uint64_t page_size; /* bytes, 0 when the record does not say */
 	uint64_t vaddr; /* in the program that asked */
-	char *gpa_unknown;  /* the record's reason, NULL if all GPAs are known */
-	bool prot_known, read, write;
-	bool vaddr_known;
-	bool again;         /* some of its IOVAs had been mapped, or tried to, before */
+	uint32_t gpa_unknown; /* for viommu_request_gpa_unknown(); 0: all GPAs are known */
+	uint8_t page_shift; /* of the pages that L1 backs it with, 0 when the record does not say */
+	bool prot_known : 1, read : 1, write : 1;
+	bool vaddr_known : 1;
+	bool again : 1;     /* some of its IOVAs had been mapped, or tried to, before */
 } viommu_request;
 
 /* A descriptor that L1 was seen to put into its invalidation queue. */
@@ -79,6 +79,8 @@ typedef struct {
 	bool complete;    /* every mapping of this space is in the record */
 	bool from_start;  /* it was seen being made: every mapping since is in the record */
 	GArray *requests; /* of viommu_request, in record order */
+	GPtrArray *reasons; /* why GPAs are not known: each text only once */
+	GHashTable *reason_places; /* the same -> index + 1 */
 	viommu_pieces *live; /* mapped at the chosen moment */
 	viommu_pieces *gone; /* was mapped earlier, and is not any more */
 	viommu_pieces *tried; /* maps that failed, which may have been announced all the same */
@@ -88,6 +90,9 @@ typedef struct {
 	uint64_t refused_last, refused_seq; /* of them: the highest IOVA, and its event */
 	viommu_seen overlaps; /* maps that succeeded where something was mapped already */
 } viommu_space;
+
+/* The record's reason, NULL when all GPAs of the request are known. */
+const char *viommu_request_gpa_unknown(const viommu_space *space, const viommu_request *request);
 
 typedef struct {
 	char *path, *session, *kernel, *cmdline, *program;
@@ -164,16 +169,16 @@ typedef struct {
 	viommu_expected expected; /* of iova.first */
 	viommu_gpa gpa;    /* of iova.first */
 	const char *note;      /* lives as long as the result and the records; may be NULL */
-	vtd_translation *evidence; /* the walk to iova.first; NULL when nothing is wrong */
+	const vtd_translation *evidence; /* the walk to iova.first, the result's; NULL when nothing is wrong */
 	uint32_t target;   /* index into the result's targets */
 	uint32_t chain;    /* index into the result's chains */
-	viommu_verdict verdict;
-	bool has_expected; /* the record asks for it (or did, for stale) */
-	bool has_observed; /* the table translates it, or has an entry that would */
-	bool read, write;      /* of the table */
-	bool other_page_size;  /* L1 backs it with another page size; not a fault */
-	bool read_added;       /* L1 asked for write only and the table gives read too; not a fault:
-	                        * Linux does so since 5.13 (eea53c581688) */
+	viommu_verdict verdict : 8;
+	bool has_expected : 1; /* the record asks for it (or did, for stale) */
+	bool has_observed : 1; /* the table translates it, or has an entry that would */
+	bool read : 1, write : 1;  /* of the table */
+	bool other_page_size : 1;  /* L1 backs it with another page size; not a fault */
+	bool read_added : 1;       /* L1 asked for write only and the table gives read too; not a fault:
+	                            * Linux does so since 5.13 (eea53c581688) */
 	uint8_t page_shift;    /* of the table's pages, 0 when there is none */
 } viommu_run;
 
@@ -193,15 +198,25 @@ typedef struct {
 	                   * could not be read, and no run says so; NULL if there is no such */
 } viommu_target_result;
 
+/* Pages with one chain. */
+typedef struct {
+	uint64_t mapped, gone;
+} viommu_chain_pages;
+
 typedef struct {
 	GArray *targets; /* of viommu_target_result */
 	GArray *runs;    /* of viommu_run, by target and IOVA */
 	uint64_t pages[VIOMMU_VERDICTS];
 	uint64_t runs_of[VIOMMU_VERDICTS];
+	guint remarkable; /* how many runs are neither a match nor unmapped, or a fault */
+	uint64_t read_added; /* pages of runs with that mark */
 	GArray *chains;  /* of viommu_chain; each only once, the first is "nothing is known" */
+	GHashTable *chain_places; /* the same -> index */
+	GArray *chain_pages; /* of viommu_chain_pages, by chain */
 	uint64_t broken[VIOMMU_LINKS]; /* pages by their first broken link */
 	unsigned reads; /* how often the tables were read to be sure; 1 for a file */
 	GStringChunk *notes;
+	GPtrArray *walks; /* of vtd_translation: the evidence of its runs */
 	const viommu_witnesses *witnesses; /* that it was judged by; NULL: none */
 } viommu_result;
 

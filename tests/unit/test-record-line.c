@@ -43,8 +43,8 @@ outcome(const char *line, const char *at)
 
 			g_string_append_printf(ret, "%ju 0x%jx-0x%jx %d%d%d %d 0x%jx 0x%jx %s\n", (uintmax_t) request->seq,
 				(uintmax_t) request->iova.first, (uintmax_t) request->iova.last, request->prot_known, request->read,
-				request->write, request->vaddr_known, (uintmax_t) request->vaddr, (uintmax_t) request->page_size,
-				request->gpa_unknown);
+				request->write, request->vaddr_known, (uintmax_t) request->vaddr, (uintmax_t) request->page_shift,
+				viommu_request_gpa_unknown(space, request));
 		}
 	}
 	return g_string_free(g_steal_pointer(&ret), FALSE);
