@@ -101,6 +101,10 @@ put(work *w, const viommu_run *run, const viommu_chain *chain, uint64_t first, u
 	part.gpa.v += first - run->iova.first;
 	part.expected.gpa.v += first - run->iova.first;
 	part.chain = viommu_result_chain(w->context.result, chain);
+	if (w->line->waiting->len == 0 && w->line->write < w->line->read) {
+		g_array_index(w->line->runs, viommu_run, w->line->write++) = part;
+		return;
+	}
 	g_array_append_val(w->line->waiting, part);
 	settle(w->line, false);
 }

@@ -71,7 +71,7 @@ is_here(const viommu_pieces *self, uint64_t iova, place *at)
 		const viommu_piece *piece;
 
 		if (at->block >= self->blocks->len)
-			return tries > 0;
+			return false;
 		if (at->at >= block_at(self, at->block)->n)
 			return false;
 		piece = piece_at(self, *at);
@@ -113,11 +113,23 @@ search(const viommu_pieces *self, uint64_t iova)
 	return (place){ begin, low };
 }
 
+/* NULL: there is none. */
+static const viommu_piece *
+highest(const viommu_pieces *self)
+{
+	const block *b = self->blocks->len ? block_at(self, self->blocks->len - 1) : NULL;
+
+	return b ? &b->piece[b->n - 1] : NULL;
+}
+
 static place
 find(const viommu_pieces *self, uint64_t iova)
 {
 	place ret = self->last;
+	const viommu_piece *top = highest(self);
 
+	if (!top || top->iova.last < iova)
+		return (place){ self->blocks->len, 0 };
 	if (!is_here(self, iova, &ret))
 		ret = search(self, iova);
 	((viommu_pieces *) self)->last = ret;
@@ -238,7 +250,16 @@ void
 viommu_pieces_put(viommu_pieces *self, const viommu_piece *piece)
 {
 	viommu_piece *before;
+	const viommu_piece *top = highest(self);
 
+	/* Most records go upwards. */
+	if (!top || top->iova.last < piece->iova.first) {
+		if (top && continues(top, piece))
+			((viommu_piece *) top)->iova.last = piece->iova.last;
+		else
+			insert(self, (place){ self->blocks->len, 0 }, piece);
+		return;
+	}
 	viommu_pieces_cut(self, piece->iova, NULL, NULL);
 	before = piece->iova.first > 0 ? piece_at(self, find(self, piece->iova.first - 1)) : NULL;
 	if (before && continues(before, piece))

@@ -145,21 +145,24 @@ take_extents(rest *line, viommu_map_line *ret)
 	return take_char(line, ']');
 }
 
+#define KEY(text) text, sizeof(text) - 1
+
 static const struct {
 	const char *key;
+	size_t len;
 	bool (*take)(rest *line, viommu_map_line *ret);
 	bool needed;
 } members[] = {
-	{ "\"seq\":", take_seq, true },
-	{ "\"time_ns\":", take_time, false },
-	{ "\"event\":", take_event, true },
-	{ "\"space\":", take_space, true },
-	{ "\"iova\":", take_iova, true },
-	{ "\"size\":", take_size, true },
-	{ "\"prot\":", take_prot, false },
-	{ "\"vaddr\":", take_vaddr, false },
-	{ "\"page_size\":", take_page_size, false },
-	{ "\"extents\":", take_extents, true },
+	{ KEY("\"seq\":"), take_seq, true },
+	{ KEY("\"time_ns\":"), take_time, false },
+	{ KEY("\"event\":"), take_event, true },
+	{ KEY("\"space\":"), take_space, true },
+	{ KEY("\"iova\":"), take_iova, true },
+	{ KEY("\"size\":"), take_size, true },
+	{ KEY("\"prot\":"), take_prot, false },
+	{ KEY("\"vaddr\":"), take_vaddr, false },
+	{ KEY("\"page_size\":"), take_page_size, false },
+	{ KEY("\"extents\":"), take_extents, true },
 };
 
 bool
@@ -175,7 +178,7 @@ viommu_map_line_parse(const char *text, size_t len, viommu_map_line *ret)
 	for (size_t i = 0, n = 0; i < G_N_ELEMENTS(members); i++) {
 		const char *before = line.at;
 
-		if ((n == 0 || take_char(&line, ',')) && take_text(&line, members[i].key, strlen(members[i].key))) {
+		if ((n == 0 || take_char(&line, ',')) && take_text(&line, members[i].key, members[i].len)) {
 			if (!members[i].take(&line, ret))
 				return false;
 			n++;
