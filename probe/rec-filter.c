@@ -64,15 +64,19 @@ rec_filter_install(void)
 {
 	struct sock_filter filter[REC_FILTER_MAX];
 	struct sock_fprog program = { .len = (unsigned short) rec_filter_make(filter), .filter = filter };
+	/* The program is watched, not jailed: without this flag kernels before 5.16, and later ones
+	 * with spec_store_bypass_disable=seccomp or spectre_v2_user=seccomp, run the whole of it with
+	 * mitigations that it does not have without us, and that cannot be switched off again. */
+	const unsigned flags = SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0)
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) == 0)
 		return 0;
 	if (errno != EACCES)
 		return -errno;
 	/* Without CAP_SYS_ADMIN the kernel wants the promise that setuid programs
 	 * gain nothing, which they do not under a tracer either. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)
 		return -errno;
 	return 0;
 }

@@ -5,7 +5,13 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <linux/vfio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "parse.h"
 #include "rec-calls.h"
@@ -83,6 +89,46 @@ test_filter(void)
 				g_assert_cmphex(run_filter(&data), ==, SECCOMP_RET_ALLOW);
 		}
 	}
+}
+
+/* The flags of the seccomp() call that installs the filter; false where nobody may trace. */
+static bool
+install_traced(uint64_t *flags)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+			_exit(2);
+		raise(SIGSTOP);
+		_exit(rec_filter_install() != 0);
+	}
+	*flags = UINT64_MAX;
+	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
+		struct user_regs_struct regs;
+
+		g_assert_cmpint(ptrace(PTRACE_GETREGS, pid, NULL, &regs), ==, 0);
+		if (regs.orig_rax == SYS_seccomp && regs.rdi == SECCOMP_SET_MODE_FILTER)
+			*flags = regs.rsi;
+		g_assert_cmpint(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), ==, 0);
+	}
+	g_assert_true(WIFEXITED(status));
+	g_assert_cmpint(WEXITSTATUS(status), !=, 1);
+	return WEXITSTATUS(status) == 0;
+}
+
+/* A program that is watched keeps its speculation: the mitigations that a filter
+ * brings with it on some kernels slow down all of it. */
+static void
+test_speculation(void)
+{
+	uint64_t flags;
+
+	if (!install_traced(&flags))
+		g_test_skip("this process may not be traced");
+	else
+		g_assert_cmphex(flags, ==, SECCOMP_FILTER_FLAG_SPEC_ALLOW);
 }
 
 /* One number, two meanings: what the descriptor is open on decides. */
@@ -239,6 +285,7 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/record-calls/filter", test_filter);
+	g_test_add_func("/record-calls/speculation", test_speculation);
 	g_test_add_func("/record-calls/find", test_find);
 	g_test_add_func("/record-calls/vfio", test_vfio);
 	g_test_add_func("/record-calls/iommufd", test_iommufd);
