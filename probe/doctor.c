@@ -22,13 +22,6 @@ static const struct {
 	[VERDICT_SKIP] = { "skip", "\033[2m" },
 };
 
-static void
-add_string(struct json *json, const char *key, const char *text)
-{
-	json_key(json, key);
-	json_string(json, text);
-}
-
 void
 doctor_begin(struct doctor *ret, FILE *out, bool as_json, const char *bdf)
 {
@@ -41,12 +34,11 @@ doctor_begin(struct doctor *ret, FILE *out, bool as_json, const char *bdf)
 	if (!as_json)
 		return;
 	json_open_object(&ret->json);
-	add_string(&ret->json, "format", "viommu-doctor");
-	json_key(&ret->json, "version");
-	json_uint(&ret->json, 1);
-	add_string(&ret->json, "program", "viommu-probe doctor " VIOMMU_VERSION);
+	json_add_string(&ret->json, "format", "viommu-doctor");
+	json_add_uint(&ret->json, "version", 1);
+	json_add_string(&ret->json, "program", "viommu-probe doctor " VIOMMU_VERSION);
 	if (bdf != NULL)
-		add_string(&ret->json, "device", bdf);
+		json_add_string(&ret->json, "device", bdf);
 	json_key(&ret->json, "checks");
 	json_open_array(&ret->json);
 }
@@ -84,10 +76,10 @@ doctor_check(struct doctor *doctor, enum verdict verdict, const char *name, cons
 		close_check(doctor);
 		json_open_object(&doctor->json);
 		doctor->in_check = true;
-		add_string(&doctor->json, "section", doctor->section);
-		add_string(&doctor->json, "name", name);
-		add_string(&doctor->json, "verdict", verdicts[verdict].word);
-		add_string(&doctor->json, "seen", text);
+		json_add_string(&doctor->json, "section", doctor->section);
+		json_add_string(&doctor->json, "name", name);
+		json_add_string(&doctor->json, "verdict", verdicts[verdict].word);
+		json_add_string(&doctor->json, "seen", text);
 		return;
 	}
 	text_make_printable(text, 1);
@@ -132,7 +124,7 @@ doctor_fix(struct doctor *doctor, const char *format, ...)
 		if (doctor->in_more)
 			json_close_array(&doctor->json);
 		doctor->in_more = false;
-		add_string(&doctor->json, "fix", text);
+		json_add_string(&doctor->json, "fix", text);
 		return;
 	}
 	text_make_printable(text, 1);
@@ -148,8 +140,7 @@ print_json(struct doctor *doctor)
 	json_key(&doctor->json, "counts");
 	json_open_object(&doctor->json);
 	for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++) {
-		json_key(&doctor->json, verdicts[i].word);
-		json_uint(&doctor->json, doctor->count[i]);
+		json_add_uint(&doctor->json, verdicts[i].word, doctor->count[i]);
 	}
 	json_close_object(&doctor->json);
 	json_close_object(&doctor->json);

@@ -33,6 +33,11 @@ void json_string(struct json *json, const char *text);
 void json_hex(struct json *json, uint64_t value);
 void json_uint(struct json *json, uint64_t value);
 void json_bool(struct json *json, bool value);
+/* A key with its value. */
+void json_add_string(struct json *json, const char *key, const char *text);
+void json_add_hex(struct json *json, const char *key, uint64_t value);
+void json_add_uint(struct json *json, const char *key, uint64_t value);
+void json_add_bool(struct json *json, const char *key, bool value);
 void json_newline(struct json *json);
 
 #endif

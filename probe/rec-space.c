@@ -36,25 +36,15 @@ rec_space_free(struct rec_space *space)
 	free(space);
 }
 
-static void
-add_string(struct json *json, const char *key, const char *text)
-{
-	json_key(json, key);
-	json_string(json, text);
-}
-
 void
 rec_space_begin(struct recorder *recorder, const struct rec_space *space)
 {
 	struct json *json = record_event_begin(recorder->record, VIOMMU_EVENT_SPACE);
 
-	json_key(json, "space");
-	json_uint(json, space->id);
-	add_string(json, "backend", space->backend);
-	if (space->complete) {
-		json_key(json, "complete");
-		json_bool(json, true);
-	}
+	json_add_uint(json, "space", space->id);
+	json_add_string(json, "backend", space->backend);
+	if (space->complete)
+		json_add_bool(json, "complete", true);
 	record_event_write(recorder->record);
 }
 
@@ -64,14 +54,7 @@ begin_device(struct recorder *recorder, const char *event, const struct rec_spac
 {
 	struct json *json = record_event_begin(recorder->record, event);
 
-	json_key(json, "space");
-	json_uint(json, space->id);
-	add_string(json, "device", bdf);
-	add_string(json, "backend", space->backend);
-	if (group >= 0) {
-		json_key(json, "group");
-		json_uint(json, (uint64_t) group);
-	}
+	record_add_device(json, space->id, space->backend, bdf, group);
 	return json;
 }
 
@@ -81,23 +64,10 @@ rec_space_attach(struct recorder *recorder, const struct rec_space *space, const
 {
 	struct json *json = begin_device(recorder, VIOMMU_EVENT_ATTACH, space, bdf, group);
 
-	if (space->complete) {
-		json_key(json, "complete");
-		json_bool(json, true);
-	}
-	if (ranges != NULL && ranges->from_kernel && ranges->n > 0) {
-		json_key(json, "iova_ranges");
-		json_open_array(json);
-		for (size_t i = 0; i < ranges->n; i++) {
-			json_open_object(json);
-			json_key(json, "first");
-			json_hex(json, ranges->range[i].first);
-			json_key(json, "last");
-			json_hex(json, ranges->range[i].last);
-			json_close_object(json);
-		}
-		json_close_array(json);
-	}
+	if (space->complete)
+		json_add_bool(json, "complete", true);
+	if (ranges != NULL && ranges->n > 0)
+		record_add_ranges(json, ranges);
 	record_event_write(recorder->record);
 }
 
@@ -108,7 +78,7 @@ rec_space_detach(struct recorder *recorder, const struct rec_space *space, const
 	struct json *json = begin_device(recorder, VIOMMU_EVENT_DETACH, space, bdf, group);
 
 	if (reason != NULL)
-		add_string(json, "reason", reason);
+		json_add_string(json, "reason", reason);
 	record_event_write(recorder->record);
 }
 
@@ -121,7 +91,7 @@ write_unmap(struct recorder *recorder, const struct rec_space *space, viommu_iov
 	record_add_area(json, space->id, VIOMMU_IOVA(range.first), range.last - range.first + 1);
 	record_add_errno(json, err);
 	if (reason != NULL)
-		add_string(json, "reason", reason);
+		json_add_string(json, "reason", reason);
 	record_event_write(recorder->record);
 }
 
@@ -173,28 +143,23 @@ begin_map(struct recorder *recorder, const struct rec_space *space, const struct
 
 	record_add_area(json, space->id, VIOMMU_IOVA(call->iova + done), size);
 	if (call->prot != 0)
-		add_string(json, "prot", prot_name(call->prot));
-	if (call->vaddr != 0) {
-		json_key(json, "vaddr");
-		json_hex(json, call->vaddr + done);
-	}
+		json_add_string(json, "prot", prot_name(call->prot));
+	if (call->vaddr != 0)
+		json_add_hex(json, "vaddr", call->vaddr + done);
 	return json;
 }
 
 static void
 add_backing(struct json *json, const struct rec_backing *backing)
 {
-	if (backing->page_size != 0) {
-		json_key(json, "page_size");
-		json_hex(json, backing->page_size);
-	}
+	if (backing->page_size != 0)
+		json_add_hex(json, "page_size", backing->page_size);
 	if (backing->bar[0] == '\0')
 		return;
 	json_key(json, "bar");
 	json_open_object(json);
-	add_string(json, "device", backing->bar);
-	json_key(json, "region");
-	json_uint(json, backing->bar_region);
+	json_add_string(json, "device", backing->bar);
+	json_add_uint(json, "region", backing->bar_region);
 	json_close_object(json);
 }
 
@@ -236,7 +201,7 @@ write_refused(struct recorder *recorder, const struct rec_space *space, const st
 	bool vfio = call->request->op == REC_MAP;
 
 	record_add_errno(json, err);
-	add_string(json, "meaning", vfio ? errno_map_dma_hint(err) : errno_ioas_map_hint(err));
+	json_add_string(json, "meaning", vfio ? errno_map_dma_hint(err) : errno_ioas_map_hint(err));
 	record_event_write(recorder->record);
 }
 

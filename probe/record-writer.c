@@ -96,20 +96,10 @@ record_event_begin(struct record_writer *record, const char *event)
 	json = begin_line(record);
 	record->last_ns = clock_ns(CLOCK_MONOTONIC);
 	record->at_rest = false;
-	json_key(json, "seq");
-	json_uint(json, ++record->seq);
-	json_key(json, "time_ns");
-	json_uint(json, record->at_ns != 0 ? record->at_ns : record->last_ns);
-	json_key(json, "event");
-	json_string(json, event);
+	json_add_uint(json, "seq", ++record->seq);
+	json_add_uint(json, "time_ns", record->at_ns != 0 ? record->at_ns : record->last_ns);
+	json_add_string(json, "event", event);
 	return json;
-}
-
-static void
-add_string(struct json *json, const char *key, const char *text)
-{
-	json_key(json, key);
-	json_string(json, text);
 }
 
 static void
@@ -122,15 +112,15 @@ add_iommus(struct json *json)
 	json_open_array(json);
 	for (size_t i = 0; i < n; i++) {
 		json_open_object(json);
-		add_string(json, "name", iommus[i].name);
+		json_add_string(json, "name", iommus[i].name);
 		if (iommus[i].address[0])
-			add_string(json, "address", iommus[i].address);
+			json_add_string(json, "address", iommus[i].address);
 		if (iommus[i].version[0])
-			add_string(json, "version", iommus[i].version);
+			json_add_string(json, "version", iommus[i].version);
 		if (iommus[i].cap[0])
-			add_string(json, "cap", iommus[i].cap);
+			json_add_string(json, "cap", iommus[i].cap);
 		if (iommus[i].ecap[0])
-			add_string(json, "ecap", iommus[i].ecap);
+			json_add_string(json, "ecap", iommus[i].ecap);
 		json_close_object(json);
 	}
 	json_close_array(json);
@@ -146,7 +136,7 @@ add_session(struct json *json)
 	if (getrandom(&session, sizeof session, GRND_NONBLOCK) != (ssize_t) sizeof session)
 		session = clock_ns(CLOCK_REALTIME) ^ (uint64_t) getpid() << 40;
 	snprintf(text, sizeof text, "%016" PRIx64, session);
-	add_string(json, "session", text);
+	json_add_string(json, "session", text);
 }
 
 void
@@ -156,39 +146,49 @@ record_header(struct record_writer *record, const char *program)
 	struct utsname kernel = { 0 };
 	char text[4096];
 
-	add_string(json, "event", VIOMMU_EVENT_HEADER);
-	add_string(json, "format", VIOMMU_RECORD_FORMAT);
-	json_key(json, "version");
-	json_uint(json, VIOMMU_RECORD_VERSION);
+	json_add_string(json, "event", VIOMMU_EVENT_HEADER);
+	json_add_string(json, "format", VIOMMU_RECORD_FORMAT);
+	json_add_uint(json, "version", VIOMMU_RECORD_VERSION);
 	add_session(json);
 	snprintf(text, sizeof text, "%s %s", program, VIOMMU_VERSION);
-	add_string(json, "program", text);
+	json_add_string(json, "program", text);
 	if (read_text_file("/proc/sys/kernel/random/boot_id", text, sizeof text) > 0)
-		add_string(json, "boot_id", text);
+		json_add_string(json, "boot_id", text);
 	(void) uname(&kernel);
 	snprintf(text, sizeof text, "%s %s %s", kernel.sysname, kernel.release, kernel.version);
-	add_string(json, "kernel", text);
+	json_add_string(json, "kernel", text);
 	if (read_text_file("/proc/cmdline", text, sizeof text) >= 0)
-		add_string(json, "cmdline", text);
-	json_key(json, "realtime_ns");
-	json_uint(json, clock_ns(CLOCK_REALTIME));
-	json_key(json, "monotonic_ns");
-	json_uint(json, clock_ns(CLOCK_MONOTONIC));
+		json_add_string(json, "cmdline", text);
+	json_add_uint(json, "realtime_ns", clock_ns(CLOCK_REALTIME));
+	json_add_uint(json, "monotonic_ns", clock_ns(CLOCK_MONOTONIC));
 	add_iommus(json);
 	record_event_write(record);
 }
 
-static void
-add_device(struct json *json, unsigned space, const char *backend, const char *device, int group)
+void
+record_add_device(struct json *json, unsigned space, const char *backend, const char *device, int group)
 {
-	json_key(json, "space");
-	json_uint(json, space);
-	add_string(json, "device", device);
-	add_string(json, "backend", backend);
-	if (group >= 0) {
-		json_key(json, "group");
-		json_uint(json, (uint64_t) group);
+	json_add_uint(json, "space", space);
+	json_add_string(json, "device", device);
+	json_add_string(json, "backend", backend);
+	if (group >= 0)
+		json_add_uint(json, "group", (uint64_t) group);
+}
+
+void
+record_add_ranges(struct json *json, const struct iova_ranges *ranges)
+{
+	if (!ranges->from_kernel)
+		return;
+	json_key(json, "iova_ranges");
+	json_open_array(json);
+	for (size_t i = 0; i < ranges->n; i++) {
+		json_open_object(json);
+		json_add_hex(json, "first", ranges->range[i].first);
+		json_add_hex(json, "last", ranges->range[i].last);
+		json_close_object(json);
 	}
+	json_close_array(json);
 }
 
 void
@@ -197,22 +197,9 @@ record_attach(struct record_writer *record, unsigned space, const char *backend,
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_ATTACH);
 
-	add_device(json, space, backend, device, group);
-	json_key(json, "complete");
-	json_bool(json, true);
-	if (ranges->from_kernel) {
-		json_key(json, "iova_ranges");
-		json_open_array(json);
-		for (size_t i = 0; i < ranges->n; i++) {
-			json_open_object(json);
-			json_key(json, "first");
-			json_hex(json, ranges->range[i].first);
-			json_key(json, "last");
-			json_hex(json, ranges->range[i].last);
-			json_close_object(json);
-		}
-		json_close_array(json);
-	}
+	record_add_device(json, space, backend, device, group);
+	json_add_bool(json, "complete", true);
+	record_add_ranges(json, ranges);
 	record_event_write(record);
 }
 
@@ -222,19 +209,16 @@ record_detach(
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_DETACH);
 
-	add_device(json, space, backend, device, group);
+	record_add_device(json, space, backend, device, group);
 	record_event_write(record);
 }
 
 void
 record_add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size)
 {
-	json_key(json, "space");
-	json_uint(json, space);
-	json_key(json, "iova");
-	json_hex(json, iova.v);
-	json_key(json, "size");
-	json_hex(json, size);
+	json_add_uint(json, "space", space);
+	json_add_hex(json, "iova", iova.v);
+	json_add_hex(json, "size", size);
 }
 
 void
@@ -242,9 +226,8 @@ record_add_errno(struct json *json, int err)
 {
 	if (err == 0)
 		return;
-	json_key(json, "errno");
-	json_uint(json, (uint64_t) err);
-	add_string(json, "error", errno_name(err));
+	json_add_uint(json, "errno", (uint64_t) err);
+	json_add_string(json, "error", errno_name(err));
 }
 
 void
@@ -254,15 +237,13 @@ record_add_extents(struct json *json, const struct extents *extents)
 	json_open_array(json);
 	for (size_t i = 0; i < extents->n; i++) {
 		json_open_object(json);
-		json_key(json, "gpa");
-		json_hex(json, extents->extent[i].gpa.v);
-		json_key(json, "size");
-		json_hex(json, extents->extent[i].size);
+		json_add_hex(json, "gpa", extents->extent[i].gpa.v);
+		json_add_hex(json, "size", extents->extent[i].size);
 		json_close_object(json);
 	}
 	json_close_array(json);
 	if (extents->unknown != NULL)
-		add_string(json, "gpa_unknown", extents->unknown);
+		json_add_string(json, "gpa_unknown", extents->unknown);
 }
 
 void
@@ -271,11 +252,9 @@ record_map(struct record_writer *record, unsigned space, const struct record_map
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_MAP);
 
 	record_add_area(json, space, map->iova, map->size);
-	add_string(json, "prot", prot_name(map->prot));
-	json_key(json, "vaddr");
-	json_hex(json, (uint64_t) (uintptr_t) map->vaddr);
-	json_key(json, "page_size");
-	json_hex(json, map->page_size);
+	json_add_string(json, "prot", prot_name(map->prot));
+	json_add_hex(json, "vaddr", (uint64_t) (uintptr_t) map->vaddr);
+	json_add_hex(json, "page_size", map->page_size);
 	if (map->err == 0)
 		record_add_extents(json, map->extents);
 	record_add_errno(json, map->err);
@@ -295,7 +274,7 @@ record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uin
 void
 record_mark(struct record_writer *record, const char *name)
 {
-	add_string(record_event_begin(record, VIOMMU_EVENT_MARK), "name", name);
+	json_add_string(record_event_begin(record, VIOMMU_EVENT_MARK), "name", name);
 	record_event_write(record);
 	record->at_rest = true;
 }
@@ -316,7 +295,7 @@ record_note(struct record_writer *record, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	add_string(record_event_begin(record, VIOMMU_EVENT_NOTE), "text", text);
+	json_add_string(record_event_begin(record, VIOMMU_EVENT_NOTE), "text", text);
 	record_event_write(record);
 }
 
@@ -331,11 +310,10 @@ record_lost_of(struct record_writer *record, uint64_t count, const char *event, 
 {
 	struct json *json = record_event_begin(record, VIOMMU_EVENT_LOST);
 
-	json_key(json, "count");
-	json_uint(json, count);
-	add_string(json, "reason", reason);
+	json_add_uint(json, "count", count);
+	json_add_string(json, "reason", reason);
 	if (event != NULL)
-		add_string(json, "of", event);
+		json_add_string(json, "of", event);
 	record_event_write(record);
 }
 
@@ -353,6 +331,6 @@ record_drain(struct record_writer *record)
 void
 record_end(struct record_writer *record, const char *reason)
 {
-	add_string(record_event_begin(record, VIOMMU_EVENT_END), "reason", reason);
+	json_add_string(record_event_begin(record, VIOMMU_EVENT_END), "reason", reason);
 	record_event_write(record);
 }

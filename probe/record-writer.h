@@ -57,6 +57,10 @@ void record_busy(struct record_writer *record);
 void record_note(struct record_writer *record, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The parts of events that they have in common. */
 void record_add_area(struct json *json, unsigned space, viommu_iova iova, uint64_t size);
+void record_add_device(
+	struct json *json, unsigned space, const char *backend, const char *device, int group);
+/* Nothing where they are not the kernel's word. */
+void record_add_ranges(struct json *json, const struct iova_ranges *ranges);
 void record_add_errno(struct json *json, int err);
 void record_add_extents(struct json *json, const struct extents *extents);
 uint64_t record_clock_ns(void);

@@ -12,40 +12,19 @@ static const char *const tracepoints[] = {
 };
 
 static void
-add_string(struct json *json, const char *key, const char *text)
-{
-	json_key(json, key);
-	json_string(json, text);
-}
-
-static void
-add_uint(struct json *json, const char *key, uint64_t value)
-{
-	json_key(json, key);
-	json_uint(json, value);
-}
-
-static void
-add_hex(struct json *json, const char *key, uint64_t value)
-{
-	json_key(json, key);
-	json_hex(json, value);
-}
-
-static void
 add_flush(struct json *json, const struct trace_event *event)
 {
 	const struct trace_flush *flush = &event->flush;
 
-	add_uint(json, "tag_type", flush->type);
-	add_uint(json, "domain_id", flush->did);
-	add_uint(json, "pasid", flush->pasid);
+	json_add_uint(json, "tag_type", flush->type);
+	json_add_uint(json, "domain_id", flush->did);
+	json_add_uint(json, "pasid", flush->pasid);
 	if (event->kind == TRACE_FLUSH_ALL)
 		return;
-	add_hex(json, "first", flush->start);
-	add_hex(json, "last", flush->end);
-	add_hex(json, "address", flush->addr);
-	add_uint(json, "pages", flush->pages);
+	json_add_hex(json, "first", flush->start);
+	json_add_hex(json, "last", flush->end);
+	json_add_hex(json, "address", flush->addr);
+	json_add_uint(json, "pages", flush->pages);
 }
 
 static void
@@ -59,23 +38,22 @@ add_descriptor(struct json *json, const struct trace_event *event)
 		json_hex(json, event->qi.qw[i]);
 	json_close_array(json);
 	if (fields.type != NULL)
-		add_string(json, "type", fields.type);
+		json_add_string(json, "type", fields.type);
 	if (fields.granularity != NULL)
-		add_string(json, "granularity", fields.granularity);
+		json_add_string(json, "granularity", fields.granularity);
 	if (fields.has_did)
-		add_uint(json, "domain_id", fields.did);
+		json_add_uint(json, "domain_id", fields.did);
 	if (fields.has_sid)
-		add_hex(json, "source_id", fields.sid);
+		json_add_hex(json, "source_id", fields.sid);
 	if (fields.has_pasid)
-		add_uint(json, "pasid", fields.pasid);
+		json_add_uint(json, "pasid", fields.pasid);
 	if (!fields.has_range)
 		return;
-	add_hex(json, "first", fields.first);
-	add_hex(json, "last", fields.last);
+	json_add_hex(json, "first", fields.first);
+	json_add_hex(json, "last", fields.last);
 	if (!fields.is_iotlb)
 		return;
-	json_key(json, "leaf_only");
-	json_bool(json, fields.leaf_only);
+	json_add_bool(json, "leaf_only", fields.leaf_only);
 }
 
 void
@@ -85,8 +63,8 @@ trace_invalidate_write(struct record_writer *writer, const struct trace_event *e
 
 	writer->at_ns = event->ns;
 	json = record_event_begin(writer, VIOMMU_EVENT_INVALIDATE);
-	add_string(json, "tracepoint", tracepoints[event->kind]);
-	add_string(json, "iommu", event->name);
+	json_add_string(json, "tracepoint", tracepoints[event->kind]);
+	json_add_string(json, "iommu", event->name);
 	if (event->kind == TRACE_QI)
 		add_descriptor(json, event);
 	else

@@ -20,27 +20,6 @@ static const char *const backends[] = {
 	[SPACE_ANY] = "unknown",
 };
 
-static void
-add_string(struct json *json, const char *key, const char *text)
-{
-	json_key(json, key);
-	json_string(json, text);
-}
-
-static void
-add_uint(struct json *json, const char *key, uint64_t value)
-{
-	json_key(json, key);
-	json_uint(json, value);
-}
-
-static void
-add_hex(struct json *json, const char *key, uint64_t value)
-{
-	json_key(json, key);
-	json_hex(json, value);
-}
-
 static struct json *
 begin(struct trace_record *record, const char *event, uint64_t ns)
 {
@@ -60,8 +39,8 @@ add_domain(struct json *json, const struct trace_domain *domain)
 {
 	if (domain == NULL)
 		return;
-	add_string(json, "iommu", domain->iommu);
-	add_uint(json, "domain_id", domain->did);
+	json_add_string(json, "iommu", domain->iommu);
+	json_add_uint(json, "domain_id", domain->did);
 }
 
 static void
@@ -70,17 +49,17 @@ write_map(struct trace_record *record)
 	const struct trace_map *map = &record->map;
 	struct json *json = begin(record, VIOMMU_EVENT_MAP, map->ns);
 
-	add_uint(json, "space", record->space);
-	add_hex(json, "iova", map->iova);
-	add_hex(json, "size", map->size);
+	json_add_uint(json, "space", record->space);
+	json_add_hex(json, "iova", map->iova);
+	json_add_hex(json, "size", map->size);
 	if (map->prot != 0)
-		add_string(json, "prot", prot_name(map->prot));
+		json_add_string(json, "prot", prot_name(map->prot));
 	json_key(json, "extents");
 	json_open_array(json);
 	for (size_t i = 0; i < record->extents.n; i++) {
 		json_open_object(json);
-		add_hex(json, "gpa", record->extents.extent[i].gpa.v);
-		add_hex(json, "size", record->extents.extent[i].size);
+		json_add_hex(json, "gpa", record->extents.extent[i].gpa.v);
+		json_add_hex(json, "size", record->extents.extent[i].size);
 		json_close_object(json);
 	}
 	json_close_array(json);
@@ -171,10 +150,10 @@ trace_record_unmap(struct trace_record *record, const struct trace_event *unmap,
 	trace_record_flush(record);
 	json = begin(record, VIOMMU_EVENT_UNMAP, unmap->ns);
 	if (begin_ns != 0)
-		add_uint(json, "begin_ns", begin_ns);
-	add_uint(json, "space", space);
-	add_hex(json, "iova", unmap->map.iova);
-	add_hex(json, "size", unmap->map.size);
+		json_add_uint(json, "begin_ns", begin_ns);
+	json_add_uint(json, "space", space);
+	json_add_hex(json, "iova", unmap->map.iova);
+	json_add_hex(json, "size", unmap->map.size);
 	add_domain(json, domain);
 	finish(record);
 }
@@ -184,11 +163,8 @@ add_device(struct json *json, const struct trace_space *space, const char *devic
 {
 	struct pci_facts facts;
 
-	add_uint(json, "space", space->id);
-	add_string(json, "device", device);
-	add_string(json, "backend", backends[space->kind]);
-	if (sysfs_pci_facts(device, &facts) && facts.group >= 0)
-		add_uint(json, "group", (uint64_t) facts.group);
+	record_add_device(json, space->id, backends[space->kind], device,
+		sysfs_pci_facts(device, &facts) ? facts.group : -1);
 }
 
 void
@@ -200,13 +176,10 @@ trace_record_attach(struct trace_record *record, uint64_t ns, const struct trace
 	trace_record_flush(record);
 	json = begin(record, VIOMMU_EVENT_ATTACH, ns);
 	add_device(json, space, device);
-	json_key(json, "complete");
-	json_bool(json, false);
-	if (space->from_start) {
-		json_key(json, "from_start");
-		json_bool(json, true);
-	}
-	add_string(json, "evidence", evidence);
+	json_add_bool(json, "complete", false);
+	if (space->from_start)
+		json_add_bool(json, "from_start", true);
+	json_add_string(json, "evidence", evidence);
 	if (space->n_domains > 0)
 		add_domain(json, &space->domain[space->n_domains - 1]);
 	finish(record);
@@ -244,11 +217,11 @@ trace_record_lost(struct trace_record *record, uint64_t ns, uint64_t count, cons
 
 	trace_record_flush(record);
 	json = begin(record, VIOMMU_EVENT_LOST, ns);
-	add_uint(json, "count", count);
-	add_string(json, "reason", reason);
+	json_add_uint(json, "count", count);
+	json_add_string(json, "reason", reason);
 	if (unmap != NULL) {
-		add_hex(json, "iova", unmap->map.iova);
-		add_hex(json, "size", unmap->map.size);
+		json_add_hex(json, "iova", unmap->map.iova);
+		json_add_hex(json, "size", unmap->map.size);
 	}
 	finish(record);
 }
@@ -263,6 +236,6 @@ trace_record_note(struct trace_record *record, uint64_t ns, const char *format, 
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	add_string(begin(record, VIOMMU_EVENT_NOTE, ns), "text", text);
+	json_add_string(begin(record, VIOMMU_EVENT_NOTE, ns), "text", text);
 	finish(record);
 }
