@@ -31,6 +31,7 @@ CLEAN, FAILED, USAGE, FAULT, REJECTED = range(5)
 # What a terminal or a reader may take for something else than text: controls but
 # newline, C1, invisible and bidirectional ones.
 UNSAFE = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]')
+PROGRESS = re.compile(r'^viommu: [\d,]+ table pages read\n', re.MULTILINE)
 COMPLAINTS = re.compile(r'Sanitizer|runtime error:|-CRITICAL|-WARNING|Assertion|assertion')
 
 
@@ -60,12 +61,13 @@ class Unacceptable(AssertionError):
 
 
 class Done:
-    """A run that has ended: status, out, err (texts)."""
+    """A run that has ended: status, out, err (texts).  What it said of its
+    progress, as any run may on a busy machine, is not in err."""
 
     def __init__(self, args, status, out, err):
         self.args, self.status = args, status
         self.command = ascii(' '.join(['viommu', *map(str, args)])).strip("'")  # arguments can be hostile
-        self.out, self.err = self._text(out, 'stdout'), self._text(err, 'stderr')
+        self.out, self.err = self._text(out, 'stdout'), PROGRESS.sub('', self._text(err, 'stderr'))
 
     def _text(self, data, name):
         try:

@@ -129,7 +129,8 @@ class InShell:
                 'viommu explain caching-mode-need': 'viommu explain caching-mode-needed',
                 'viommu-probe map --backend iom': 'viommu-probe map --backend iommufd',
                 'viommu-probe explain VFIO_IOMMU_EN': 'viommu-probe explain VFIO_IOMMU_ENABLE',
-                'viommu-probe record -- snap': 'viommu-probe record -- snap',
+                # (a few letters of it may be in the name of some command of this machine)
+                'viommu-probe record -- snapshot.e': 'viommu-probe record -- snapshot.e',
                 'viommu-probe record -o new -- viommu-pr': 'viommu-probe record -o new -- viommu-probe',
         }.items():
             with self.subTest(typed=typed):
