@@ -7,7 +7,7 @@
 static void
 add(GArray *shares, const viommu_link_status *status, uint64_t pages)
 {
-	viommu_share new = { *status, pages };
+	viommu_share new = { *status, pages, 0 };
 
 	for (guint i = 0; i < shares->len; i++) {
 		viommu_share *old = &g_array_index(shares, viommu_share, i);
@@ -44,6 +44,32 @@ viommu_report_shares(const viommu_result *result, viommu_link link, bool gone)
 
 		if (pages)
 			add(ret, &g_array_index(result->chains, viommu_chain, i).links[link], pages);
+	}
+	g_array_sort(ret, cmp_share);
+	return ret;
+}
+
+GArray *
+viommu_report_all_shares(const viommu_result *result, viommu_link link)
+{
+	g_autoptr(GArray) gone = viommu_report_shares(result, link, true);
+	GArray *ret = viommu_report_shares(result, link, false);
+
+	for (guint i = 0; i < gone->len; i++) {
+		viommu_share new = g_array_index(gone, viommu_share, i);
+		viommu_share *old = NULL;
+
+		for (guint k = 0; k < ret->len && !old; k++) {
+			old = &g_array_index(ret, viommu_share, k);
+			if (old->status.state != new.status.state || old->status.note != new.status.note)
+				old = NULL;
+		}
+		new.unmapped = new.pages;
+		new.pages = 0;
+		if (old)
+			old->unmapped = new.unmapped;
+		else
+			g_array_append_val(ret, new);
 	}
 	g_array_sort(ret, cmp_share);
 	return ret;

@@ -16,8 +16,8 @@ fact_clear(gpointer data)
 	g_free(((viommu_fact *) data)->value);
 }
 
-static GArray *
-facts_new(void)
+GArray *
+viommu_facts_new(void)
 {
 	GArray *ret = g_array_new(FALSE, FALSE, sizeof(viommu_fact));
 
@@ -25,9 +25,8 @@ facts_new(void)
 	return ret;
 }
 
-/* Takes value. */
-static void
-add(GArray *facts, const char *name, char *value)
+void
+viommu_facts_add(GArray *facts, const char *name, char *value)
 {
 	viommu_fact fact = { name, value, true };
 
@@ -56,29 +55,29 @@ viommu_report_host_facts(const viommu_report *report)
 {
 	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
 	static const char why[] = "QEMU's process was not at hand when it was looked at";
-	GArray *ret = facts_new();
+	GArray *ret = viommu_facts_new();
 
 	if (machine->host_os)
-		add(ret, "Operating system", viommu_escape(machine->host_os));
+		viommu_facts_add(ret, "Operating system", viommu_escape(machine->host_os));
 	else
 		add_unknown(ret, "Operating system", why);
 	if (machine->host_kernel)
-		add(ret, "OS/kernel version", viommu_report_shown(machine->host_kernel));
+		viommu_facts_add(ret, "OS/kernel version", viommu_report_shown(machine->host_kernel));
 	else
 		add_unknown(ret, "OS/kernel version", why);
 	if (machine->host_arch)
-		add(ret, "Architecture", viommu_escape(machine->host_arch));
+		viommu_facts_add(ret, "Architecture", viommu_escape(machine->host_arch));
 	else
 		add_unknown(ret, "Architecture", why);
 	if (machine->cmdline)
-		add(ret, "QEMU flavor", flavor(machine->cmdline[0]));
+		viommu_facts_add(ret, "QEMU flavor", flavor(machine->cmdline[0]));
 	else
 		add_unknown(ret, "QEMU flavor", why);
 	{
 		g_autofree char *version = viommu_escape(machine->version);
 		g_autofree char *package = viommu_escape(machine->package);
 
-		add(ret, "QEMU version",
+		viommu_facts_add(ret, "QEMU version",
 			g_strdup_printf("%s%s%s%s, %s", version, *package ? " (" : "", package, *package ? ")" : "",
 				machine->kvm ? "KVM" : "no KVM"));
 	}
@@ -94,13 +93,13 @@ viommu_report_iommu_facts(const viommu_report *report)
 	g_autofree char *time = viommu_escape(info->time);
 	g_autofree char *state = viommu_escape(machine->run_state);
 	GString *properties = g_string_new(NULL);
-	GArray *ret = facts_new();
+	GArray *ret = viommu_facts_new();
 	const char *name;
 	json_t *value;
 	vtd_unit unit;
 
 	viommu_machine_unit(machine, viommu_snapshot_registers(report->snapshot), &unit);
-	add(ret, "vIOMMU",
+	viommu_facts_add(ret, "vIOMMU",
 		g_strdup_printf("intel-iommu, %u bits, %s, translation %s, caching mode %s, interrupt remapping %s",
 			vtd_cap_mgaw(unit.cap), unit.scalable ? "scalable mode" : "legacy mode", vtd_gsts_tes(unit.gsts) ? "on" : "OFF",
 			vtd_cap_cm(unit.cap) ? "on" : "off", vtd_gsts_ires(unit.gsts) ? "on" : "off"));
@@ -112,8 +111,8 @@ viommu_report_iommu_facts(const viommu_report *report)
 		g_string_append_printf(properties, "%s%s=%s", properties->len ? ", " : "", safe_name, safe);
 		free(text);
 	}
-	add(ret, "Its properties", g_string_free(properties, FALSE));
-	add(ret, "Read",
+	viommu_facts_add(ret, "Its properties", g_string_free(properties, FALSE));
+	viommu_facts_add(ret, "Read",
 		g_strdup_printf("%s%s%s%s; the guest was %s", *time ? time : "at a time that was left out", *source ? ", through " : "",
 			source, report->result->reads > 1 ? ", again and again until it stood still" : "",
 			info->paused ? "stopped meanwhile" : *state ? state : "in a state that is not known"));
@@ -123,21 +122,21 @@ viommu_report_iommu_facts(const viommu_report *report)
 static GArray *
 record_facts(const viommu_record *record)
 {
-	GArray *ret = facts_new();
+	GArray *ret = viommu_facts_new();
 	g_autofree char *program = viommu_report_shown(record->program);
 
-	add(ret, "Operating system", g_str_has_prefix(record->kernel, "Linux") ? g_strdup("Linux") : g_strdup("see the kernel"));
-	add(ret, "OS/kernel version", viommu_report_shown(record->kernel));
-	add(ret, "Architecture", g_strdup("x86_64 (intel-iommu)"));
-	add(ret, "Kernel command line", viommu_report_shown(record->cmdline));
-	add(ret, "Record", viommu_report_shown(record->path));
-	add(ret, "Written by", g_strdup_printf("%s, %s events", program, viommu_count_text(record->events).text));
+	viommu_facts_add(ret, "Operating system", g_str_has_prefix(record->kernel, "Linux") ? g_strdup("Linux") : g_strdup("see the kernel"));
+	viommu_facts_add(ret, "OS/kernel version", viommu_report_shown(record->kernel));
+	viommu_facts_add(ret, "Architecture", g_strdup("x86_64 (intel-iommu)"));
+	viommu_facts_add(ret, "Kernel command line", viommu_report_shown(record->cmdline));
+	viommu_facts_add(ret, "Record", viommu_report_shown(record->path));
+	viommu_facts_add(ret, "Written by", g_strdup_printf("%s, %s events", program, viommu_count_text(record->events).text));
 	if (record->cut)
-		add(ret, "Cut", g_strdup("the last line of the record is not whole and was left out"));
+		viommu_facts_add(ret, "Cut", g_strdup("the last line of the record is not whole and was left out"));
 	if (record->lost_reason) {
 		g_autofree char *reason = viommu_report_shown(record->lost_reason);
 
-		add(ret, "Lost", g_strdup_printf("at least %s events: %s", viommu_count_text(record->lost).text, reason));
+		viommu_facts_add(ret, "Lost", g_strdup_printf("at least %s events: %s", viommu_count_text(record->lost).text, reason));
 	}
 	return ret;
 }

@@ -11,6 +11,10 @@ typedef struct {
 	bool known;  /* else value says why not */
 } viommu_fact;
 
+GArray *viommu_facts_new(void);
+/* Takes value. */
+void viommu_facts_add(GArray *facts, const char *name, char *value);
+
 /* Arrays of viommu_fact. */
 GArray *viommu_report_host_facts(const viommu_report *report);
 GArray *viommu_report_iommu_facts(const viommu_report *report);

@@ -5,6 +5,7 @@
 
 #include "json-text.h"
 #include "render.h"
+#include "report-first.h"
 #include "report-html-data.h"
 #include "report-parts.h"
 
@@ -204,27 +205,6 @@ put_words(GString *text)
 	viommu_jt_end(text, ']');
 }
 
-static char *
-domain_text(const viommu_target_result *target)
-{
-	g_autofree char *ret = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *out;
-
-	if (target->any_device)
-		return g_strdup(target->space->attached ? "no device is attached at this moment"
-							: "the record does not say which device: looked for in the tables of every one");
-	if (target->bypassed)
-		return g_strdup("not behind the vIOMMU (bypass_iommu)");
-	out = open_memstream(&text, &len);
-	viommu_render_device(out, &target->device);
-	fclose(out);
-	ret = g_strdup(text);
-	free(text);
-	return g_steal_pointer(&ret);
-}
-
 static void
 put_targets(const viommu_html_data *self, GString *text)
 {
@@ -236,7 +216,7 @@ put_targets(const viommu_html_data *self, GString *text)
 		uint32_t index = g_array_index(self->targets, uint32_t, i);
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, index);
 		g_autofree char *label = viommu_report_target_label(self->report, target);
-		g_autofree char *domain = domain_text(target);
+		g_autofree char *domain = viommu_report_domain(target);
 		g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 
 		viommu_jt_begin(text, NULL, '{');

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The parts of the page that need no script. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "render.h"
-#include "report-facts.h"
+#include "report-first.h"
 #include "report-html.h"
 #include "report-parts.h"
 
@@ -11,6 +12,33 @@ static const char *
 class_of(viommu_headline_state state)
 {
 	return state == VIOMMU_HEADLINE_FAULT ? "bad" : state == VIOMMU_HEADLINE_OK ? "good" : "unsure";
+}
+
+/* Addresses stand out. */
+static void
+print_addresses(FILE *out, const char *text)
+{
+	while (*text) {
+		size_t n = strncmp(text, "0x", 2) == 0 ? 2 + strspn(text + 2, "0123456789abcdefx-") : 0;
+		g_autofree char *part = g_strndup(text, n ? n : 1);
+
+		fputs(n ? "<code>" : "", out);
+		viommu_html_text(out, part);
+		fputs(n ? "</code>" : "", out);
+		text += n ? n : 1;
+	}
+}
+
+static void
+print_values(FILE *out, const GArray *facts)
+{
+	for (guint i = 0; i < facts->len; i++) {
+		const viommu_fact *fact = &g_array_index(facts, viommu_fact, i);
+
+		fprintf(out, "<dt>%s</dt><dd%s>", fact->name, fact->known ? "" : " class=\"faint\"");
+		print_addresses(out, fact->value);
+		fputs("</dd>\n", out);
+	}
 }
 
 static void
@@ -31,8 +59,7 @@ void
 viommu_html_verdict(FILE *out, const viommu_report *report)
 {
 	const viommu_result *result = report->result;
-	const viommu_machine *machine = viommu_snapshot_machine(report->snapshot);
-	g_autofree char *version = viommu_escape(machine->version);
+	g_autoptr(GArray) versions = viommu_report_versions(report);
 	g_autofree char *time = viommu_escape(viommu_snapshot_info(report->snapshot)->time);
 	g_auto(viommu_headline) line = { 0 };
 
@@ -47,12 +74,12 @@ viommu_html_verdict(FILE *out, const viommu_report *report)
 			fprintf(out, "<li class=\"%s\">%s %s</li>",
 				viommu_verdict_is_fault((viommu_verdict) v) ? "bad" : v == VIOMMU_MATCH ? "good" : "unsure",
 				viommu_verdict_name((viommu_verdict) v), viommu_count_text(result->pages[v]).text);
-	fputs("</ul>\n<p class=\"faint\">Every page that L1 (the guest) mapped for DMA was looked up in the tables of the intel-iommu of "
-	      "QEMU ", out);
-	viommu_html_text(out, version);
+	fputs("</ul>\n<p>Every page that L1 (the guest) mapped for DMA was looked up in the tables of QEMU's intel-iommu", out);
 	fputs(*time ? ", " : ".", out);
 	viommu_html_text(out, time);
-	fputs("</p>\n</div>\n", out);
+	fputs("</p>\n<dl class=\"versions\">", out);
+	print_values(out, versions);
+	fputs("</dl>\n</div>\n", out);
 }
 
 static void
@@ -108,59 +135,28 @@ print_walk(FILE *out, const viommu_report *report, const vtd_translation *walk)
 	fputs("</tbody></table></div>\n", out);
 }
 
-static void
-print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
-{
-	if (request) {
-		fprintf(out, "<dt>%s</dt><dd>", run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for");
-		if (run->expected.gpa_known)
-			fprintf(out, "<code>GPA 0x%" PRIx64 "</code>", run->expected.gpa.v);
-		else
-			fputs("a GPA that is not known", out);
-		fprintf(out, ", %s (event %" PRIu64 " of the record)</dd>\n",
-			run->expected.prot_known ? viommu_prot_text(run->expected.read, run->expected.write).text : "permissions not known",
-			request->seq);
-	}
-	if (run->has_observed)
-		fprintf(out, "<dt>the table has</dt><dd><code>GPA 0x%" PRIx64 "</code>, %s, %s page</dd>\n", run->gpa.v,
-			viommu_prot_text(run->read, run->write).text, viommu_size_text(1ull << run->page_shift).text);
-}
-
 void
 viommu_html_first_fault(FILE *out, const viommu_report *report)
 {
 	const viommu_run *run = viommu_report_first_fault(report->result);
-	const viommu_target_result *target;
+	g_autoptr(GArray) facts = NULL;
 	const viommu_chain *chain;
 	viommu_link broken;
-	g_autofree char *label = NULL;
-	g_autofree char *note = NULL;
 
 	if (!run)
 		return;
-	target = &g_array_index(report->result->targets, viommu_target_result, run->target);
+	facts = viommu_report_first_facts(report, run);
 	chain = viommu_run_chain(report->result, run);
 	broken = viommu_chain_first_broken(chain);
-	label = viommu_report_target_label(report, target);
-	fputs("<h2>The first broken mapping</h2>\n<dl>\n<dt>what</dt><dd><strong class=\"bad\">", out);
+	fputs("<h2>The first broken mapping</h2>\n<dl>\n<dt>What</dt><dd><strong class=\"bad\">", out);
 	if (broken < VIOMMU_LINKS)
 		fprintf(out, "link %u, %s, is broken</strong>: ", broken + 1, viommu_link_name(broken));
 	else
 		fprintf(out, "%s</strong>: ", viommu_verdict_name(run->verdict));
 	viommu_html_text(out, broken == VIOMMU_LINK_TABLE || broken == VIOMMU_LINKS ? viommu_verdict_meaning(run->verdict)
 										    : viommu_link_broken_text(broken));
-	fputs("</dd>\n<dt>device</dt><dd>", out);
-	viommu_html_text(out, label);
-	fprintf(out, "</dd>\n<dt>IOVA</dt><dd><code>0x%" PRIx64 "-0x%" PRIx64 "</code> (%s)</dd>\n", run->iova.first, run->iova.last,
-		viommu_size_text(run->iova.last - run->iova.first + 1).text);
-	print_sides(out, run,
-		run->has_expected ? &g_array_index(target->space->requests, viommu_request, run->expected.request) : NULL);
-	if (run->note) {
-		note = viommu_report_shown(run->note);
-		fputs("<dt>note</dt><dd>", out);
-		viommu_html_text(out, note);
-		fputs("</dd>\n", out);
-	}
+	fputs("</dd>\n", out);
+	print_values(out, facts);
 	fputs("</dl>\n<ol class=\"chain\" aria-label=\"the five links of this mapping\">\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
 		g_autofree char *why = viommu_report_shown(chain->links[i].note);
@@ -180,24 +176,42 @@ print_chain(FILE *out, const viommu_report *report)
 {
 	fputs("<ol class=\"chain\" aria-label=\"the five links, each in its worst state\">\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
+		g_autoptr(GArray) shares = viommu_report_all_shares(report->result, (viommu_link) i);
 		viommu_link_state worst = VIOMMU_LINK_NOT_NEEDED;
-		uint64_t pages[VIOMMU_LINK_STATES] = { 0 };
-		g_autofree char *counts = NULL;
+		uint64_t pages[VIOMMU_LINK_STATES] = { 0 }, unmapped[VIOMMU_LINK_STATES] = { 0 };
+		g_autoptr(GString) counts = g_string_new(NULL);
 
-		for (unsigned gone = 0; gone < 2; gone++) {
-			g_autoptr(GArray) shares = viommu_report_shares(report->result, (viommu_link) i, gone);
+		for (guint k = 0; k < shares->len; k++) {
+			const viommu_share *share = &g_array_index(shares, viommu_share, k);
 
-			for (guint k = 0; k < shares->len; k++) {
-				const viommu_share *share = &g_array_index(shares, viommu_share, k);
-
-				worst = viommu_link_worse(worst, share->status.state);
-				pages[share->status.state] += share->pages;
-			}
+			worst = viommu_link_worse(worst, share->status.state);
+			pages[share->status.state] += share->pages;
+			unmapped[share->status.state] += share->unmapped;
 		}
-		counts = g_strdup_printf(" %s", viommu_count_text(pages[worst]).text);
-		print_link(out, i, worst, counts, "");
+		g_string_append_printf(counts, " %s", viommu_count_text(pages[worst]).text);
+		if (unmapped[worst])
+			g_string_append_printf(counts, " + %s unmapped", viommu_count_text(unmapped[worst]).text);
+		print_link(out, i, worst, counts->str, "");
 	}
 	fputs("</ol>\n", out);
+}
+
+static void
+print_shares(FILE *out, const viommu_report *report, viommu_link link)
+{
+	static const char *const classes[VIOMMU_LINK_STATES] = { "unsure", "good", "bad", "faint" };
+	g_autoptr(GArray) shares = viommu_report_all_shares(report->result, link);
+
+	for (guint k = 0; k < shares->len; k++) {
+		const viommu_share *share = &g_array_index(shares, viommu_share, k);
+		g_autofree char *note = viommu_report_shown(share->status.note);
+
+		fprintf(out, "<tr><td>%u %s</td><td class=\"%s\">%s</td><td class=\"number\">%s</td><td class=\"number\">%s</td><td>",
+			link + 1, viommu_link_name(link), classes[share->status.state], viommu_link_state_name(share->status.state),
+			viommu_count_text(share->pages).text, share->unmapped ? viommu_count_text(share->unmapped).text : "");
+		viommu_html_text(out, note);
+		fputs("</td></tr>\n", out);
+	}
 }
 
 void
@@ -207,29 +221,14 @@ viommu_html_chain(FILE *out, const viommu_report *report)
 	if (!viommu_report_first_fault(report->result))
 		print_chain(out, report);
 	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"the five links\">"
-	      "<table><thead><tr><th scope=\"col\">link</th><th scope=\"col\">state</th><th scope=\"col\">pages</th>"
-	      "<th scope=\"col\">why</th></tr></thead><tbody>\n", out);
+	      "<table class=\"links\"><thead><tr><th scope=\"col\">link</th><th scope=\"col\">state</th><th scope=\"col\">pages</th>"
+	      "<th scope=\"col\">unmapped pages</th><th scope=\"col\">why</th></tr></thead><tbody>\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		for (unsigned gone = 0; gone < 2; gone++) {
-			g_autoptr(GArray) shares = viommu_report_shares(report->result, (viommu_link) i, gone);
-
-			for (guint k = 0; k < shares->len; k++) {
-				const viommu_share *share = &g_array_index(shares, viommu_share, k);
-				static const char *const classes[VIOMMU_LINK_STATES] = { "unsure", "good", "bad", "faint" };
-				g_autofree char *note = viommu_report_shown(share->status.note);
-
-				fprintf(out, "<tr><td>%u %s</td><td class=\"%s\">%s</td><td class=\"number\">%s%s</td><td>", i + 1,
-					viommu_link_name((viommu_link) i), classes[share->status.state],
-					viommu_link_state_name(share->status.state), viommu_count_text(share->pages).text,
-					gone ? " unmapped" : "");
-				viommu_html_text(out, note);
-				fputs("</td></tr>\n", out);
-			}
-		}
+		print_shares(out, report, (viommu_link) i);
 	fputs("</tbody></table></div>\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
 		if (report->result->broken[i]) {
-			fprintf(out, "<p><strong class=\"bad\">First broken link of %s page%s: %u %s.</strong> ",
+			fprintf(out, "<p><strong class=\"bad\">First broken link of %s page%s: %u %s</strong>: ",
 				viommu_count_text(report->result->broken[i]).text, report->result->broken[i] == 1 ? "" : "s", i + 1,
 				viommu_link_name((viommu_link) i));
 			viommu_html_text(out, viommu_link_broken_text((viommu_link) i));
@@ -303,13 +302,7 @@ static void
 print_facts(FILE *out, const GArray *facts)
 {
 	fputs("<dl>\n", out);
-	for (guint i = 0; i < facts->len; i++) {
-		const viommu_fact *fact = &g_array_index(facts, viommu_fact, i);
-
-		fprintf(out, "<dt>%s</dt><dd%s>", fact->name, fact->known ? "" : " class=\"faint\"");
-		viommu_html_text(out, fact->value);
-		fputs("</dd>\n", out);
-	}
+	print_values(out, facts);
 	fputs("</dl>\n", out);
 }
 

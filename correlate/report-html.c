@@ -91,7 +91,7 @@ print_interactive(FILE *out, const viommu_html_bounds *bounds)
 	      "<label for=\"only\">Show</label> <select id=\"only\"></select> <span id=\"found\" role=\"status\" class=\"faint\"></span>"
 	      "</div>\n<div id=\"maps\"></div>\n<p id=\"said\" class=\"hidden-text\" role=\"status\"></p>\n"
 	      "<div id=\"detail\" role=\"region\" aria-label=\"the chosen area\"></div>\n<h2 id=\"table\">Mappings</h2>\n"
-	      "<div class=\"controls\"><button type=\"button\" id=\"earlier\">previous 100</button> <button type=\"button\" id=\"later\">next "
+	      "<div class=\"controls\" id=\"pages\"><button type=\"button\" id=\"earlier\">previous 100</button> <button type=\"button\" id=\"later\">next "
 	      "100</button></div>\n<p class=\"faint\" id=\"place\"></p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"table of mappings\"><table><thead><tr>",
 		out);

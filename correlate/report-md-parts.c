@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "report-first.h"
 #include "report-md.h"
 #include "report-parts.h"
 
@@ -11,12 +12,6 @@
 #define MAX_MAPPINGS 500
 #define MAX_FAULTS 20
 #define MAX_TARGETS 64
-
-static const viommu_target_result *
-target_of(const viommu_report *report, const viommu_run *run)
-{
-	return &g_array_index(report->result->targets, viommu_target_result, run->target);
-}
 
 static void
 print_range(FILE *out, const viommu_run *run)
@@ -29,7 +24,7 @@ void
 viommu_md_first_fault(FILE *out, const viommu_report *report, const viommu_run *run)
 {
 	viommu_link broken = viommu_chain_first_broken(viommu_run_chain(report->result, run));
-	g_autofree char *label = viommu_report_target_label(report, target_of(report, run));
+	g_autoptr(GArray) facts = viommu_report_first_facts(report, run);
 
 	fputs("\n - What: ", out);
 	if (broken < VIOMMU_LINKS)
@@ -37,17 +32,13 @@ viommu_md_first_fault(FILE *out, const viommu_report *report, const viommu_run *
 			broken == VIOMMU_LINK_TABLE ? viommu_verdict_meaning(run->verdict) : viommu_link_broken_text(broken));
 	else
 		fprintf(out, "**%s**: %s\n", viommu_verdict_name(run->verdict), viommu_verdict_meaning(run->verdict));
-	fputs(" - Where: ", out);
-	print_range(out, run);
-	fputs(" of ", out);
-	viommu_md_code(out, label);
-	fputc('\n', out);
-	if (run->has_expected && run->expected.gpa_known)
-		fprintf(out, " - L1 %s: GPA `0x%" PRIx64 "`, `%s`\n", run->verdict == VIOMMU_STALE ? "had there" : "asked for",
-			run->expected.gpa.v,
-			run->expected.prot_known ? viommu_prot_text(run->expected.read, run->expected.write).text : "permissions not known");
-	if (run->has_observed)
-		fprintf(out, " - The table has: GPA `0x%" PRIx64 "`, `%s`\n", run->gpa.v, viommu_prot_text(run->read, run->write).text);
+	for (guint i = 0; i < facts->len; i++) {
+		const viommu_fact *fact = &g_array_index(facts, viommu_fact, i);
+
+		fprintf(out, " - %s: ", fact->name);
+		viommu_md_code(out, fact->value);
+		fputc('\n', out);
+	}
 }
 
 static void
@@ -285,21 +276,20 @@ void
 viommu_md_chain(FILE *out, const viommu_report *report)
 {
 	viommu_md_fold(out, "The five links, over all pages");
-	fputs("| # | link | state | pages | why |\n|---|---|---|---|---|\n", out);
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
-		for (unsigned gone = 0; gone < 2; gone++) {
-			g_autoptr(GArray) shares = viommu_report_shares(report->result, (viommu_link) i, gone);
+	fputs("| # | link | state | pages | unmapped pages | why |\n|---|---|---|---|---|---|\n", out);
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
+		g_autoptr(GArray) shares = viommu_report_all_shares(report->result, (viommu_link) i);
 
-			for (guint k = 0; k < shares->len; k++) {
-				const viommu_share *share = &g_array_index(shares, viommu_share, k);
-				g_autofree char *note = viommu_report_shown(share->status.note);
+		for (guint k = 0; k < shares->len; k++) {
+			const viommu_share *share = &g_array_index(shares, viommu_share, k);
+			g_autofree char *note = viommu_report_shown(share->status.note);
 
-				fprintf(out, "| %u | %s | %s | %s%s | ", i + 1, viommu_link_name((viommu_link) i),
-					viommu_link_state_name(share->status.state), viommu_count_text(share->pages).text,
-					gone ? " unmapped" : "");
-				viommu_md_prose(out, note);
-				fputs(" |\n", out);
-			}
+			fprintf(out, "| %u | %s | %s | %s | %s | ", i + 1, viommu_link_name((viommu_link) i),
+				viommu_link_state_name(share->status.state), viommu_count_text(share->pages).text,
+				viommu_count_text(share->unmapped).text);
+			viommu_md_prose(out, note);
+			fputs(" |\n", out);
 		}
+	}
 	viommu_md_unfold(out);
 }

@@ -7,9 +7,25 @@
 #include <stdlib.h>
 
 #include "report-facts.h"
+#include "report-first.h"
 #include "report-md-parts.h"
 #include "report-parts.h"
 #include "report.h"
+
+static void
+print_versions(FILE *out, const viommu_report *report, bool in_list)
+{
+	g_autoptr(GArray) versions = viommu_report_versions(report);
+
+	fputs(in_list ? " - Versions: " : "\nVersions: ", out);
+	for (guint i = 0; i < versions->len; i++) {
+		const viommu_fact *fact = &g_array_index(versions, viommu_fact, i);
+
+		fprintf(out, "%s%s ", i ? ", " : "", fact->name);
+		viommu_md_code(out, fact->value);
+	}
+	fputc('\n', out);
+}
 
 static void
 print_verdict(FILE *out, const viommu_report *report)
@@ -36,8 +52,8 @@ print_verdict(FILE *out, const viommu_report *report)
 	fprintf(out, "%s).\n", first ? "0 pages" : "");
 	if (run)
 		viommu_md_first_fault(out, report, run);
-	fputs("\nEvery page that L1 (the guest) mapped for DMA was looked up in the tables of QEMU's `intel-iommu`, by `viommu "
-	      VIOMMU_VERSION "`.\n", out);
+	print_versions(out, report, run != NULL);
+	fputs("\nEvery page that L1 (the guest) mapped for DMA was looked up in the tables of QEMU's `intel-iommu`.\n", out);
 }
 
 static void

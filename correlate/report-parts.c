@@ -20,8 +20,8 @@ static char *
 fault_sentence(const viommu_result *result, const viommu_headline *headline)
 {
 	uint64_t gone = lingering(result), mapped = headline->faults - gone;
-	g_autofree char *first = mapped ? g_strdup_printf("%s of %s pages are not as L1 asked", viommu_count_text(mapped).text,
-						  viommu_count_text(headline->pages).text)
+	g_autofree char *first = mapped ? g_strdup_printf("%s of %s page%s not as L1 asked", viommu_count_text(mapped).text,
+						  viommu_count_text(headline->pages).text, mapped == 1 ? "s is" : "s are")
 					: NULL;
 	g_autofree char *second = gone ? g_strdup_printf("%s unmapped page%s not known to be gone behind the table",
 						 viommu_count_text(gone).text, gone == 1 ? " is" : "s are")

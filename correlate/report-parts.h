@@ -96,6 +96,7 @@ const viommu_run *viommu_report_first_fault(const viommu_result *result);
 typedef struct {
 	viommu_link_status status;
 	uint64_t pages;
+	uint64_t unmapped; /* pages of viommu_report_all_shares() that are not mapped any more */
 } viommu_share;
 
 /* A link that is broken for one page is broken; one that is open for one is open. */
@@ -103,5 +104,7 @@ viommu_link_state viommu_link_worse(viommu_link_state a, viommu_link_state b);
 
 /* Of what is mapped, or of what is unmapped; broken first. Array of viommu_share. */
 GArray *viommu_report_shares(const viommu_result *result, viommu_link link, bool gone);
+/* Of both; pages are then those that are mapped. */
+GArray *viommu_report_all_shares(const viommu_result *result, viommu_link link);
 
 #endif

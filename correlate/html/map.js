@@ -52,7 +52,7 @@ class IovaMap {
 	}
 
 	draw() {
-		const width = this.box.clientWidth || 1000, scale = width / (this.to - this.from);
+		const width = this.width(), scale = width / (this.to - this.from);
 		const nodes = [], first = this.indexAt(this.from);
 		let pixel = -1, label = -200, i = first, last = null;
 		this.svg.setAttribute("viewBox", "0 0 " + width + " " + HEIGHT);
@@ -69,8 +69,9 @@ class IovaMap {
 			last = this.paint(draw("rect", { x: x.toFixed(2), width: Math.max(w, 1).toFixed(2) }), area, i);
 			nodes.push(last);
 			if (x - label > 118 && w > 6) {
-				label = Math.max(x, 2);
-				nodes.push(draw("text", { x: label, y: HEIGHT - 12 }, hex(area.first)));
+				const text = hex(area.first);
+				label = Math.min(Math.max(x, 2), width - 7 * text.length);
+				nodes.push(draw("text", { x: label, y: HEIGHT - 12 }, text));
 			}
 		}
 		if (this.chosen !== undefined) {
@@ -154,8 +155,10 @@ class IovaMap {
 		keys[event.key]();
 	}
 
+	width() { return this.svg.getBoundingClientRect().width || 1000; }
+
 	place(event) {
-		const box = this.box.getBoundingClientRect();
+		const box = this.svg.getBoundingClientRect();
 		return this.from + (event.clientX - box.left) / box.width * (this.to - this.from);
 	}
 
@@ -167,7 +170,7 @@ class IovaMap {
 	}
 
 	drag(event) {
-		const begin = event.clientX, from = this.from, to = this.to, width = this.box.clientWidth;
+		const begin = event.clientX, from = this.from, to = this.to, width = this.width();
 		const moved = next => {
 			const by = (begin - next.clientX) / width * (to - from);
 			this.dragged = this.dragged || Math.abs(next.clientX - begin) > 4;

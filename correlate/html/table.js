@@ -32,6 +32,7 @@ function drawTable(choose) {
 	$("rows").replaceChildren(...shown.map(area => tableRow(area, choose)));
 	$("place").textContent = table.list.length ? count(begin + 1) + " to " + count(begin + shown.length) + " of " +
 		count(table.list.length) + (table.list.length < areas.length ? " (of " + count(areas.length) + " in all)" : "") : "nothing found";
+	$("pages").hidden = last === 0;
 	$("earlier").disabled = table.page === 0;
 	$("later").disabled = table.page === last;
 }

@@ -5,16 +5,19 @@
         page = browser.open(path)
         page.js('document.title')
 
-A page remembers what must not happen: errors on its console, requests to anybody."""
+A page remembers what must not happen: errors on its console, requests to anybody. The browser has no way out:
+whatever it asks of the network, names included, ends at a proxy that only writes it down (`outside`)."""
 
 import base64
 import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 try:
@@ -84,6 +87,13 @@ class Page:
             raise BrowserError(ret['exceptionDetails'].get('exception', {}).get('description') or str(ret))
         return ret['result'].get('value')
 
+    def rect(self, selector):
+        """[x, y] of its middle, and its width; it is brought into view."""
+        return self.js(f"""(() => {{ const node = document.querySelector({json.dumps(selector)});
+            node.scrollIntoView({{ block: 'center' }});
+            const box = node.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2, box.width]; }})()""")
+
     def key(self, key, shift=False):
         codes = {'Enter': 13, 'Tab': 9, 'ArrowLeft': 37, 'ArrowRight': 39, 'Home': 36, 'End': 35}
         text = {'Enter': '\r'}.get(key, key if len(key) == 1 else '')
@@ -113,8 +123,37 @@ class Page:
         pathlib.Path(path).write_bytes(base64.b64decode(self.call('Page.printToPDF', printBackground=False)['data']))
 
 
+class Outside:
+    """A proxy that answers nobody; `asked` has the first line of each request."""
+
+    def __init__(self):
+        self.asked = []
+        self._socket = socket.create_server(('127.0.0.1', 0))
+        self.port = self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                peer = self._socket.accept()[0]
+            except OSError:
+                return
+            with peer:
+                peer.settimeout(2)
+                try:
+                    self.asked.append(peer.recv(4096).split(b'\r\n')[0].decode(errors='replace'))
+                except OSError:
+                    pass
+
+    def close(self):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
 class Chromium:
     def __init__(self):
+        self._outside = Outside()
+        self.outside = self._outside.asked
         self._folder = tempfile.mkdtemp(prefix='viommu-browser.')
         self._pages, self._answers, self._number = {}, {}, 0
         root = ['--no-sandbox'] if os.geteuid() == 0 else []
@@ -123,6 +162,7 @@ class Chromium:
                 [PROGRAM, '--headless=new', *root, '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
                  '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-pings',
                  '--disable-extensions', '--disable-default-apps', '--hide-scrollbars', '--remote-debugging-port=0',
+                 f'--proxy-server=127.0.0.1:{self._outside.port}', '--proxy-bypass-list=<-loopback>',
                  '--remote-allow-origins=*', f'--user-data-dir={self._folder}/profile', 'about:blank'],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, 'HOME': self._folder})
         try:
@@ -189,6 +229,7 @@ class Chromium:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._outside.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self):

@@ -5,124 +5,34 @@ never do. VIOMMU_SCREENSHOTS names a folder for pictures of every fixture."""
 
 import functools
 import json
-import os
 import pathlib
-import shutil
-import sys
-import tempfile
-import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / 'cli')]
+from pages import OVERFLOW, Case as Shared
 
-import large                                                # noqa: E402
-import nasty                                                # noqa: E402
-import tap                                                  # noqa: E402
-from chromium import MISSING, Chromium                      # noqa: E402
-from cli import DATA, FAULT, run                            # noqa: E402
-from goldens import fixtures                                # noqa: E402
-
-# Of every text that is seen: the contrast with what is behind it, the least that is allowed (WCAG 2.1, AA).
-CONTRAST = '''(() => {
-    const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
-        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-    const back = node => {
-        for (; node; node = node.parentElement) {
-            const colour = parse(getComputedStyle(node).backgroundColor);
-            if (colour.length === 3 || colour[3] === 1)
-                return colour;
-        }
-        return [255, 255, 255];
-    };
-    const bad = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    let seen = 0;
-    while (walker.nextNode()) {
-        const node = walker.currentNode.parentElement, style = getComputedStyle(node);
-        if (!walker.currentNode.data.trim() || !node.getClientRects().length || node.closest('script, style, .hidden-text, .skip, option'))
-            continue;
-        const inMap = node.closest('.map text'), size = parseFloat(style.fontSize);
-        const large = size >= 24 || size >= 18.66 && Number(style.fontWeight) >= 700;
-        const a = light(parse(inMap ? style.fill : style.color)), b = light(back(node));
-        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        seen++;
-        if (ratio < (large ? 3 : 4.5))
-            bad.push(ratio.toFixed(2) + ' ' + node.tagName + '.' + node.getAttribute('class') + ': ' + walker.currentNode.data.slice(0, 40));
-    }
-    for (const rect of document.querySelectorAll('.map rect.area')) {
-        const a = light(parse(getComputedStyle(rect).fill)), b = light(back(rect.closest('.map')));
-        seen++;
-        if ((Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 3)
-            bad.push('map: ' + rect.getAttribute('class'));
-    }
-    return { seen, bad };
-})()'''
-
-OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
+import large
+import nasty
+import tap
+from cli import DATA, run
+from goldens import fixtures
 
 
-@unittest.skipIf(MISSING, MISSING)
-class Case(unittest.TestCase):
-    maxDiff = 4000
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='viommu-browser-test.'))
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.browser = Chromium()
-        cls.addClassCleanup(cls.browser.close)
-
-    def report(self, snapshot, record, name='report', *more):
-        path = self.folder / f'{name}.html'
-        done = run('report', '-s', snapshot, record, '-o', path, '--force', *more, seconds=300)
-        self.assertIn(done.status, (0, FAULT), done)
-        return path
-
+class Case(Shared):
     @functools.lru_cache
     def fixture(self, name):
         known = fixtures()[name]
         return self.report(known['snapshot'], known['record'], name)
 
-    def open(self, path, **size):
-        page = self.browser.open(path, **size)
-        self.addCleanup(page.close)
-        self.addCleanup(self.assert_quiet, page, path)
-        return page
-
-    def assert_quiet(self, page, path):
-        """Nothing on the console, nothing asked of anybody, nobody called."""
-        page.settle()
-        self.assertEqual(page.console, [])
-        self.assertEqual(page.dialogs, [])
-        self.assertEqual([url for url in page.requests if url not in (path.resolve().as_uri(), 'data:,')], [])
-
 
 class EachFixture(Case):
     def test_looks(self):
         """light, dark, narrow and on paper: contrast is that of WCAG AA, and nothing is wider than the page"""
-        shots = os.environ.get('VIOMMU_SCREENSHOTS')
         for name, known in fixtures().items():
             with self.subTest(fixture=name):
                 page = self.open(self.fixture(name))
                 page.js("document.querySelectorAll('details').forEach(node => { node.open = true; })")
                 if page.js("!!document.querySelector('#rows button')"):
                     page.js("document.querySelector('#rows button').click()")
-                for scheme in ('light', 'dark'):
-                    for media in ('', 'print'):
-                        page.media(media, scheme)
-                        found = page.js(CONTRAST)
-                        self.assertEqual(found['bad'], [], (scheme, media))
-                        self.assertGreater(found['seen'], 100)
-                    page.media('', scheme)
-                    for width in (1200, 400, 320):
-                        page.size(width, 900, mobile=width < 500)
-                        self.assertEqual(page.js(OVERFLOW), 0, f'{width} pixels wide')
-                        if shots:
-                            page.screenshot(pathlib.Path(shots) / f'{name}-{scheme}-{width}.png')
-                    page.size(1200, 900)
-                page.media()
-                page.pdf(self.folder / 'paper.pdf')
-                self.assertEqual((self.folder / 'paper.pdf').read_bytes()[:4], b'%PDF')
+                self.assert_looks(page, name)
                 if known['verdict']:
                     self.assertIn(known['verdict'], page.js('document.body.innerText'))
                 self.doCleanups()
@@ -158,15 +68,9 @@ class Using(Case):
     def shown(self):
         return self.page.js("[...document.querySelectorAll('#rows tr')].map(row => row.querySelector('button').textContent)")
 
-    def rect(self, selector):
-        return self.page.js(f"""(() => {{ const node = document.querySelector('{selector}');
-            node.scrollIntoView({{ block: 'center' }});
-            const box = node.getBoundingClientRect();
-            return [box.x + box.width / 2, box.y + box.height / 2, box.width]; }})()""")
-
     def test_click_to_walk(self):
         self.assertEqual(self.detail(), '')
-        x, y, _ = self.rect('.map rect.area.bad')
+        x, y, _ = self.page.rect('.map rect.area.bad')
         self.page.click(x, y)
         self.assertIn('IOVA 0x40007000: wrong-address', self.detail())
         # The entry that the fixture was made with, decoded.
@@ -174,7 +78,7 @@ class Using(Case):
             self.assertIn(piece, self.detail())
         self.assertIn('0x40007000', self.said())
         self.assertEqual(self.page.js("document.querySelector('tr.chosen button').textContent"), '0x40007000-0x40007fff')
-        x, y, _ = self.rect('.map rect.area.good')
+        x, y, _ = self.page.rect('.map rect.area.good')
         self.page.click(x, y)
         self.assertIn('IOVA 0x40000000: match', self.detail())
         self.assertIn('read allowed: GPA 0x1fbe4000', self.detail().replace('  ', ' '))
@@ -186,17 +90,17 @@ class Using(Case):
             self.assertIn('context', self.detail())
 
     def test_zoom(self):
-        width = self.rect('.map rect.area.bad')[2]
+        width = self.page.rect('.map rect.area.bad')[2]
         self.page.js("document.querySelector('[aria-label=\"zoom in\"]').click()")
         self.page.settle()
-        self.assertAlmostEqual(self.rect('.map rect.area.bad')[2], 2 * width, delta=2)
+        self.assertAlmostEqual(self.page.rect('.map rect.area.bad')[2], 2 * width, delta=2)
         self.page.js("document.querySelector('[aria-label=\"show the whole space\"]').click()")
         self.page.settle()
-        self.assertAlmostEqual(self.rect('.map rect.area.bad')[2], width, delta=1)
-        x, y, _ = self.rect('.map rect.area.bad')
+        self.assertAlmostEqual(self.page.rect('.map rect.area.bad')[2], width, delta=1)
+        x, y, _ = self.page.rect('.map rect.area.bad')
         self.page.call('Input.dispatchMouseEvent', type='mouseWheel', x=x, y=y, deltaX=0, deltaY=-100, modifiers=8)
         self.page.settle()
-        self.assertGreater(self.rect('.map rect.area.bad')[2], width * 1.1)
+        self.assertGreater(self.page.rect('.map rect.area.bad')[2], width * 1.1)
 
     def test_search(self):
         def find(text):
@@ -241,11 +145,11 @@ class Using(Case):
         self.assertIn('IOVA 0x4000c000', self.said())
         self.page.key('p')
         self.assertIn('wrong-address', self.said())
-        width = self.rect('.map rect.area.bad')[2]
+        width = self.page.rect('.map rect.area.bad')[2]
         self.page.key('+')
-        self.assertGreater(self.rect('.map rect.area.bad')[2], width)
+        self.assertGreater(self.page.rect('.map rect.area.bad')[2], width)
         self.page.key('0')
-        self.assertAlmostEqual(self.rect('.map rect.area.bad')[2], width, delta=1)
+        self.assertAlmostEqual(self.page.rect('.map rect.area.bad')[2], width, delta=1)
         self.page.js("document.querySelectorAll('#rows button')[0].focus()")
         self.page.key('Enter')
         self.assertIn('IOVA 0x40000000: match', self.detail())
@@ -286,7 +190,7 @@ class Using(Case):
         nodes = page.call('DOM.getDocument', depth=-1)
         text = page.call('DOM.getOuterHTML', nodeId=nodes['root']['nodeId'])['outerHTML']
         body = text[:text.index('id="data"')]
-        for piece in ('1 of 16 pages are not as L1 asked', 'link 2, table, is broken', '0x000000001fbe9003', 'need JavaScript'):
+        for piece in ('1 of 16 pages is not as L1 asked', 'link 2, table, is broken', '0x000000001fbe9003', 'need JavaScript'):
             self.assertIn(piece, body)
         self.assertIn('<div id="interactive" hidden', body)
 
@@ -320,6 +224,14 @@ class Hostile(Case):
         page = self.browser.open(path)
         self.assertNotEqual(page.js('document.title'), 'owned')
         self.assertTrue([line for line in page.console if 'Content Security Policy' in line], page.console)
+
+    def test_what_a_page_asks_for_is_seen(self):
+        """the test can fail: without the policy, a page's request ends at the proxy"""
+        path = self.folder / 'asks.html'
+        path.write_text('<!DOCTYPE html><title>x</title><img src="http://elsewhere.invalid/x.png">')
+        self.browser.open(path)
+        self.assertEqual(self.asked(), ['GET http://elsewhere.invalid/x.png HTTP/1.1'])
+        self.browser.outside.clear()
 
 
 class Large(Case):
