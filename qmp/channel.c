@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Bytes to and from a monitor: its address, its socket, a deadline on every step. */
+#include <errno.h>
+#include <string.h>
+
+#include <gio/gunixsocketaddress.h>
+#include <viommu/json.h>
+#include <viommu/monitor.h>
+
+#include "channel.h"
+
+/* "info mtree -f" of a big machine is about a megabyte; a batch of "xp" a few. */
+#define ANSWER_LIMIT (256u << 20)
+
+static GSocketConnectable *
+parse_address(const char *address, GError **error)
+{
+	const char *path = address;
+	GError *local = NULL;
+	GSocketConnectable *ret;
+
+	if (g_str_has_prefix(address, "tcp:")) {
+		ret = g_network_address_parse(address + 4, 0, &local);
+		if (ret && g_network_address_get_port(G_NETWORK_ADDRESS(ret)) != 0)
+			return ret;
+		if (ret)
+			g_object_unref(ret);
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"\"%s\" is not a monitor address: write tcp:HOST:PORT%s%s", address,
+			local ? " - " : "", local ? local->message : "");
+		g_clear_error(&local);
+		return NULL;
+	}
+	if (g_str_has_prefix(address, "unix:"))
+		path = address + 5;
+	if (*path == '\0' || strlen(path) >= 108) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"\"%s\" is not a monitor address: write unix:PATH (at most 107 characters) or tcp:HOST:PORT",
+			address);
+		return NULL;
+	}
+	return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
+}
+
+void
+viommu_channel_held(const viommu_channel *self, const char *what, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+		"%s %s: most likely another client holds this monitor (it serves one at a time); "
+		"close that client, or give QEMU one more -qmp", self->address, what);
+}
+
+static gboolean
+has_scheme(const char *address)
+{
+	return g_str_has_prefix(address, "unix:") || g_str_has_prefix(address, "tcp:");
+}
+
+static gboolean
+connect_socket(viommu_channel *self, GError **error)
+{
+	g_autoptr(GSocketClient) client = g_socket_client_new();
+	g_autoptr(GSocketConnectable) where = parse_address(self->address, error);
+	g_autoptr(GError) local = NULL;
+	g_autoptr(GCredentials) peer = NULL;
+
+	if (!where)
+		return FALSE;
+	g_socket_client_set_timeout(client, MAX(1, (self->timeout_ms + 999) / 1000));
+	g_socket_client_set_enable_proxy(client, FALSE);
+	self->connection = g_socket_client_connect(client, where, NULL, &local);
+	/* A unix socket whose queue is full: a client is served, others wait already. */
+	if (g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+		viommu_channel_held(self, "takes no more connections", error);
+		return FALSE;
+	}
+	if (g_error_matches(local, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
+			"%s may not be used: %s; run as root, or as the user that QEMU runs as", self->address, local->message);
+		return FALSE;
+	}
+	if (!self->connection) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
+			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s%s,server=on,wait=off",
+			self->address, local->message, has_scheme(self->address) ? "" : "unix:", self->address);
+		return FALSE;
+	}
+	self->socket = g_socket_connection_get_socket(self->connection);
+	g_socket_set_blocking(self->socket, FALSE);
+	peer = g_socket_get_credentials(self->socket, NULL);
+	if (peer)
+		self->peer_pid = MAX(0, g_credentials_get_unix_pid(peer, NULL));
+	return TRUE;
+}
+
+/* Remembers the reason as well: a caller who can do without an answer asks on. */
+G_GNUC_PRINTF(4, 5)
+static gboolean
+give_up(viommu_channel *self, int code, GError **error, const char *format, ...)
+{
+	va_list args;
+
+	g_free(self->death);
+	va_start(args, format);
+	self->death = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_set_error_literal(error, VIOMMU_ERROR, code, self->death);
+	return FALSE;
+}
+
+static gboolean
+fail_closed(viommu_channel *self, const char *wanted, const char *why, GError **error)
+{
+	return give_up(self, VIOMMU_ERROR_CLOSED, error,
+		"QEMU closed the monitor %s while we waited for %s%s%s; check whether it is still running", self->address, wanted,
+		why ? ": " : "", why ? why : "");
+}
+
+/* Waits until the socket is ready or the deadline has passed. */
+static gboolean
+wait_for(viommu_channel *self, GIOCondition condition, gint64 deadline, const char *wanted, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	gint64 left = deadline - g_get_monotonic_time();
+
+	if (left > 0 && g_socket_condition_timed_wait(self->socket, condition, left, NULL, &local))
+		return TRUE;
+	if (local && !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+		return fail_closed(self, wanted, local->message, error);
+	return give_up(self, VIOMMU_ERROR_TIMEOUT, error,
+		"%s did not send %s within %.1f s; if QEMU is only slow, --timeout gives it longer", self->address, wanted,
+		self->timeout_ms / 1000.0);
+}
+
+gboolean
+viommu_channel_send(viommu_channel *self, const char *data, size_t len, gint64 deadline, const char *wanted, GError **error)
+{
+	while (len > 0) {
+		g_autoptr(GError) local = NULL;
+		gssize n = g_socket_send(self->socket, data, len, NULL, &local);
+
+		if (n > 0) {
+			data += n;
+			len -= (size_t) n;
+		} else if (local && g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+			if (!wait_for(self, G_IO_OUT, deadline, wanted, error))
+				return FALSE;
+		} else {
+			return fail_closed(self, wanted, local ? local->message : NULL, error);
+		}
+	}
+	return TRUE;
+}
+
+gboolean
+viommu_channel_not_qmp(viommu_channel *self, GError **error)
+{
+	const GByteArray *seen = self->framer.bytes;
+	gboolean hmp = seen->len >= 5 && memcmp(seen->data, "QEMU ", 5) == 0;
+
+	if (hmp)
+		return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
+			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp as well, or with -mon mode=control",
+			self->address);
+	return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
+		"%s does not speak QMP: what it sent is not a QMP message; is this address really QEMU's -qmp socket?",
+		self->address);
+}
+
+/* The next message of any kind. wanted: which one we wait for, for people. */
+json_t *
+viommu_channel_receive(viommu_channel *self, gint64 deadline, const char *wanted, GError **error)
+{
+	for (;;) {
+		g_autoptr(GBytes) message = viommu_framer_pop(&self->framer);
+		g_autoptr(GError) local = NULL;
+		char chunk[64 * 1024];
+		gssize n;
+
+		if (message) {
+			gsize len;
+			const char *text = g_bytes_get_data(message, &len);
+			json_t *ret = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, NULL);
+
+			if (!ret)
+				viommu_channel_not_qmp(self, error);
+			return ret;
+		}
+		if (self->framer.broken) {
+			viommu_channel_not_qmp(self, error);
+			return NULL;
+		}
+		/* Also when bytes are there already: events can come without end. */
+		if (!wait_for(self, G_IO_IN, deadline, wanted, error))
+			return NULL;
+		n = g_socket_receive(self->socket, chunk, sizeof(chunk), NULL, &local);
+		if (n > 0) {
+			viommu_framer_push(&self->framer, chunk, (size_t) n);
+		} else if (!g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
+			fail_closed(self, wanted, local ? local->message : NULL, error);
+			return NULL;
+		}
+	}
+}
+
+gint64
+viommu_channel_deadline(const viommu_channel *self)
+{
+	return g_get_monotonic_time() + (gint64) self->timeout_ms * 1000;
+}
+
+gboolean
+viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error)
+{
+	*self = (viommu_channel){ .address = g_strdup(address), .timeout_ms = timeout_ms };
+	viommu_framer_init(&self->framer, ANSWER_LIMIT);
+	return connect_socket(self, error);
+}
+
+void
+viommu_channel_clear(viommu_channel *self)
+{
+	g_clear_object(&self->connection);
+	viommu_framer_clear(&self->framer);
+	g_clear_pointer(&self->address, g_free);
+	g_clear_pointer(&self->death, g_free);
+}

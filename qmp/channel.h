@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The way to a monitor and back, below QMP's commands. */
+#ifndef VIOMMU_CHANNEL_H
+#define VIOMMU_CHANNEL_H
+
+#include <gio/gio.h>
+#include <jansson.h>
+
+#include "framer.h"
+
+typedef struct {
+	char *address;
+	GSocketConnection *connection;
+	GSocket *socket;
+	viommu_framer framer;
+	unsigned timeout_ms;
+	char *death; /* what made it useless; NULL while it is of use */
+	pid_t peer_pid; /* 0: not known */
+} viommu_channel;
+
+/* Connects; clear it whatever the outcome. */
+gboolean viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error);
+void viommu_channel_clear(viommu_channel *self);
+
+/* When a step that begins now has to be done. */
+gint64 viommu_channel_deadline(const viommu_channel *self);
+/* wanted: what we wait for in the end, for people. */
+gboolean viommu_channel_send(viommu_channel *self, const char *data, size_t len, gint64 deadline, const char *wanted,
+	GError **error);
+/* The next message of any kind. */
+json_t *viommu_channel_receive(viommu_channel *self, gint64 deadline, const char *wanted, GError **error);
+
+/* Failures that only the caller can tell.  The first is FALSE, and the channel useless. */
+gboolean viommu_channel_not_qmp(viommu_channel *self, GError **error);
+void viommu_channel_held(const viommu_channel *self, const char *what, GError **error);
+
+#endif
