@@ -60,9 +60,14 @@ viommu_live_open(const viommu_live_options *options, GError **error)
 	if (!self->monitor)
 		return NULL;
 	self->machine = viommu_machine_query(self->monitor, error);
-	if (!self->machine || !viommu_machine_read_registers(self->machine, self->monitor, &self->registers, error) ||
-		!choose_memory(self, error))
+	if (!self->machine)
 		return NULL;
+	viommu_machine_registers_ahead(self->machine, self->monitor);
+	if (options->memory != VIOMMU_MEMORY_XP && (options->pid || viommu_monitor_peer_pid(self->monitor)))
+		viommu_memory_process_ahead(self->monitor, self->machine);
+	if (!viommu_machine_read_registers(self->machine, self->monitor, &self->registers, error) || !choose_memory(self, error))
+		return NULL;
+	viommu_monitor_forget_ahead(self->monitor); /* a guest changes what was not taken */
 	viommu_machine_read_host(self->machine, options->pid ? options->pid : viommu_monitor_peer_pid(self->monitor),
 		self->process_proven);
 	g_debug("QEMU %s (%s), %s, memory through %s", self->machine->version, self->machine->package,

@@ -228,3 +228,67 @@ viommu_hmp_parse_qtree(const char *text, viommu_hmp_device_visitor visit, void *
 	}
 	return tree;
 }
+
+/* "true", "39 (0x27)", "\"on\""; NULL: another kind of value. */
+static json_t *
+parse_value(const char *at, size_t len)
+{
+	g_autofree char *text = g_strndup(at, len);
+	char *end;
+	gint64 number;
+
+	if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+		return json_boolean(*text == 't');
+	if (len >= 2 && *text == '"' && text[len - 1] == '"')
+		return json_stringn(text + 1, len - 2);
+	number = g_ascii_strtoll(text, &end, 10);
+	return end > text && g_str_has_prefix(end, " (") ? json_integer(number) : NULL;
+}
+
+static int
+cmp_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* QEMU's order changes with its version; reports read better, and compare, in name order. */
+static json_t *
+in_name_order(json_t *object)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	json_t *ret = json_object();
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (object, name, value)
+		g_ptr_array_add(names, (gpointer) name);
+	g_ptr_array_sort(names, cmp_name);
+	for (guint i = 0; i < names->len; i++)
+		json_object_set(ret, g_ptr_array_index(names, i), json_object_get(object, g_ptr_array_index(names, i)));
+	json_decref(object);
+	return ret;
+}
+
+json_t *
+viommu_hmp_qtree_properties(const char *text, const char *driver)
+{
+	json_t *ret = json_object();
+	bool inside = false;
+
+	for (; *text; text = next_line(text)) {
+		const char *at = text + strspn(text, " ");
+		size_t len = strcspn(at, "\r\n");
+		const char *equals = g_strstr_len(at, (gssize) len, " = ");
+
+		if (inside && (g_str_has_prefix(at, "dev: ") || g_str_has_prefix(at, "bus: ")))
+			break;
+		if (take_word(&at, "dev: ")) {
+			inside = strncmp(at, driver, strlen(driver)) == 0 && at[strlen(driver)] == ',';
+		} else if (inside && equals) {
+			g_autofree char *name = g_strndup(at, (size_t) (equals - at));
+
+			json_object_set_new(ret, name, parse_value(equals + 3, (size_t) (at + len - equals - 3)));
+		}
+	}
+	return in_name_order(ret);
+}

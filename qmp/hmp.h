@@ -29,4 +29,8 @@ bool viommu_hmp_parse_gpa2hva(const char *text, viommu_hva *hva);
 typedef void (*viommu_hmp_device_visitor)(viommu_sid sid, const char *driver, const char *host, void *user);
 bool viommu_hmp_parse_qtree(const char *text, viommu_hmp_device_visitor visit, void *user);
 
+/* "info qtree": the properties of the first device of this QOM type that are a truth value,
+ * a number or text, by name.  An object, empty when there is no such device. */
+json_t *viommu_hmp_qtree_properties(const char *text, const char *driver);
+
 #endif

@@ -12,6 +12,8 @@ viommu_machine *viommu_machine_query(viommu_monitor *monitor, GError **error);
 /* The registers as they are now, through the monitor. */
 gboolean viommu_machine_read_registers(const viommu_machine *self, viommu_monitor *monitor, vtd_registers *ret,
 	GError **error);
+/* Gives the command for that: viommu_monitor_ahead(). */
+void viommu_machine_registers_ahead(const viommu_machine *self, viommu_monitor *monitor);
 
 /* How the QEMU of this process was started, and on what host.  proven: that it is the one
  * at hand; else it has to have the name of one.  What is not known stays NULL. */

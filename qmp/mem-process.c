@@ -123,6 +123,32 @@ viommu_memory_process_windows(const viommu_memory *memory, pid_t *pid)
 	return self->windows;
 }
 
+static char *
+gpa2hva_line(const viommu_machine *machine, guint region)
+{
+	return g_strdup_printf("gpa2hva 0x%" G_GINT64_MODIFIER "x", g_array_index(machine->ram, viommu_ram_region, region).gpa.first);
+}
+
+/* The page of a RAM region that may prove the process. */
+static viommu_gpa
+proof_page(const viommu_machine *machine, guint region)
+{
+	uint64_t first = g_array_index(machine->ram, viommu_ram_region, region).gpa.first;
+
+	return VIOMMU_GPA((first + VIOMMU_PAGE_SIZE - 1) & VIOMMU_PAGE_MASK);
+}
+
+void
+viommu_memory_process_ahead(viommu_monitor *monitor, const viommu_machine *machine)
+{
+	for (guint i = 0; i < machine->ram->len; i++) {
+		g_autofree char *line = gpa2hva_line(machine, i);
+
+		viommu_monitor_hmp_ahead(monitor, line);
+	}
+	viommu_memory_xp_ahead(monitor, proof_page(machine, 0));
+}
+
 /* Where does each RAM region stand in the process?  RAM only: QEMU may show ROM
  * (option ROMs, PAM) through a shadow that moves. */
 static gboolean
@@ -130,7 +156,7 @@ find_windows(process_memory *self, viommu_monitor *monitor, const viommu_machine
 {
 	for (guint i = 0; i < machine->ram->len; i++) {
 		const viommu_ram_region *region = &g_array_index(machine->ram, viommu_ram_region, i);
-		g_autofree char *line = g_strdup_printf("gpa2hva 0x%" G_GINT64_MODIFIER "x", region->gpa.first);
+		g_autofree char *line = gpa2hva_line(machine, i);
 		g_autofree char *text = viommu_monitor_hmp(monitor, line, error);
 		window w = { .gpa = region->gpa };
 
@@ -180,9 +206,7 @@ prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machi
 
 	for (unsigned try = 0; try < 3; try++) {
 		for (guint i = 0; i < machine->ram->len; i++) {
-			const viommu_ram_region *region = &g_array_index(machine->ram, viommu_ram_region, i);
-			int same = compare(self, xp, VIOMMU_GPA((region->gpa.first + VIOMMU_PAGE_SIZE - 1) & VIOMMU_PAGE_MASK),
-				error);
+			int same = compare(self, xp, proof_page(machine, i), error);
 
 			if (same == -2)
 				return FALSE;

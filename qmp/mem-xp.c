@@ -12,10 +12,24 @@ typedef struct {
 	const viommu_machine *machine;
 } xp_memory;
 
+static char *
+page_line(viommu_gpa gpa)
+{
+	return g_strdup_printf("xp /%ugx 0x%" G_GINT64_MODIFIER "x", WORDS, gpa.v);
+}
+
+void
+viommu_memory_xp_ahead(viommu_monitor *monitor, viommu_gpa gpa)
+{
+	g_autofree char *line = page_line(gpa);
+
+	viommu_monitor_hmp_ahead(monitor, line);
+}
+
 static gboolean
 read_page(xp_memory *self, viommu_page_read *read, GError **error)
 {
-	g_autofree char *line = g_strdup_printf("xp /%ugx 0x%" G_GINT64_MODIFIER "x", WORDS, read->gpa.v);
+	g_autofree char *line = page_line(read->gpa);
 	g_autofree char *text = NULL;
 	uint64_t words[WORDS];
 	bool garbled;

@@ -2,6 +2,9 @@
 /*
  * The QMP client (QEMU: docs/interop/qmp-spec).  Greeting, capabilities, commands with
  * an id each, events in between thrown away.
+ *
+ * QEMU takes commands one after the other, and answers in order.  What does not depend on
+ * an answer can be sent ahead of the wait for it, so that many share one wait.
  */
 #include <string.h>
 
@@ -9,10 +12,19 @@
 
 #include "channel.h"
 
+/* A command that was given before its answer was asked for. */
+typedef struct {
+	char *key; /* the command and its arguments */
+	unsigned id;
+} sent_ahead;
+
 struct viommu_monitor {
 	viommu_channel channel;
 	json_t *version;
-	unsigned commands;
+	unsigned commands; /* also the id of the last one */
+	unsigned trips;
+	GString *unsent;   /* commands that go out with the next wait */
+	GQueue ahead;      /* of sent_ahead: answers that are not asked for yet, in order */
 	gboolean pause_allowed, trace_allowed;
 };
 
@@ -54,6 +66,8 @@ viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error)
 {
 	g_autoptr(viommu_monitor) self = g_new0(viommu_monitor, 1);
 
+	self->unsent = g_string_new(NULL);
+	g_queue_init(&self->ahead);
 	if (!viommu_channel_open(&self->channel, address, timeout_ms, error) || !greet(self, error))
 		return NULL;
 	return g_steal_pointer(&self);
@@ -64,29 +78,41 @@ viommu_monitor_free(viommu_monitor *self)
 {
 	if (!self)
 		return;
+	viommu_monitor_forget_ahead(self);
+	g_string_free(self->unsent, TRUE);
 	viommu_channel_clear(&self->channel);
 	json_decref(self->version);
 	g_free(self);
 }
 
-static gboolean
-send_command(viommu_monitor *self, const char *command, json_t *arguments, gint64 deadline, const char *wanted,
-	GError **error)
+/* Its text goes out with the next wait.  Returns its id, 0 when it cannot be encoded. */
+static unsigned
+add_command(viommu_monitor *self, const char *command, json_t *arguments)
 {
-	json_t *message = json_pack("{s:s, s:I, s:o*}", "execute", command, "id", (json_int_t) self->commands,
+	json_t *message = json_pack("{s:s, s:I, s:O*}", "execute", command, "id", (json_int_t) self->commands + 1,
 		"arguments", arguments);
 	char *text = message ? json_dumps(message, JSON_COMPACT) : NULL;
-	gboolean ok = FALSE;
+	unsigned id = 0;
 
 	if (text) {
-		g_autofree char *line = g_strconcat(text, "\n", NULL);
-		ok = viommu_channel_send(&self->channel, line, strlen(line), deadline, wanted, error);
-	} else {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot encode the command %s", command);
+		g_string_append_printf(self->unsent, "%s\n", text);
+		id = ++self->commands;
 	}
 	free(text);
 	json_decref(message);
-	return ok;
+	return id;
+}
+
+static gboolean
+send_all(viommu_monitor *self, gint64 deadline, const char *wanted, GError **error)
+{
+	if (self->unsent->len == 0)
+		return TRUE;
+	self->trips++;
+	if (!viommu_channel_send(&self->channel, self->unsent->str, self->unsent->len, deadline, wanted, error))
+		return FALSE;
+	g_string_truncate(self->unsent, 0);
+	return TRUE;
 }
 
 /* "return" or "error" with our id; anything else that comes by is not for us. */
@@ -111,7 +137,7 @@ take_answer(viommu_monitor *self, const char *command, const json_t *message, GE
 }
 
 static json_t *
-wait_answer(viommu_monitor *self, const char *command, gint64 deadline, const char *wanted, GError **error)
+wait_answer(viommu_monitor *self, const char *command, unsigned id, gint64 deadline, const char *wanted, GError **error)
 {
 	for (;;) {
 		json_t *message = viommu_channel_receive(&self->channel, deadline, wanted, error);
@@ -119,8 +145,7 @@ wait_answer(viommu_monitor *self, const char *command, gint64 deadline, const ch
 
 		if (!message)
 			return NULL;
-		if (json_object_get(message, "event") ||
-			json_integer_value(json_object_get(message, "id")) != (json_int_t) self->commands) {
+		if (json_object_get(message, "event") || json_integer_value(json_object_get(message, "id")) != (json_int_t) id) {
 			json_decref(message);
 			continue;
 		}
@@ -130,33 +155,100 @@ wait_answer(viommu_monitor *self, const char *command, gint64 deadline, const ch
 	}
 }
 
-json_t *
-viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error)
+/* A NUL byte would hide the rest of the line from the list. */
+static gboolean
+may_send(const viommu_monitor *self, const char *command, const json_t *arguments)
 {
 	const json_t *command_line = json_object_get(arguments, "command-line");
 	const char *line = json_string_value(command_line);
-	g_autofree char *name = g_strdup(line ? line : command); /* arguments goes with the message */
+
+	return (viommu_monitor_may_send(command, line, self->pause_allowed) ||
+		       (self->trace_allowed && viommu_monitor_may_trace(command, arguments))) &&
+		(!line || strlen(line) == json_string_length(command_line));
+}
+
+static char *
+key_of(const char *command, const json_t *arguments)
+{
+	char *text = arguments ? json_dumps(arguments, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *ret = g_strconcat(command, " ", text, NULL);
+
+	free(text);
+	return ret;
+}
+
+static void
+free_ahead(gpointer data)
+{
+	sent_ahead *self = data;
+
+	g_free(self->key);
+	g_free(self);
+}
+
+void
+viommu_monitor_ahead(viommu_monitor *self, const char *command, json_t *arguments)
+{
+	sent_ahead next = { .id = may_send(self, command, arguments) ? add_command(self, command, arguments) : 0 };
+
+	if (next.id) {
+		next.key = key_of(command, arguments);
+		g_queue_push_tail(&self->ahead, g_memdup2(&next, sizeof(next)));
+	}
+	json_decref(arguments);
+}
+
+void
+viommu_monitor_hmp_ahead(viommu_monitor *self, const char *line)
+{
+	viommu_monitor_ahead(self, "human-monitor-command", json_pack("{s:s}", "command-line", line));
+}
+
+void
+viommu_monitor_forget_ahead(viommu_monitor *self)
+{
+	g_queue_clear_full(&self->ahead, free_ahead);
+}
+
+/* The id of this command if it was given ahead, else 0.  Answers before its own are not
+ * kept, so none can be taken later for news. */
+static unsigned
+take_ahead(viommu_monitor *self, const char *command, const json_t *arguments)
+{
+	g_autofree char *key = self->ahead.length ? key_of(command, arguments) : NULL;
+	unsigned id = 0;
+
+	while (!id && self->ahead.length) {
+		sent_ahead *next = g_queue_pop_head(&self->ahead);
+
+		if (strcmp(next->key, key) == 0)
+			id = next->id;
+		free_ahead(next);
+	}
+	return id;
+}
+
+json_t *
+viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error)
+{
+	const char *line = json_string_value(json_object_get(arguments, "command-line"));
+	g_autofree char *name = g_strdup(line ? line : command); /* the line goes with the arguments */
 	g_autofree char *wanted = g_strdup_printf("its answer to \"%s\"", name);
 	gint64 deadline = viommu_channel_deadline(&self->channel);
+	json_t *ret = NULL;
+	unsigned id = 0;
 
-	/* A NUL byte would hide the rest of the line from the list. */
-	if ((!viommu_monitor_may_send(command, line, self->pause_allowed) &&
-		    !(self->trace_allowed && viommu_monitor_may_trace(command, arguments))) ||
-		(line && strlen(line) != json_string_length(command_line))) {
+	if (!may_send(self, command, arguments))
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_REFUSED,
 			"the command \"%s\" is not on the read-only list and was not sent", name);
-		json_decref(arguments);
-		return NULL;
-	}
-	if (self->channel.death) {
+	else if (self->channel.death)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the monitor is gone: %s", self->channel.death);
-		json_decref(arguments);
-		return NULL;
-	}
-	self->commands++;
-	if (!send_command(self, command, arguments, deadline, wanted, error))
-		return NULL;
-	return wait_answer(self, name, deadline, wanted, error);
+	else if (!(id = take_ahead(self, command, arguments)) && !(id = add_command(self, command, arguments)))
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot encode the command %s", command);
+	else if (send_all(self, deadline, wanted, error))
+		ret = wait_answer(self, name, id, deadline, wanted, error);
+	json_decref(arguments);
+	return ret;
 }
 
 char *
@@ -205,5 +297,5 @@ viommu_monitor_version(const viommu_monitor *self)
 unsigned
 viommu_monitor_round_trips(const viommu_monitor *self)
 {
-	return self->commands;
+	return self->trips;
 }

@@ -52,45 +52,66 @@ query_basics(viommu_machine *self, viommu_monitor *monitor, GError **error)
 	return TRUE;
 }
 
-/* Looks for a child of this QOM type in one container. *path is set when found. */
-static gboolean
-find_child(viommu_monitor *monitor, const char *container, const char *type, char **path, GError **error)
+/* Where the devices that the command line names stand in QOM. */
+static const char *const containers[] = { "/machine/peripheral-anon", "/machine/peripheral" };
+
+/* What is in them, as "qom-list" gives it. */
+typedef struct {
+	json_t *lists[G_N_ELEMENTS(containers)];
+} contents;
+
+static void
+clear_contents(contents *self)
 {
-	json_t *list = viommu_monitor_execute(monitor, "qom-list", json_pack("{s:s}", "path", container), error);
+	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++)
+		json_decref(self->lists[c]);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(contents, clear_contents)
+
+static json_t *
+path_argument(const char *path)
+{
+	return json_pack("{s:s}", "path", path);
+}
+
+static gboolean
+list_contents(contents *self, viommu_monitor *monitor, GError **error)
+{
+	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++) {
+		self->lists[c] = viommu_monitor_execute(monitor, "qom-list", path_argument(containers[c]), error);
+		if (!self->lists[c])
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* The QOM path of the first device of this type; NULL when there is none. */
+static char *
+find_device(const contents *self, const char *type)
+{
 	g_autofree char *wanted = g_strdup_printf("child<%s>", type);
 	size_t i;
 	json_t *item;
 
-	if (!list)
-		return FALSE;
-	json_array_foreach (list, i, item) {
-		const char *name = json_string_value(json_object_get(item, "name"));
+	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++)
+		json_array_foreach (self->lists[c], i, item) {
+			const char *name = json_string_value(json_object_get(item, "name"));
 
-		if (!*path && name && g_strcmp0(json_string_value(json_object_get(item, "type")), wanted) == 0)
-			*path = g_strdup_printf("%s/%s", container, name);
-	}
-	json_decref(list);
-	return TRUE;
+			if (name && g_strcmp0(json_string_value(json_object_get(item, "type")), wanted) == 0)
+				return g_strdup_printf("%s/%s", containers[c], name);
+		}
+	return NULL;
 }
 
 static gboolean
-find_device(viommu_monitor *monitor, const char *type, char **path, GError **error)
-{
-	return find_child(monitor, "/machine/peripheral-anon", type, path, error) &&
-		(*path || find_child(monitor, "/machine/peripheral", type, path, error));
-}
-
-static gboolean
-no_iommu(viommu_monitor *monitor, GError **error)
+no_iommu(const contents *self, GError **error)
 {
 	static const char *const others[] = { "amd-iommu", "virtio-iommu-pci" };
 	const char *other = NULL;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(others) && !other; i++) {
-		g_autofree char *path = NULL;
+		g_autofree char *path = find_device(self, others[i]);
 
-		if (!find_device(monitor, others[i], &path, error))
-			return FALSE;
 		if (path)
 			other = others[i];
 	}
@@ -102,59 +123,6 @@ no_iommu(viommu_monitor *monitor, GError **error)
 			"this QEMU has no intel-iommu device, so there are no tables to read; start it with "
 			"-machine q35 -device intel-iommu,intremap=on,caching-mode=on");
 	return FALSE;
-}
-
-/* Only plain properties: links and children are QEMU's inside. */
-static gboolean
-query_properties(viommu_machine *self, viommu_monitor *monitor, GError **error)
-{
-	json_t *list = viommu_monitor_execute(monitor, "qom-list", json_pack("{s:s}", "path", self->iommu_path), error);
-	size_t i;
-	json_t *item;
-
-	if (!list)
-		return FALSE;
-	json_array_foreach (list, i, item) {
-		const char *name = json_string_value(json_object_get(item, "name"));
-		const char *type = json_string_value(json_object_get(item, "type"));
-		json_t *value;
-
-		if (!name || !type || strchr(type, '<') || strcmp(name, "type") == 0)
-			continue;
-		value = viommu_monitor_execute(monitor, "qom-get",
-			json_pack("{s:s, s:s}", "path", self->iommu_path, "property", name), NULL);
-		if (value && !json_is_object(value) && !json_is_array(value))
-			json_object_set(self->iommu_properties, name, value);
-		json_decref(value);
-	}
-	json_decref(list);
-	return TRUE;
-}
-
-static int
-cmp_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *) a, *(const char *const *) b);
-}
-
-/* QOM lists in hash order; a report reads better, and compares, in name order. */
-static void
-sort_properties(viommu_machine *self)
-{
-	g_autoptr(GPtrArray) names = g_ptr_array_new();
-	json_t *sorted = json_object();
-	const char *name;
-	json_t *value;
-
-	json_object_foreach (self->iommu_properties, name, value)
-		g_ptr_array_add(names, (gpointer) name);
-	g_ptr_array_sort(names, cmp_name);
-	for (guint i = 0; i < names->len; i++) {
-		name = g_ptr_array_index(names, i);
-		json_object_set(sorted, name, json_object_get(self->iommu_properties, name));
-	}
-	json_decref(self->iommu_properties);
-	self->iommu_properties = sorted;
 }
 
 /* One device of "query-pci" in the form that the snapshot keeps. */
@@ -220,22 +188,32 @@ on_driver(viommu_sid sid, const char *driver, const char *host, void *user)
 	viommu_machine_set_driver(user, sid, driver, host);
 }
 
-/* query-pci does not say which of QEMU's devices stands behind a source id. */
+/* query-pci does not say which of QEMU's devices stands behind a source id.  The vIOMMU's
+ * properties are there as well: qom-get would have each of them cost a command, and QEMU
+ * (up to 10.0 at least) reads commands byte by byte. */
 static gboolean
-query_drivers(viommu_machine *self, viommu_monitor *monitor, GError **error)
+query_qtree(viommu_machine *self, viommu_monitor *monitor, GError **error)
 {
 	g_autofree char *text = viommu_monitor_hmp(monitor, "info qtree", error);
 
 	if (!text)
 		return FALSE;
+	json_decref(self->iommu_properties);
+	self->iommu_properties = viommu_hmp_qtree_properties(text, "intel-iommu");
 	return viommu_hmp_parse_qtree(text, on_driver, self) || bad_answer("info qtree", error);
+}
+
+static json_t *
+property_argument(const char *path, const char *name)
+{
+	return json_pack("{s:s, s:s}", "path", path, "property", name);
 }
 
 /* A property that may not exist in this QEMU; NULL then. */
 static json_t *
 get_property(viommu_monitor *monitor, const char *path, const char *name)
 {
-	return viommu_monitor_execute(monitor, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", name), NULL);
+	return viommu_monitor_execute(monitor, "qom-get", property_argument(path, name), NULL);
 }
 
 static void
@@ -251,22 +229,20 @@ add_bypass(viommu_machine *self, viommu_monitor *monitor, const char *path, cons
 	json_decref(bypass);
 }
 
+#define Q35 "/machine/q35"
+#define Q35_BYPASS "bypass-iommu"
+
 /* Root buses that are kept away from the vIOMMU: the machine's own, and those of
  * the expander bridges (pxb, pxb-pcie, pxb-cxl). */
-static gboolean
-query_bypass(viommu_machine *self, viommu_monitor *monitor, GError **error)
+static void
+query_bypass(viommu_machine *self, viommu_monitor *monitor, const contents *devices)
 {
-	static const char *const containers[] = { "/machine/peripheral-anon", "/machine/peripheral" };
+	size_t i;
+	json_t *item;
 
-	add_bypass(self, monitor, "/machine/q35", "bypass-iommu", NULL);
-	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++) {
-		json_t *list = viommu_monitor_execute(monitor, "qom-list", json_pack("{s:s}", "path", containers[c]), error);
-		size_t i;
-		json_t *item;
-
-		if (!list)
-			return FALSE;
-		json_array_foreach (list, i, item) {
+	add_bypass(self, monitor, Q35, Q35_BYPASS, NULL);
+	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++)
+		json_array_foreach (devices->lists[c], i, item) {
 			const char *name = json_string_value(json_object_get(item, "name"));
 			g_autofree char *path = g_strdup_printf("%s/%s", containers[c], name ? name : "");
 			const char *type = json_string_value(json_object_get(item, "type"));
@@ -274,8 +250,50 @@ query_bypass(viommu_machine *self, viommu_monitor *monitor, GError **error)
 			if (type && g_str_has_prefix(type, "child<pxb"))
 				add_bypass(self, monitor, path, "bypass_iommu", "bus_nr");
 		}
-		json_decref(list);
-	}
+}
+
+static gboolean
+query_mtree(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	g_autofree char *text = viommu_monitor_hmp(monitor, "info mtree -f", error);
+
+	if (!text)
+		return FALSE;
+	return (viommu_hmp_parse_mtree(text, self->ram, &self->registers_base, &self->registers_size) &&
+		       self->registers_size >= VTD_REGISTERS_MIN) ||
+		bad_answer("info mtree -f", error);
+}
+
+/* What depends on no answer, in the order in which it is asked for below. */
+static void
+ask_ahead(viommu_monitor *monitor)
+{
+	viommu_monitor_ahead(monitor, "query-status", NULL);
+	viommu_monitor_ahead(monitor, "query-kvm", NULL);
+	for (size_t c = 0; c < G_N_ELEMENTS(containers); c++)
+		viommu_monitor_ahead(monitor, "qom-list", path_argument(containers[c]));
+	viommu_monitor_ahead(monitor, "query-pci", NULL);
+	viommu_monitor_hmp_ahead(monitor, "info qtree");
+	viommu_monitor_hmp_ahead(monitor, "info mtree -f");
+	viommu_monitor_ahead(monitor, "qom-get", property_argument(Q35, Q35_BYPASS));
+}
+
+static gboolean
+query(viommu_machine *self, viommu_monitor *monitor, GError **error)
+{
+	g_auto(contents) devices = { 0 };
+	g_autofree char *path = NULL;
+
+	if (!query_basics(self, monitor, error) || !list_contents(&devices, monitor, error))
+		return FALSE;
+	path = find_device(&devices, "intel-iommu");
+	if (!path)
+		return no_iommu(&devices, error);
+	g_free(self->iommu_path);
+	self->iommu_path = g_steal_pointer(&path);
+	if (!query_pci(self, monitor, error) || !query_qtree(self, monitor, error) || !query_mtree(self, monitor, error))
+		return FALSE;
+	query_bypass(self, monitor, &devices);
 	return TRUE;
 }
 
@@ -283,30 +301,26 @@ viommu_machine *
 viommu_machine_query(viommu_monitor *monitor, GError **error)
 {
 	g_autoptr(viommu_machine) self = viommu_machine_new();
-	g_autofree char *path = NULL;
-	g_autofree char *mtree = NULL;
+	gboolean ok;
 
-	if (!query_basics(self, monitor, error) || !find_device(monitor, "intel-iommu", &path, error))
-		return NULL;
-	if (!path) {
-		no_iommu(monitor, error);
-		return NULL;
-	}
-	g_free(self->iommu_path);
-	self->iommu_path = g_steal_pointer(&path);
-	if (!query_properties(self, monitor, error) || !query_pci(self, monitor, error) ||
-		!query_drivers(self, monitor, error) || !query_bypass(self, monitor, error))
-		return NULL;
-	sort_properties(self);
-	mtree = viommu_monitor_hmp(monitor, "info mtree -f", error);
-	if (!mtree)
-		return NULL;
-	if (!viommu_hmp_parse_mtree(mtree, self->ram, &self->registers_base, &self->registers_size) ||
-		self->registers_size < VTD_REGISTERS_MIN) {
-		bad_answer("info mtree -f", error);
-		return NULL;
-	}
-	return g_steal_pointer(&self);
+	ask_ahead(monitor);
+	ok = query(self, monitor, error);
+	viommu_monitor_forget_ahead(monitor);
+	return ok ? g_steal_pointer(&self) : NULL;
+}
+
+static char *
+registers_line(const viommu_machine *self)
+{
+	return g_strdup_printf("xp /%ugx 0x%" G_GINT64_MODIFIER "x", self->registers_size / 8, self->registers_base);
+}
+
+void
+viommu_machine_registers_ahead(const viommu_machine *self, viommu_monitor *monitor)
+{
+	g_autofree char *line = registers_line(self);
+
+	viommu_monitor_hmp_ahead(monitor, line);
 }
 
 gboolean
@@ -314,8 +328,7 @@ viommu_machine_read_registers(const viommu_machine *self, viommu_monitor *monito
 	GError **error)
 {
 	size_t n = self->registers_size / 8;
-	g_autofree char *line =
-		g_strdup_printf("xp /%zugx 0x%" G_GINT64_MODIFIER "x", n, self->registers_base);
+	g_autofree char *line = registers_line(self);
 	g_autofree char *text = viommu_monitor_hmp(monitor, line, error);
 	uint64_t words[VTD_REGISTERS_MAX / 8];
 	bool garbled;

@@ -18,6 +18,10 @@ viommu_memory *viommu_memory_xp(viommu_monitor *monitor, const viommu_machine *m
 viommu_memory *viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid,
 	GError **error);
 
+/* Gives the commands that opening these, or reading that page, waits for: viommu_monitor_ahead(). */
+void viommu_memory_process_ahead(viommu_monitor *monitor, const viommu_machine *machine);
+void viommu_memory_xp_ahead(viommu_monitor *monitor, viommu_gpa gpa);
+
 /* Where a RAM region of L1 stands in the QEMU process. */
 typedef struct {
 	viommu_gpa_range gpa;

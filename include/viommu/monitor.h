@@ -7,7 +7,7 @@
  * two that stop and resume the guest only after viommu_monitor_allow_pause(), those
  * that switch trace events only after viommu_monitor_allow_trace().
  *
- * Blocking, one command at a time; every operation has a deadline.
+ * Blocking; every operation has a deadline.
  */
 #ifndef VIOMMU_MONITOR_H
 #define VIOMMU_MONITOR_H
@@ -37,6 +37,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_monitor, viommu_monitor_free)
  * monitor is of no more use. */
 json_t *viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *arguments, GError **error);
 
+/* Gives a command whose answer will be wanted soon: it goes out with the next command that
+ * is executed, and executing the same one takes its answer.  Answers have to be taken in
+ * the order in which the commands were given; those in between are lost, and are asked for
+ * anew.  arguments is taken.  What may not be sent is left to viommu_monitor_execute(). */
+void viommu_monitor_ahead(viommu_monitor *self, const char *command, json_t *arguments);
+void viommu_monitor_hmp_ahead(viommu_monitor *self, const char *line);
+/* Answers that were not taken so far are not wanted any more. */
+void viommu_monitor_forget_ahead(viommu_monitor *self);
+
 /* Runs one line of the human monitor through human-monitor-command and returns
  * its text (caller frees). Errors as above. */
 char *viommu_monitor_hmp(viommu_monitor *self, const char *line, GError **error);
@@ -56,7 +65,7 @@ pid_t viommu_monitor_peer_pid(const viommu_monitor *self);
 /* The greeting's "version" object: borrowed. */
 const json_t *viommu_monitor_version(const viommu_monitor *self);
 
-/* How often a command was sent so far: the number of round trips. */
+/* How often commands were sent so far; those that went out together count once. */
 unsigned viommu_monitor_round_trips(const viommu_monitor *self);
 
 /* The list itself: TRUE if this command may leave the client. line is for

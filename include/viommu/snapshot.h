@@ -47,7 +47,7 @@ typedef struct {
 	char *run_state; /* "running", "paused", … */
 	bool kvm;
 	char *iommu_path;          /* in QOM */
-	json_t *iommu_properties;  /* object: what qom-get gives, scalars only */
+	json_t *iommu_properties;  /* object: as "info qtree" shows them, scalars only */
 	uint64_t registers_base;   /* GPA of the register page */
 	uint32_t registers_size;   /* bytes */
 	GArray *ram;               /* of viommu_ram_region, ascending, not overlapping */

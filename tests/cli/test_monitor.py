@@ -184,6 +184,8 @@ class Answers(Case):
                         live, saved = live.json, saved.json
                         for result in (live, saved):
                             result.pop('capture', None)
+                            for old in ('realized', 'hotplugged', 'hotpluggable'):  # of a device as such
+                                result['qemu']['iommu_properties'].pop(old, None)
                         self.assertEqual(live, saved, 'live and saved are one')
                     self.assertEqual(qemu.forbidden(), [])
                     self.assertEqual(qemu.connections, 1)
@@ -246,15 +248,11 @@ def device(**changes):
             'desc': 'x'}, 'qdev_id': '', 'regions': [], 'irq_pin': 0, **changes}
 
 
-IOMMU = next(key.removeprefix('qom-list ') for key, answer in recorded()['qmp'].items()
-             if key.startswith('qom-list ') and any(item['name'] == 'caching-mode' for item in answer.get('return', [])))
-
-
 def without_iommu(*others):
     """Answers of a QEMU whose devices are of these types instead of intel-iommu."""
     def qom_list(arguments):
         if arguments['path'] != '/machine/peripheral-anon':
-            return Refuse('not found') if arguments['path'] == IOMMU else []
+            return []
         return [{'name': f'device[{i}]', 'type': f'child<{kind}>'} for i, kind in enumerate(others)]
     return {'qom-list': qom_list}
 
@@ -471,11 +469,11 @@ class Hostile(Case):
         greeting['QMP']['version']['package'] = text
         edu = device(slot=4, qdev_id=text, class_info={'class': 255, 'desc': text})
         others = [item for item in devices()[0]['devices'] if item['slot'] != 4]
-        mtree = recorded()['hmp']['info mtree -f'].replace('pc.ram', text.replace('\n', '').replace('\r', '')
-                                                           .replace('\0', ''))
+        line = text.replace('\n', '').replace('\r', '').replace('\0', '')
+        mtree = recorded()['hmp']['info mtree -f'].replace('pc.ram', line)
+        qtree = recorded()['hmp']['info qtree'].replace('eim = "off"', f'eim = "{line}"').replace('= "on"', f'= "{line}"')
         return FakeQemu(greeting=greeting, state=text, answers={
-            'query-pci': [{'bus': 0, 'devices': [*others, edu]}], 'info mtree -f': mtree,
-            'qom-get': lambda arguments: text if arguments['property'] in ('eim', 'intremap') else 39})
+            'query-pci': [{'bus': 0, 'devices': [*others, edu]}], 'info mtree -f': mtree, 'info qtree': qtree})
 
     def test_texts(self):
         def one(item):
@@ -537,7 +535,7 @@ class Sent(Case):
             with self.subTest(snapshot=name, words=words):
                 self.assertIn(done.status, (CLEAN, FAULT), f'\n{done}')
                 self.assertEqual(forbidden, [])
-                self.assertGreater(sent, 20)
+                self.assertGreaterEqual(sent, 10)
 
     def test_xp_reads_ram_only(self):
         """tables that lead to device registers do not make viommu read them"""

@@ -197,6 +197,39 @@ test_mtree_damaged(void)
 	}
 }
 
+static void
+expect_properties(const char *text, const char *wanted)
+{
+	json_t *got = viommu_hmp_qtree_properties(text, "intel-iommu");
+	char *got_text = json_dumps(got, JSON_COMPACT);
+
+	g_assert_cmpstr(got_text, ==, wanted);
+	free(got_text);
+	json_decref(got);
+}
+
+static void
+test_properties(void)
+{
+	g_autofree char *old = fixture("qtree-qemu-7.2.22.txt"), *new = fixture("qtree-qemu-10.0.2.txt");
+
+	expect_properties(old,
+		"{\"aw-bits\":39,\"caching-mode\":true,\"device-iotlb\":false,\"dma-drain\":true,\"dma-translation\":true,"
+		"\"eim\":\"off\",\"intremap\":\"on\",\"pt\":true,\"snoop-control\":false,\"version\":0,\"x-buggy-eim\":false,"
+		"\"x-pasid-mode\":false,\"x-scalable-mode\":false}");
+	expect_properties(new,
+		"{\"aw-bits\":48,\"caching-mode\":true,\"device-iotlb\":false,\"dma-drain\":true,\"dma-translation\":true,"
+		"\"eim\":\"off\",\"fs1gp\":true,\"intremap\":\"on\",\"pt\":true,\"snoop-control\":false,\"stale-tm\":false,"
+		"\"version\":0,\"x-buggy-eim\":false,\"x-flts\":false,\"x-pasid-mode\":false,\"x-scalable-mode\":false}");
+	/* Of this device alone, and only what has a form that we know. */
+	expect_properties("bus: b\n  dev: intel-iommu2, id \"\"\n    a = true\n  dev: intel-iommu, id \"x\"\n    b = 1 (0x1)\r\n"
+			  "    c = \"\"\n    d = \"\n    e = <null>\n    f = 1\n    g = 0x1 (1)\n    h\n    i = \"a = b\"\n    j = \n"
+			  "    bus: pci.0\n    k = true\n  dev: intel-iommu, id \"\"\n    l = true\n",
+		"{\"b\":1,\"c\":\"\",\"i\":\"a = b\"}");
+	expect_properties("", "{}");
+	expect_properties("dev: intel-iommu", "{}");
+}
+
 static size_t
 parse_xp(const char *text, uint64_t gpa, uint64_t *words, size_t n, bool *garbled)
 {
@@ -370,5 +403,6 @@ main(int argc, char **argv)
 	g_test_add_func("/hmp/xp-garbled", test_xp_garbled);
 	g_test_add_func("/hmp/gpa2hva", test_gpa2hva);
 	g_test_add_func("/hmp/qtree", test_qtree);
+	g_test_add_func("/hmp/properties", test_properties);
 	return g_test_run();
 }
