@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* viommu-probe doctor: the guest's side of the configuration, check by check. */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "doctor.h"
+#include "options.h"
 #include "parse.h"
 #include "probe.h"
 #include "report.h"
@@ -38,6 +38,18 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static const char *
+take_option(void *ret, int option, const char *arg)
+{
+	bool *as_json = ret;
+
+	(void) option;
+	*as_json = strcmp(arg, "json") == 0;
+	return *as_json || strcmp(arg, "text") == 0 ? NULL : "--format wants text or json";
+}
+
+static const struct option_parser parser = { "doctor", help, ":hV", long_options, take_option };
+
 static int
 examine(const char *bdf, bool as_json)
 {
@@ -61,25 +73,10 @@ cmd_doctor(int argc, char **argv)
 {
 	char bdf[PCI_BDF_LEN];
 	bool as_json = false;
-	int option;
+	int status;
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
-		if (option == 'h' || option == 'V')
-			return probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
-		if (option == 'f' && (strcmp(optarg, "text") == 0 || strcmp(optarg, "json") == 0)) {
-			as_json = strcmp(optarg, "json") == 0;
-			continue;
-		}
-		if (option == 'f')
-			probe_say("--format wants text or json, not '%s'", optarg);
-		else
-			probe_say(option == ':' ? "%s wants an argument; see viommu-probe doctor --help"
-						: "there is no option %s; see viommu-probe doctor --help",
-				argv[optind - 1]);
-		return PROBE_EXIT_USAGE;
-	}
+	if (!options_parse(&parser, &as_json, argc, argv, &status))
+		return status;
 	if (optind == argc)
 		return examine(NULL, as_json);
 	if (optind + 1 < argc) {

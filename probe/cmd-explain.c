@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* viommu-probe explain: what an errno of VFIO or iommufd means. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "errno-table.h"
+#include "options.h"
 #include "parse.h"
 #include "probe.h"
 #include "proc.h"
@@ -180,44 +180,34 @@ explain(const struct request *request)
 	return finish(status);
 }
 
-static bool
-take_pid(struct request *request, const char *arg)
+static const char *
+take_option(void *ret, int option, const char *arg)
 {
+	struct request *request = ret;
 	uint64_t pid;
 
-	if (!parse_uint(arg, &pid) || pid == 0 || pid > INT_MAX) {
-		probe_say("--pid wants the number of a process, not '%s'", arg);
-		return false;
-	}
+	(void) option;
+	if (!parse_uint(arg, &pid) || pid == 0 || pid > INT_MAX)
+		return "--pid wants the number of a process";
 	request->pid = (int) pid;
-	return true;
+	return NULL;
 }
+
+static const struct option_parser parser = { "explain", help, ":hV", long_options, take_option };
 
 int
 cmd_explain(int argc, char **argv)
 {
 	struct request request = { 0 };
-	int option;
+	int status;
 
 	/* "-28" is how an errno is often seen, and no option. */
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] == '-' && errno_parse(argv[i]) > 0)
 			argv[i]++;
 	}
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
-		if (option == 'h' || option == 'V')
-			return probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
-		if (option != OPT_PID) {
-			probe_say(option == ':' ? "%s wants an argument; see viommu-probe explain --help"
-						: "there is no option %s; see viommu-probe explain --help",
-				argv[optind - 1]);
-			return PROBE_EXIT_USAGE;
-		}
-		if (!take_pid(&request, optarg))
-			return PROBE_EXIT_USAGE;
-	}
+	if (!options_parse(&parser, &request, argc, argv, &status))
+		return status;
 	if (optind < argc && strcmp(argv[optind], "open") == 0 && optind + 1 < argc)
 		optind++;
 	if (optind == argc)

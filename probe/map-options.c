@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "map-options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "backend.h"
+#include "options.h"
 #include "report.h"
 
 enum {
@@ -109,8 +109,9 @@ take_shape(struct map_options *options, int option, const char *arg)
 }
 
 static const char *
-take_option(struct map_options *options, int option, const char *arg)
+take_option(void *ret, int option, const char *arg)
 {
+	struct map_options *options = ret;
 	switch (option) {
 	case OPT_SEED:
 		options->shape.spaced = true;
@@ -175,12 +176,11 @@ check(struct map_options *options, int argc, char **argv)
 	return true;
 }
 
+static const struct option_parser parser = { "map", help, ":o:hV", long_options, take_option };
+
 bool
 map_options_parse(struct map_options *ret, int argc, char **argv, int *status)
 {
-	int option;
-
-	*status = PROBE_EXIT_USAGE;
 	*ret = (struct map_options){
 		.shape = { .page_size = PAGE_4K,
 			.count = 1,
@@ -190,26 +190,7 @@ map_options_parse(struct map_options *ret, int argc, char **argv, int *status)
 		.backend = &backend_vfio,
 		.output = "-",
 	};
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":o:hV", long_options, NULL)) != -1) {
-		const char *wrong;
-
-		if (option == 'h' || option == 'V') {
-			*status = probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
-			return false;
-		}
-		if (option == '?' || option == ':') {
-			probe_say(option == ':' ? "%s wants an argument; see viommu-probe map --help"
-						: "there is no option %s; see viommu-probe map --help",
-				argv[optind - 1]);
-			return false;
-		}
-		wrong = take_option(ret, option, optarg);
-		if (wrong != NULL) {
-			probe_say(optarg != NULL && optarg[0] ? "%s, not '%s'" : "%s", wrong, optarg);
-			return false;
-		}
-	}
+	if (!options_parse(&parser, ret, argc, argv, status))
+		return false;
 	return check(ret, argc, argv);
 }

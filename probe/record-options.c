@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "record-options.h"
 
-#include <getopt.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "options.h"
 #include "parse.h"
 #include "report.h"
 
@@ -57,8 +57,9 @@ static const struct option long_options[] = {
 
 /* What is wrong with OPTION's argument, or NULL. */
 static const char *
-take_option(struct record_options *options, int option, const char *arg)
+take_option(void *ret, int option, const char *arg)
 {
+	struct record_options *options = ret;
 	uint64_t number;
 
 	switch (option) {
@@ -97,34 +98,14 @@ check(struct record_options *options, int argc, char **argv)
 	return true;
 }
 
+/* '+': the options after the program's name are the program's. */
+static const struct option_parser parser = { "record", help, "+:o:hV", long_options, take_option };
+
 bool
 record_options_parse(struct record_options *ret, int argc, char **argv, int *status)
 {
-	int option;
-
-	*status = PROBE_EXIT_USAGE;
 	*ret = (struct record_options){ .output = OUTPUT_DEFAULT, .buffer = BUFFER_DEFAULT };
-	opterr = 0;
-	optind = 1;
-	/* '+': the options after the program's name are the program's. */
-	while ((option = getopt_long(argc, argv, "+:o:hV", long_options, NULL)) != -1) {
-		const char *wrong;
-
-		if (option == 'h' || option == 'V') {
-			*status = probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
-			return false;
-		}
-		if (option == '?' || option == ':') {
-			probe_say(option == ':' ? "%s wants an argument; see viommu-probe record --help"
-						: "there is no option %s; see viommu-probe record --help",
-				argv[optind - 1]);
-			return false;
-		}
-		wrong = take_option(ret, option, optarg);
-		if (wrong != NULL) {
-			probe_say(optarg != NULL && optarg[0] ? "%s, not '%s'" : "%s", wrong, optarg);
-			return false;
-		}
-	}
+	if (!options_parse(&parser, ret, argc, argv, status))
+		return false;
 	return check(ret, argc, argv);
 }

@@ -2,11 +2,11 @@
 #include "trace-options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
 
+#include "options.h"
 #include "parse.h"
 #include "report.h"
 
@@ -60,8 +60,9 @@ static const struct option long_options[] = {
 
 /* What is wrong with OPTION's argument, or NULL. */
 static const char *
-take_option(struct trace_options *options, int option, const char *arg)
+take_option(void *ret, int option, const char *arg)
 {
+	struct trace_options *options = ret;
 	uint64_t number;
 
 	switch (option) {
@@ -119,34 +120,15 @@ check(struct trace_options *options, int argc, char **argv)
 	return true;
 }
 
+/* '+': the options after the program's name are the program's. */
+static const struct option_parser parser = { "trace", help, "+:o:hV", long_options, take_option };
+
 bool
 trace_options_parse(struct trace_options *ret, int argc, char **argv, int *status)
 {
-	int option;
-
-	*status = PROBE_EXIT_USAGE;
 	*ret = (struct trace_options){ .output = "-", .invalidations = true };
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "+:o:hV", long_options, NULL)) != -1) {
-		const char *wrong;
-
-		if (option == 'h' || option == 'V') {
-			*status = probe_print(option == 'h' ? help : "viommu-probe " VIOMMU_VERSION "\n");
-			return false;
-		}
-		if (option == '?' || option == ':') {
-			probe_say(option == ':' ? "%s wants an argument; see viommu-probe trace --help"
-						: "there is no option %s; see viommu-probe trace --help",
-				argv[optind - 1]);
-			return false;
-		}
-		wrong = take_option(ret, option, optarg);
-		if (wrong != NULL) {
-			probe_say(optarg != NULL && optarg[0] ? "%s, not '%s'" : "%s", wrong, optarg);
-			return false;
-		}
-	}
+	if (!options_parse(&parser, ret, argc, argv, status))
+		return false;
 	if (!check(ret, argc, argv)) {
 		/* A process that is gone is no mistake of the command line. */
 		if (ret->pid != 0 && ret->command == NULL && optind == argc)
