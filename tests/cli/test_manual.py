@@ -59,6 +59,9 @@ class Manual(cli.Case):
     def test_probe(self):
         """viommu-probe(1) has a part for each command"""
         text = page('viommu-probe')
+        for command in TABLE['viommu-probe']:
+            self.assertRegex(text, rf'(?m)^\*viommu-probe {command.name}\* ', 'not in the synopsis')
+            self.assertIn(f'\n# {command.name.upper()}\n', text)
         known = {option for command in TABLE['viommu-probe']
                  for option in long_ones(described(help_of('viommu-probe', command.name)))}
         named = options_in(text)

@@ -23,7 +23,7 @@ PROBE = os.environ.get('VIOMMU_PROBE')
 NO_DEVICE = 'ffff:ff:1f.7'
 PREFIX = 'viommu-probe: '
 
-COMMANDS = ('doctor', 'map')
+COMMANDS = ('doctor', 'explain', 'map', 'record', 'trace')
 
 
 def run(*args, **more):
@@ -109,7 +109,7 @@ class Usage(ProbeTest):
 
 class Help(ProbeTest):
     def test_help_fits_a_screen(self):
-        for args in (('--help',), ('-h',), ('map', '--help'), ('map', '-h'), ('doctor', '--help'), ('doctor', '-h')):
+        for args in (('--help',), ('-h',), *((command, flag) for command in COMMANDS for flag in ('--help', '-h'))):
             with self.subTest(args=args):
                 done = run(*args)
                 self.assertEqual(done.returncode, 0)
@@ -121,7 +121,7 @@ class Help(ProbeTest):
                 self.assertTrue(done.stdout.endswith('\n'))
 
     def test_version(self):
-        for args in (('--version',), ('-V',), ('map', '--version'), ('doctor', '-V')):
+        for args in (('--version',), ('-V',), *((command, flag) for command in COMMANDS for flag in ('--version', '-V'))):
             with self.subTest(args=args):
                 done = run(*args)
                 self.assertEqual(done.returncode, 0)
