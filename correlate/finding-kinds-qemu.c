@@ -36,7 +36,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"emulate itself; so it refuses them.",
 		"-device intel-iommu,snoop-control=off (the default).",
 		"\"Snoop Control with vhost or VFIO is not supported\"",
-		"files: tests/unit/test-qemu-log",
+		"guest: tests/nested/test_refused.py",
 	},
 	{
 		"qemu-vfio-dma-map-failed", FAULT, "QEMU could not map memory for an assigned device",
@@ -69,7 +69,7 @@ const viommu_finding_kind viommu_kinds_qemu[] = {
 		"viommu walk shows the entry and names the bit. viommu explain snoop-bit is about SNP.",
 		"\"detected splte reserve non-zero iova=…\" (sic; QEMU 7.2 and 10.0)\n"
 		"fault reason 12 (0xc)",
-		"files: tests/unit/test-qemu-log",
+		"guest: tests/vm/test_registers.py",
 	},
 };
 const guint viommu_n_kinds_qemu = G_N_ELEMENTS(viommu_kinds_qemu);

@@ -9,7 +9,7 @@ const viommu_finding_kind viommu_kinds_record[] = {
 		"QEMU faults DMA to it with reason 4.",
 		"-device intel-iommu,aw-bits=48 (39 is the default of QEMU up to 9.1), or lower IOVAs in L1.",
 		"CAP.MGAW, AW of the context entry; fault reason 4",
-		"files: tests/unit/test-findings-record",
+		"guest: tests/vm/test_record.py",
 	},
 	{
 		"mapping-stale", SECURITY, "a mapping that L1 removed is still in the table",
@@ -35,7 +35,7 @@ const viommu_finding_kind viommu_kinds_record[] = {
 		"before it was lost.",
 		"Compare with the event of the record that mapped the IOVA first.",
 		"Linux: drivers/vfio/vfio_iommu_type1.c",
-		"files: tests/unit/test-findings-record",
+		"guest: tests/vm/test_record.py",
 	},
 	{
 		"map-overlaps", WARNING, "the record maps an IOVA that is mapped already",
@@ -60,7 +60,7 @@ const viommu_finding_kind viommu_kinds_record[] = {
 		"with other options.",
 		"Make the record again in the guest that runs now.",
 		"viommu-record(5): iommus; CAP and ECAP do not change while QEMU runs",
-		"files: tests/unit/test-findings-record",
+		"guest: tests/vm/test_findings.py",
 	},
 };
 const guint viommu_n_kinds_record = G_N_ELEMENTS(viommu_kinds_record);

@@ -72,7 +72,7 @@ const viommu_finding_kind viommu_kinds_tables[] = {
 		"U/S = 0: QEMU refuses it, because no emulated device makes requests with supervisor privilege.",
 		"A kernel in L1 that sets U/S for DMA, as Linux does.",
 		"VT-d specification 9.7; fault reason 0x81",
-		"files: tests/unit/test-findings-tables",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"gpa-in-mmio-hole", NOTE, "a mapping leads below 4 GiB to where there is no RAM",

@@ -6,8 +6,8 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 	{
 		"caching-mode-needed", FAULT, "caching mode is off, and devices are assigned to L1",
 		"CAP.CM = 0: L1 announces no new mapping, so QEMU cannot pass them on, and the host's IOMMU never has them. DMA of an "
-		"assigned device faults on the host. QEMU refuses such a device when it can tell; it cannot while L1 has not switched the "
-		"IOMMU on.",
+		"assigned device faults on the host. QEMU 7.2 and 10.0 refuse such a device, at their start and when it is plugged in, whether "
+		"L1 has its IOMMU on or off; so this is a QEMU, or a kind of assignment, that does not.",
 		"-device intel-iommu,caching-mode=on,intremap=on, before the vfio-pci devices on QEMU's command line.",
 		"VT-d specification 6.1 (Caching Mode), CAP bit 7\n"
 		"viommu explain qemu-refused-caching-mode has what QEMU says",
@@ -89,7 +89,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"were not.",
 		"Boot L1 again; if it comes back, report it with a snapshot (viommu capture).",
 		"VT-d specification 11.4.5 (RTADDR), fault reason 8",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"domain-shared", NOTE, "several devices go through the same tables",
@@ -139,7 +139,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"does not reach it.",
 		"-device intel-iommu,aw-bits=48 (or wider than the memory).",
 		"CAP.MGAW",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_findings.py",
 	},
 	{
 		"queue-error", FAULT, "QEMU takes no more invalidations",
@@ -148,28 +148,30 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"L1's kernel log names the descriptor (\"DMAR: VT-d detected Invalidation Queue Error\"); viommu dump --queue shows it. A "
 		"reserved field in it is a bug of L1; one that only a newer specification has means that L1 expects what ECAP does not offer.",
 		"VT-d specification 6.5.2.10, FSTS bits IQE, ICE, ITE",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"queue-stalled", FAULT, "QEMU has not taken the invalidations in the queue",
-		"Head and tail differ and no error is set. QEMU takes descriptors while L1 writes the tail, so this should not be seen.",
-		"Look again: if it stays, report it with a snapshot (viommu capture) and QEMU's version.",
+		"Head and tail differ and no error is set. QEMU takes descriptors while L1 writes the tail; after an error that L1 has cleared "
+		"it goes on only when L1 writes the tail again.",
+		"Look again: if it stays, and L1's kernel log has no Invalidation Queue Error, report it with a snapshot (viommu capture) and "
+		"QEMU's version.",
 		"QEMU: hw/i386/intel_iommu.c, vtd_fetch_inv_desc()",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"queue-off", NOTE, "queued invalidation is off",
 		"L1 invalidates through registers, which leave no trace: whether a mapping was announced cannot be seen.",
 		"Nothing, or a kernel that uses the queue: Linux does wherever ECAP.QI is 1.",
 		"GSTS.QIES, ECAP.QI",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"queue-outside-ram", FAULT, "the invalidation queue is not in RAM",
 		"IQA points to where L1 has no RAM: QEMU cannot read what L1 announces.",
 		"Boot L1 again; if it comes back, report it with a snapshot (viommu capture).",
 		"VT-d specification 11.4.9.3 (IQA)",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"fault-recorded", WARNING, "a DMA was refused",
@@ -180,7 +182,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"unmapped while the device still used it.",
 		"VT-d specification 7.1 (fault reasons), 11.4.7 (FRCD)\n"
 		"L1 says \"DMAR: [DMA Write] Request device [00:04.0] fault addr …\"",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"interrupt-fault-recorded", WARNING, "an interrupt was refused",
@@ -188,7 +190,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"0x26.",
 		"viommu dump --interrupts shows the table.",
 		"VT-d specification 7.1, fault reasons 20h to 26h",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 	{
 		"fault-overflow", WARNING, "faults were lost",
@@ -196,7 +198,7 @@ const viommu_finding_kind viommu_kinds_unit[] = {
 		"until L1 clears the overflow.",
 		"Look into L1's kernel log for the first fault.",
 		"FSTS.PFO",
-		"files: tests/unit/test-findings-unit",
+		"guest: tests/vm/test_registers.py",
 	},
 };
 const guint viommu_n_kinds_unit = G_N_ELEMENTS(viommu_kinds_unit);

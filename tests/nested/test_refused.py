@@ -38,6 +38,11 @@ class Refused(unittest.TestCase):
         self.assertEqual(list(found), ['qemu-refused-caching-mode'])
         self.assertIn('caching', found['qemu-refused-caching-mode'][0])
 
+    def test_snoop_control(self):
+        with self.assertRaises(GuestError):
+            self.lab.start_inner(iommu=qemus.IOMMU + ',aw-bits=39,snoop-control=on')
+        self.assertEqual(list(self.findings()), ['qemu-snoop-control'])
+
     def test_entry_limit(self):
         """dma_entry_limit: QEMU notices each mapping, and the host refuses those above it"""
         before = self.lab.outer.must(f'cat {LIMIT}').strip()

@@ -194,6 +194,17 @@ class Records(_Findings):
                       seen(result, 'dma-entry-limit'))
 
 
+class HighMemory(_Findings):
+    """Memory above the 39 bits that IOVAs, and GPAs in entries, have."""
+    options = {'memory': '1G,slots=1,maxmem=600G',
+               'qemu_args': ('-object', 'memory-backend-ram,id=high,size=128M', '-device', 'pc-dimm,memdev=high,addr=0x8000000000')}
+
+    def test_high(self):
+        result = self.doctor(0)
+        self.assertIn('ram-beyond-width', codes(result))
+        self.assertIn('MGAW: 39 bits, and L1 has memory up to GPA 0x8007ffffff', seen(result, 'ram-beyond-width'))
+
+
 class PassThrough(_Findings):
     options = {'append': 'iommu=pt'}
 
@@ -243,6 +254,11 @@ class CachingModeOff(_Findings):
             for words in ('CM = 0', 'caching-mode is false', 'those do not need it', 'L1 saw CM = 0 as well'):
                 self.assertIn(words, seen(result, 'caching-mode-off'))
             self.assertEqual(codes(self.doctor(0)), codes(result))
+            # The same record is none of another guest's.
+            with boot(**SMALL) as other:
+                result = viommu.verify('-q', other.target, self.guest.record)[1]
+            self.assertIn('record-of-another-iommu', codes(result))
+            self.assertRegex(seen(result, 'record-of-another-iommu'), r'L1 saw CAP \S+ \(CM = 0\).* the registers are \S+ \(CM = 1\)')
 
 
 class _Clean(_Findings):
@@ -272,6 +288,18 @@ class FirstStage(_Clean):
 
     def test_clean(self):
         self.clean()
+
+    def test_supervisor(self):
+        """a page for supervisors only, which no device is"""
+        with Held(self.guest, BDF, PATTERN) as held:
+            leaf = next(leaf for leaf in held.tables().leaves() if held.state.find(leaf.iova))
+            held.memory.write_u64(leaf.entry_gpa, leaf.entry & ~leaf.stage.USER)
+            try:
+                result = self.doctor(3)
+            finally:
+                held.memory.write_u64(leaf.entry_gpa, leaf.entry)
+        self.assertEqual(codes(result) - {'domain-shared'}, {'caching-mode-on', 'supervisor-page'})
+        self.assertIn(f'IOVA {leaf.iova:#x}', seen(result, 'supervisor-page'))
 
 
 if __name__ == '__main__':

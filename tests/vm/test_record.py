@@ -55,6 +55,10 @@ class _Type1:
                 process, result = viommu.verify('-q', self.guest.target, recorded.path)
             self.assertEqual(process.returncode, 3, f'{fault}\n{process.stdout}')
             self.assertEqual({run['verdict'] for run in result['runs']}, {'match', 'missing'}, str(fault))
+            # What the kernel refused is told as well: a map of what is mapped, and one above the width.
+            refused = {item['code']: item['instances'][0]['seen'] for item in result['findings']}
+            self.assertIn('1 map requests of space 1 failed with EEXIST', refused.get('map-exists', ''))
+            self.assertIn('up to IOVA 0x200000000000fff', refused.get('iova-beyond-width', ''))
             self.assertEqual(len(recorded.events('mark')), 1)
             recorded.go(1)
             recorded.at(2)

@@ -33,6 +33,7 @@ first(struct vfio *vfio)
 	expect(vfio_map(vfio, 0x60000000, memory(4 << 20, MAP_HUGETLB), 4 << 20, RW), 0, "map huge pages");
 	expect(vfio_map(vfio, 0x70000000, (char *) bar(vfio) + PAGE, 2 * PAGE, RW), 0, "map a BAR");
 	expect(vfio_map(vfio, 0x40001000, memory(PAGE, 0), PAGE, RW), EEXIST, "map twice");
+	expect(vfio_map(vfio, 1ull << 57, memory(PAGE, 0), PAGE, RW), EINVAL, "map beyond every width");
 	expect(vfio_map(vfio, 0xfee00000, memory(PAGE, 0), PAGE, RW), EINVAL, "map a reserved IOVA");
 	expect(vfio_map(vfio, 0x90000000, NULL, PAGE, RW), EFAULT, "map no memory");
 }
