@@ -62,13 +62,14 @@ class Nested:
 
     def __init__(self, *, devices=DEVICES, iommu=qemus.IOMMU, outer_iommu=OUTER_IOMMU, append='', outer_append='',
                  kernel=None, outer_kernel=None, qemu=None, outer_qemu=None, accel=None,
-                 memory='256M', outer_memory='1G', inner_args=(), outer_args=(), programs=None, start=True,
-                 progress=None):
+                 memory='256M', outer_memory='1G', inner_args=(), outer_args=(), programs=None, modules=(),
+                 outer_modules=(), start=True, progress=None):
         """`devices`: what the outer QEMU emulates and the inner guest gets.
         `iommu`, `append` (to the command line of the kernel), `kernel`, `qemu`,
         `memory`, `accel`: of the inner guest; those with `outer_` of the outer.
         `programs`: static files for /bin of both.  `inner_args`, `outer_args`:
-        more arguments for QEMU.  The kernel is the lab's small one, or Debian's
+        more arguments for QEMU.  `modules`, `outer_modules`: more for a kernel that
+        has modules.  The kernel is the lab's small one, or Debian's
         where that is not built.  `start=False`: start_inner() comes later."""
         self._say = progress or (lambda text: None)
         self.steps, self._since = {}, time.monotonic()
@@ -78,9 +79,9 @@ class Nested:
         self._options = {'iommu': iommu, 'append': append, 'memory': memory, 'args': inner_args}
         self.dir = cleanup.temp_dir()
         try:
-            self._prepare(_kernel(kernel), qemu, programs)
+            self._prepare(_kernel(kernel), qemu, programs, modules)
             self._start_outer(devices, _kernel(outer_kernel), outer_qemu, outer_memory, outer_iommu,
-                              f'{OUTER_APPEND} {outer_append}'.strip(), list(outer_args))
+                              f'{OUTER_APPEND} {outer_append}'.strip(), list(outer_args), tuple(outer_modules))
             if start:
                 self.start_inner()
         except BaseException:
@@ -95,18 +96,18 @@ class Nested:
         self.steps[name] = now - self._since
         self._since = now
 
-    def _prepare(self, kernel, qemu, programs):
+    def _prepare(self, kernel, qemu, programs, modules):
         if programs is None:
             programs = [find_probe()]
             if not programs[0]:
                 raise LabError('viommu-probe is not built: meson setup build && ninja -C build')
-        initramfs.build(kernel, self.path('inner.initramfs'), programs)
+        initramfs.build(kernel, self.path('inner.initramfs'), programs, initramfs.MODULES + tuple(modules))
         self._programs = programs
         self._files = {**carry.program(viommu.find()), **carry.qemu(qemu), '/bin/nested-bridge': find_bridge(),
                        '/inner/kernel': kernel.image, '/inner/initramfs': self.path('inner.initramfs')}
         self._step('prepare')
 
-    def _start_outer(self, devices, kernel, qemu, memory, iommu, append, arguments):
+    def _start_outer(self, devices, kernel, qemu, memory, iommu, append, arguments, modules):
         accel = accelerators.choose(qemus.find(qemu), kernel.image)
         if accel != accelerators.KVM:
             arguments += ['-cpu', SVM_CPU]
@@ -119,7 +120,7 @@ class Nested:
         self.outer = Guest(kernel=kernel.image, modules=kernel.modules, qemu=qemu, accel=accel, memory=memory,
                            iommu=iommu, cmdline=append, qemu_args=arguments, programs=self._programs,
                            devices=[f'{device},addr={bdf[3:]}' for device, bdf in zip(devices, self.devices)],
-                           files=self._files, more_modules=() if kernel.modules is None else KVM_MODULES,
+                           files=self._files, more_modules=() if kernel.modules is None else KVM_MODULES + modules,
                            progress=self._say)
         self._step('outer')
         self.outer.must(_PREPARE)

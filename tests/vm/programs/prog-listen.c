@@ -23,6 +23,7 @@ main(int argc, char **argv)
 	address.svm_port = (unsigned) atoi(argv[1]);
 	file = fopen(argv[2], "w");
 	expect(file != NULL, 1, argv[2]);
+	setbuf(file, NULL); /* to be read as it grows */
 	expect(bind(server, (struct sockaddr *) &address, sizeof address), 0, "bind");
 	expect(listen(server, 1), 0, "listen");
 	step(9); /* what is recorded has the others */
