@@ -111,11 +111,13 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 	if (with_target)
 		take_bundle(cmd);
 	if (cmd->live_only && cmd->target.snapshot)
-		return viommu_cmd_usage(argv[0], "it takes a live QEMU (-q): a snapshot does not move");
-	if (cmd->live_only && !cmd->target.qmp)
-		return viommu_cmd_usage(argv[0], "name the live QEMU: -q unix:SOCKET");
+		return viommu_cmd_usage(argv[0], "it takes a live QEMU (-q or -p): a snapshot does not move");
+	if (cmd->live_only && !cmd->target.qmp && !cmd->target.pid)
+		return viommu_cmd_usage(argv[0], "name the live QEMU: -q unix:SOCKET, or -p PID (viommu list shows them)");
 	g_log_set_writer_func(log_writer, &cmd->debug, NULL);
 	viommu_tones_init(stdout);
+	if (with_target && !viommu_target_find(&cmd->target, &error))
+		return viommu_cmd_fail(argv[0], error);
 	return -1;
 }
 

@@ -63,6 +63,7 @@ void viommu_cmd_print_json_line(json_t *json);
 void viommu_cmd_progress(size_t pages, void *user);
 void viommu_cmd_progress_done(void);
 
+int viommu_cmd_list(int argc, char **argv);
 int viommu_cmd_info(int argc, char **argv);
 int viommu_cmd_dump(int argc, char **argv);
 int viommu_cmd_walk(int argc, char **argv);

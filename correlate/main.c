@@ -14,6 +14,7 @@ static const struct {
 	const char *name, *summary;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "list", "QEMUs on this host, and how to reach each", viommu_cmd_list },
 	{ "verify", "did the mappings in a record arrive in the vIOMMU's tables?", viommu_cmd_verify },
 	{ "report", "the same as a report: Markdown, HTML, a bundle and more", viommu_cmd_report },
 	{ "watch", "the same, while mappings come and go", viommu_cmd_watch },

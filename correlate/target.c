@@ -8,18 +8,19 @@
 #include <viommu/trace.h>
 
 #include "bundle-replay.h"
+#include "qemus.h"
 
 void
 viommu_target_help(gboolean live_only)
 {
 	fputs("TARGET is one of\n"
-	      "  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n", stdout);
+	      "  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor\n"
+	      "  -p, --pid PID         a live QEMU by its process: viommu list shows them\n", stdout);
 	if (!live_only)
 		fputs("  -s, --snapshot FILE   what viommu capture wrote, or a bundle\n"
 		      "                        (viommu report); a bundle also without -s\n", stdout);
 	fputs("with a live QEMU\n"
 	      "      --memory HOW      auto (default), process (QEMU's memory), xp (monitor)\n"
-	      "  -p, --pid PID         the QEMU process, when the monitor is not a local socket\n"
 	      "      --timeout SECONDS for each step with the monitor (default 5)\n", stdout);
 }
 
@@ -60,7 +61,7 @@ live_options(const viommu_target_options *options, viommu_live_options *ret, GEr
 	if (!(options->timeout >= 0.1 && options->timeout <= 3600))
 		return usage(error, "--timeout takes 0.1 to 3600 seconds");
 	if (options->pid < 0)
-		return usage(error, "--pid takes a process id");
+		return usage(error, "--pid takes a process id; viommu list shows the QEMUs of this host");
 	ret->timeout_ms = (unsigned) (options->timeout * 1000);
 	if (!options->memory || strcmp(options->memory, "auto") == 0)
 		ret->memory = VIOMMU_MEMORY_AUTO;
@@ -123,6 +124,22 @@ open_snapshot(viommu_target *self, const viommu_target_options *options, GError 
 	return TRUE;
 }
 
+gboolean
+viommu_target_find(viommu_target_options *options, GError **error)
+{
+	g_autoptr(viommu_qemu) qemu = NULL;
+
+	if (!options->pid || options->qmp || options->snapshot)
+		return TRUE;
+	if (options->pid < 0)
+		return usage(error, "--pid takes a process id; viommu list shows the QEMUs of this host");
+	qemu = viommu_qemu_of(options->pid, error);
+	options->qmp = qemu ? viommu_qemu_address(qemu, error) : NULL;
+	if (options->qmp)
+		g_debug("the monitor of process %d is %s", options->pid, options->qmp);
+	return options->qmp != NULL;
+}
+
 viommu_target *
 viommu_target_open(const viommu_target_options *options, GError **error)
 {
@@ -130,7 +147,8 @@ viommu_target_open(const viommu_target_options *options, GError **error)
 
 	if (!options->qmp == !options->snapshot) {
 		usage(error, options->qmp ? "name one target: a live QEMU (-q) or a snapshot (-s), not both"
-					  : "name the target: -q unix:SOCKET for a live QEMU, or -s FILE for a snapshot");
+					  : "name the target: -q unix:SOCKET or -p PID for a live QEMU (viommu list shows them), "
+						    "or -s FILE for a snapshot");
 		return NULL;
 	}
 	if (!(options->qmp ? open_live(self, options, error) : open_snapshot(self, options, error)))

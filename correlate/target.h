@@ -35,6 +35,10 @@ typedef struct {
 	viommu_bundle *bundle; /* that the snapshot is from; NULL: from none */
 } viommu_target;
 
+/* Where only --pid is given, finds that QEMU's monitor and puts it into qmp.
+ * Errors: USAGE, CONNECT (no such QEMU, or it has no monitor that can be reached). */
+gboolean viommu_target_find(viommu_target_options *options, GError **error);
+
 /* Errors: USAGE (none or several targets), those of the monitor and snapshots. */
 viommu_target *viommu_target_open(const viommu_target_options *options, GError **error);
 void viommu_target_free(viommu_target *self);

@@ -24,7 +24,7 @@ sys.path.insert(0, str(HERE.parent))
 sys.dont_write_bytecode = True
 
 VIOMMU = os.environ.get('VIOMMU')
-COMMANDS = ('verify', 'report', 'watch', 'walk', 'dump', 'info', 'diff', 'doctor', 'explain', 'trace', 'capture')
+COMMANDS = ('list', 'verify', 'report', 'watch', 'walk', 'dump', 'info', 'diff', 'doctor', 'explain', 'trace', 'capture')
 
 CLEAN, FAILED, USAGE, FAULT, REJECTED = range(5)
 

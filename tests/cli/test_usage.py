@@ -13,7 +13,7 @@ SAVED = ('-s', 'clean.elf')
 RECORD = 'small.jsonl'
 # Of each command: arguments with which it does its work on a snapshot.
 WORKS = {
-    'verify': (*SAVED, RECORD), 'walk': (*SAVED, '00:04.0', '0x40000000'), 'dump': SAVED, 'info': SAVED,
+    'list': (), 'verify': (*SAVED, RECORD), 'walk': (*SAVED, '00:04.0', '0x40000000'), 'dump': SAVED, 'info': SAVED,
     'doctor': SAVED, 'diff': (SAVED[1], SAVED[1]), 'report': (*SAVED, RECORD), 'explain': ('caching-mode-on',),
     'capture': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'),
     'trace': ('-q', 'unix:/nowhere', '-o', '/nowhere/file'), 'watch': ('-q', 'unix:/nowhere', '/nowhere/stream'),

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which process is a QEMU, and which of its sockets is a monitor that can be used. */
+#include "qemus.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <viommu/error.h>
+
+#include "text.h"
+
+#define MAX_COMMAND_LINE (4u << 20)
+
+/* The kernel's list of unix sockets, of the network namespace of a process. */
+typedef struct {
+	guint64 inode;
+	gboolean listens;
+	char *path;
+} unix_socket;
+
+static char *
+proc_path(pid_t pid, const char *name)
+{
+	return g_strdup_printf("/proc/%d/%s", (int) pid, name);
+}
+
+static char **
+read_arguments(pid_t pid)
+{
+	g_autofree char *path = proc_path(pid, "cmdline");
+	g_autofree char *bytes = NULL;
+	g_autoptr(GPtrArray) ret = g_ptr_array_new();
+	gsize len;
+
+	if (!g_file_get_contents(path, &bytes, &len, NULL) || len == 0 || len > MAX_COMMAND_LINE)
+		return NULL;
+	for (gsize at = 0; at < len; at += strlen(bytes + at) + 1)
+		g_ptr_array_add(ret, g_strdup(bytes + at));
+	g_ptr_array_add(ret, NULL);
+	return (char **) g_ptr_array_free(g_steal_pointer(&ret), FALSE);
+}
+
+static bool
+is_qemu_name(const char *program)
+{
+	g_autofree char *name = g_path_get_basename(program);
+
+	return g_str_has_prefix(name, "qemu-system-") || strcmp(name, "qemu-kvm") == 0 || strcmp(name, "kvm") == 0;
+}
+
+/* By its program, or, where that may not be seen, by the name that it was started with. */
+static bool
+is_qemu(pid_t pid, const char *first)
+{
+	g_autofree char *path = proc_path(pid, "exe");
+	g_autofree char *exe = g_file_read_link(path, NULL);
+
+	return (exe && is_qemu_name(exe)) || is_qemu_name(first);
+}
+
+static void
+socket_clear(gpointer data)
+{
+	g_free(((unix_socket *) data)->path);
+}
+
+/* "Num: RefCount Protocol Flags Type St Inode Path"; bit 16 of Flags: it listens. */
+static GArray *
+read_sockets(pid_t pid)
+{
+	g_autofree char *path = proc_path(pid, "net/unix");
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	GArray *ret = g_array_new(FALSE, FALSE, sizeof(unix_socket));
+
+	g_array_set_clear_func(ret, socket_clear);
+	if (!g_file_get_contents(path, &text, NULL, NULL))
+		return ret;
+	lines = g_strsplit(text, "\n", -1);
+	for (char **line = lines + (*lines != NULL); *line; line++) {
+		const char *rest = *line;
+		unix_socket item = { 0 };
+		unsigned skipped = 0;
+
+		/* Columns are padded; a path can have blanks in it. */
+		while (skipped < 7 && *rest) {
+			rest += strspn(rest, " ");
+			if (skipped == 6)
+				item.inode = g_ascii_strtoull(rest, NULL, 10);
+			if (skipped == 3)
+				item.listens = (g_ascii_strtoull(rest, NULL, 16) >> 16 & 1) != 0;
+			rest += strcspn(rest, " ");
+			skipped++;
+		}
+		if (skipped < 7 || *rest != ' ')
+			continue;
+		item.path = g_strdup(rest + 1);
+		g_array_append_val(ret, item);
+	}
+	return ret;
+}
+
+/* 0: not a socket, or it may not be seen. */
+static guint64
+inode_of(const char *link)
+{
+	g_autofree char *what = g_file_read_link(link, NULL);
+
+	return what && g_str_has_prefix(what, "socket:[") ? g_ascii_strtoull(what + 8, NULL, 10) : 0;
+}
+
+/* The inodes of the sockets that a process has open; NULL: may not be seen. */
+static GHashTable *
+read_open_sockets(pid_t pid)
+{
+	g_autofree char *path = proc_path(pid, "fd");
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	GHashTable *ret;
+	const char *name;
+
+	if (!dir)
+		return NULL;
+	ret = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	while ((name = g_dir_read_name(dir))) {
+		g_autofree char *link = g_build_filename(path, name, NULL);
+		guint64 inode = inode_of(link);
+
+		if (inode)
+			g_hash_table_add(ret, g_memdup2(&inode, sizeof(inode)));
+	}
+	return ret;
+}
+
+static bool
+is_open(GHashTable *open_sockets, guint64 inode)
+{
+	return !open_sockets || g_hash_table_contains(open_sockets, &inode);
+}
+
+static bool
+same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* The path by which we find what the process bound: its working directory and its root may
+ * be others than ours. */
+static char *
+our_path(pid_t pid, const char *bound)
+{
+	g_autofree char *root = proc_path(pid, "root");
+	g_autofree char *link = proc_path(pid, "cwd");
+	g_autofree char *cwd = g_path_is_absolute(bound) ? NULL : g_file_read_link(link, NULL);
+	g_autofree char *path = cwd ? g_build_filename(cwd, bound, NULL) : g_strdup(bound);
+	g_autofree char *within = g_strconcat(root, path, NULL);
+
+	/* What may not be looked at is named as it is. */
+	if (!same_file(path, within) && g_file_test(within, G_FILE_TEST_EXISTS))
+		return g_steal_pointer(&within);
+	return g_steal_pointer(&path);
+}
+
+/* A socket that was handed over is known by its number only. */
+static void
+find_by_fd(pid_t pid, viommu_qemu_monitor *monitor, const GArray *sockets)
+{
+	g_autofree char *link = g_strdup_printf("/proc/%d/fd/%d", (int) pid, monitor->fd);
+	guint64 inode = inode_of(link);
+
+	for (guint i = 0; inode && !monitor->bound && i < sockets->len; i++) {
+		const unix_socket *item = &g_array_index(sockets, unix_socket, i);
+
+		if (item->inode == inode && item->listens)
+			monitor->bound = g_strdup(item->path);
+	}
+	if (monitor->bound)
+		g_clear_pointer(&monitor->why_not, g_free);
+}
+
+static void
+look_at_monitor(pid_t pid, viommu_qemu_monitor *monitor, const GArray *sockets, GHashTable *open_sockets)
+{
+	g_autofree char *path = NULL;
+
+	monitor->permitted = true;
+	if (monitor->fd >= 0)
+		find_by_fd(pid, monitor, sockets);
+	if (!monitor->bound)
+		return;
+	path = our_path(pid, monitor->bound);
+	g_free(monitor->address);
+	monitor->address = g_strdup_printf("unix:%s", path);
+	monitor->permitted = access(path, W_OK) == 0 || errno == ENOENT;
+	for (guint i = 0; i < sockets->len; i++) {
+		const unix_socket *item = &g_array_index(sockets, unix_socket, i);
+
+		if (!item->listens && strcmp(item->path, monitor->bound) == 0 && is_open(open_sockets, item->inode))
+			monitor->held = true;
+	}
+}
+
+static bool
+is_a_monitor(const viommu_qemu *self, const char *path)
+{
+	for (guint i = 0; i < self->monitors->len; i++)
+		if (g_strcmp0(((const viommu_qemu_monitor *) g_ptr_array_index(self->monitors, i))->bound, path) == 0)
+			return true;
+	return false;
+}
+
+static void
+look_at(viommu_qemu *self)
+{
+	g_autofree char *mem = proc_path(self->pid, "mem");
+	g_autofree char *dir = g_strdup_printf("/proc/%d", (int) self->pid);
+	g_autoptr(GArray) sockets = read_sockets(self->pid);
+	g_autoptr(GHashTable) open_sockets = read_open_sockets(self->pid);
+	struct stat st;
+	int fd = open(mem, O_RDONLY | O_CLOEXEC);
+
+	self->memory = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	if (stat(dir, &st) == 0)
+		self->uid = st.st_uid;
+	for (guint i = 0; i < self->monitors->len; i++)
+		look_at_monitor(self->pid, g_ptr_array_index(self->monitors, i), sockets, open_sockets);
+	for (guint i = 0; open_sockets && i < sockets->len; i++) {
+		const unix_socket *item = &g_array_index(sockets, unix_socket, i);
+
+		if (item->listens && *item->path != '@' && is_open(open_sockets, item->inode) && !is_a_monitor(self, item->path))
+			g_ptr_array_add(self->sockets, our_path(self->pid, item->path));
+	}
+}
+
+/* NULL: it is no QEMU. *there: there is such a process. */
+static viommu_qemu *
+qemu_new(pid_t pid, bool *there, char **program)
+{
+	g_auto(GStrv) arguments = read_arguments(pid);
+	viommu_qemu *self;
+
+	*there = arguments != NULL;
+	if (!arguments || !is_qemu(pid, arguments[0])) {
+		if (arguments && program)
+			*program = g_path_get_basename(arguments[0]);
+		return NULL;
+	}
+	self = viommu_qemu_parse(arguments);
+	self->pid = pid;
+	look_at(self);
+	return self;
+}
+
+static int
+by_pid(const void *a, const void *b)
+{
+	const viommu_qemu *x = *(const viommu_qemu *const *) a, *y = *(const viommu_qemu *const *) b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static void
+free_qemu(gpointer qemu)
+{
+	viommu_qemu_free(qemu);
+}
+
+GPtrArray *
+viommu_qemus(void)
+{
+	GPtrArray *ret = g_ptr_array_new_with_free_func(free_qemu);
+	g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+	const char *name;
+	bool there;
+
+	while (dir && (name = g_dir_read_name(dir))) {
+		viommu_qemu *qemu = g_ascii_isdigit(*name) ? qemu_new((pid_t) atoi(name), &there, NULL) : NULL;
+
+		if (qemu)
+			g_ptr_array_add(ret, qemu);
+	}
+	g_ptr_array_sort(ret, by_pid);
+	return ret;
+}
+
+viommu_qemu *
+viommu_qemu_of(pid_t pid, GError **error)
+{
+	g_autofree char *program = NULL;
+	g_autofree char *dir = g_strdup_printf("/proc/%d", (int) pid);
+	bool there;
+	viommu_qemu *self = qemu_new(pid, &there, &program);
+
+	if (self)
+		return self;
+	if (there)
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT, "process %d (%s) is not a QEMU; viommu list shows those of this host",
+			(int) pid, program);
+	else
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT, "there is no process %d%s; viommu list shows the QEMUs of this host",
+			(int) pid, g_file_test(dir, G_FILE_TEST_EXISTS) ? " with a command line" : "");
+	return NULL;
+}
+
+static const viommu_qemu_monitor *
+best_monitor(const viommu_qemu *self)
+{
+	const viommu_qemu_monitor *ret = NULL;
+	int best = -1;
+
+	for (guint i = 0; i < self->monitors->len; i++) {
+		const viommu_qemu_monitor *monitor = g_ptr_array_index(self->monitors, i);
+		int worth = 2 * monitor->permitted + !monitor->held;
+
+		if (monitor->address && worth > best) {
+			ret = monitor;
+			best = worth;
+		}
+	}
+	return ret;
+}
+
+char *
+viommu_qemu_address(const viommu_qemu *self, GError **error)
+{
+	const viommu_qemu_monitor *monitor = best_monitor(self);
+	g_autoptr(GString) more = g_string_new(NULL);
+
+	if (monitor)
+		return g_strdup(monitor->address);
+	for (guint i = 0; i < self->monitors->len; i++)
+		g_string_append_printf(more, "%s%s", i ? "; " : " that can be reached: ",
+			((const viommu_qemu_monitor *) g_ptr_array_index(self->monitors, i))->why_not);
+	g_string_append(more, "; start QEMU with -qmp unix:PATH,server=on,wait=off");
+	for (guint i = 0; i < self->sockets->len; i++)
+		g_string_append_printf(more, "%sunix:%s", i ? ", " : " (if one of these sockets of its is a QMP monitor, name it with -q: ",
+			(const char *) g_ptr_array_index(self->sockets, i));
+	g_string_append(more, self->sockets->len ? ")" : "");
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT, "QEMU process %d (%s) has no QMP monitor%s", (int) self->pid, self->name,
+		more->str);
+	return NULL;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The QEMUs of this host, as /proc shows them. Nothing is sent to them. */
+#ifndef VIOMMU_QEMUS_H
+#define VIOMMU_QEMUS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+typedef enum { VIOMMU_SAID_NO, VIOMMU_SAID_YES, VIOMMU_SAID_ELSEWHERE } viommu_said;
+
+/* A QMP monitor that the command line asks for. */
+typedef struct {
+	char *address;  /* "unix:PATH", "tcp:HOST:PORT"; NULL: nobody can connect to it */
+	char *why_not;  /* then why not; else NULL */
+	char *bound;    /* the path as QEMU gave it to the kernel; NULL: no path */
+	int fd;         /* of a socket that QEMU was given; -1: of none */
+	bool permitted; /* this user may connect, as far as the file's permissions say */
+	bool held;      /* somebody is connected: it serves one client at a time */
+} viommu_qemu_monitor;
+
+typedef struct {
+	pid_t pid;
+	uid_t uid;
+	char *name;    /* -name, or that of its program */
+	viommu_said iommu; /* ELSEWHERE: in a file that -readconfig names, maybe */
+	GPtrArray *monitors; /* of viommu_qemu_monitor */
+	GPtrArray *sockets;  /* of char: other unix sockets that it listens on, as far as can be seen */
+	bool memory;   /* this user may read its memory */
+} viommu_qemu;
+
+/* What a command line says: the pure part. argv ends with NULL and is not empty. */
+viommu_qemu *viommu_qemu_parse(char *const *argv);
+void viommu_qemu_free(viommu_qemu *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_qemu, viommu_qemu_free)
+
+/* By the number of the process; those that this user can see. */
+GPtrArray *viommu_qemus(void);
+/* Errors: CONNECT (no such process, or it is not a QEMU). */
+viommu_qemu *viommu_qemu_of(pid_t pid, GError **error);
+/* The monitor to use: one that may be used and that nobody holds, if there is one. New.
+ * Errors: CONNECT, which says what to do next. */
+char *viommu_qemu_address(const viommu_qemu *self, GError **error);
+
+#endif

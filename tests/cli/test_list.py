@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""viommu list, and -p PID as a TARGET: real QEMUs, halted at once, whose monitors are where people put them, and
+processes that only look like one."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+from cli import CLEAN, FAILED, USAGE, Case, run
+
+from lab import accel, cleanup
+
+import tap
+
+QEMU = shutil.which(os.environ.get('VIOMMU_LAB_QEMU') or 'qemu-system-x86_64')
+ON = ',server=on,wait=off'
+IOMMU = ('-machine', 'q35', '-device', 'intel-iommu,intremap=on,caching-mode=on')
+
+
+class Alone(Case):
+    """Without a QEMU."""
+
+    def like(self, *argv):
+        """A process with this command line, which sleeps: its program is Python."""
+        process = subprocess.Popen(['qemu-system-x86_64', '-c', 'import time; time.sleep(600)', *argv], executable=sys.executable,
+                                   stdin=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process.pid
+
+    def listed(self, pid, **options):
+        return next(item for item in run('list', '--format', 'json', **options).json['qemus'] if item['pid'] == pid)
+
+    def test_no_such_process(self):
+        gone = subprocess.Popen(['true'])
+        gone.wait()
+        done = self.assert_says(run('info', '-p', str(gone.pid)), FAILED, f'there is no process {gone.pid}', 'viommu list')
+        self.assertNotIn('-qmp', done.err)
+        self.assert_says(run('info', '-p', '-1'), USAGE, '--pid takes a process id', 'viommu list')
+
+    def test_no_qemu(self):
+        with subprocess.Popen(['sleep', '600']) as process:
+            try:
+                self.assert_says(run('info', '-p', str(process.pid)), FAILED, '(sleep) is not a QEMU', 'viommu list')
+                self.assertNotIn(str(process.pid), run('list').out.split())
+            finally:
+                process.kill()
+
+    def test_no_monitor(self):
+        """each command says what to do"""
+        pid = str(self.like('-monitor', 'unix:/tmp/hmp' + ON))
+        for args in (['info'], ['dump'], ['doctor'], ['walk', '00:04.0', '0x1000'], ['capture', '-o', '/nowhere/x'],
+                     ['watch', '/nowhere/x'], ['trace', '-o', '/nowhere/x'], ['verify', 'small.jsonl'], ['report', 'small.jsonl']):
+            with self.subTest(command=args[0]):
+                self.assert_says(run(args[0], '-p', pid, *args[1:]), FAILED, f'QEMU process {pid}', 'has no QMP monitor',
+                                 'start QEMU with -qmp unix:PATH,server=on,wait=off')
+        self.assertEqual(self.listed(int(pid))['access'], 'no')
+
+    def test_no_server(self):
+        pid = self.like('-qmp', 'unix:/tmp/qmp')
+        self.assert_says(run('info', '-p', str(pid)), FAILED, 'server=on is missing')
+        self.assertIn('server=on is missing', self.listed(pid)['monitors'][0]['why_not'])
+
+    def test_nobody_listens(self):
+        """what the command line says need not be true: the monitor's own error"""
+        pid = self.like('-qmp', 'unix:/nowhere/qmp' + ON)
+        self.assert_says(run('info', '-p', str(pid)), FAILED, 'no monitor answers at unix:/nowhere/qmp')
+
+    def test_hostile(self):
+        """a command line that means harm"""
+        pid = self.like('-name', 'guest=\x1b[31mred\n\u202e<b>', '-qmp', 'unix:/\x1b[2J\n' + ON, '-device', '{' * 10000,
+                        '-chardev', 'socket,' + 'id=x,' * 5000, '-mon', ',' * 5000)
+        text = run('list').out                  # run() looks for what a terminal could take amiss
+        self.assertIn('\\x1b[31mred', text)
+        self.assertEqual(self.listed(pid)['monitors'][0]['address'], 'unix:/\x1b[2J\n')
+        self.assert_says(run('info', '-p', str(pid)), FAILED, 'no monitor answers')
+
+    def test_text(self):
+        pid = self.like('-name', 'guest=web', '-readconfig', 'x')
+        line = next(line for line in run('list').out.splitlines() if line.split()[:1] == [str(pid)])
+        self.assertRegex(line, rf'^ *{pid}  \S+ +\?      no      web$')
+        self.assert_says(run('list', 'x'), USAGE, 'takes no argument')
+
+    def test_pid_beside_others(self):
+        """with -q it says whose memory is read, as ever; with -s it makes no sense"""
+        self.assert_says(run('info', '-s', 'clean.elf', '-p', '1'), USAGE, 'for a live QEMU')
+        self.assert_says(run('info', '-q', 'unix:/nowhere/qmp', '-p', '1'), FAILED, 'no monitor answers at unix:/nowhere/qmp')
+
+
+@unittest.skipUnless(QEMU, 'no qemu-system-x86_64 here')
+class Real(Case):
+    def qemu(self, *argv, folder=None, pass_fds=(), ready=None):
+        folder = folder or self.scratch()
+        (folder / 'bios').write_bytes(accel.HALT_BIOS)
+        process = cleanup.start([QEMU, '-nodefaults', '-display', 'none', '-m', '64M', '-accel', 'tcg', '-bios', str(folder / 'bios'),
+                                 *argv], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, pass_fds=pass_fds)
+        self.addCleanup(cleanup.stop, process)
+        end = time.monotonic() + 60
+        while ready and not ready():
+            self.assertIsNone(process.poll(), 'QEMU has ended')
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        return process.pid
+
+    listed = Alone.listed
+
+    def assert_reached(self, pid):
+        done = self.assert_clean(run('info', '-p', str(pid)))
+        self.assertIn('caching mode on', done.out)
+        self.assert_clean(run('doctor', '-p', str(pid)))
+
+    def test_it_is_found(self):
+        path = self.scratch() / 'a b,c.sock'
+        pid = self.qemu(*IOMMU, '-name', 'guest=first', '-qmp', f'unix:{path}{ON}'.replace('b,c', 'b,,c'), ready=path.exists)
+        item = self.listed(pid)
+        self.assertEqual((item['name'], item['viommu'], item['access'], item['memory']), ('first', 'yes', 'yes', True))
+        self.assertEqual(item['monitors'], [{'address': f'unix:{path}', 'permitted': True, 'held': False, 'why_not': None}])
+        self.assert_reached(pid)
+        # The same as by its socket.
+        self.assertEqual(run('dump', '-p', str(pid)).out, run('dump', '-q', f'unix:{path}').out)
+        text = run('list').out
+        self.assertRegex(text, rf'(?m)^ *{pid}  \S+ +yes    yes     first, unix:{re.escape(str(path))}$')
+
+    def test_held(self):
+        """of two monitors the one that nobody holds is taken; when all are held, that is said"""
+        folder = self.scratch()
+        pid = self.qemu(*IOMMU, '-qmp', f'unix:{folder}/1{ON}', '-qmp', f'unix:{folder}/2{ON}', ready=(folder / '2').exists)
+        with contextlib.ExitStack() as stack:
+            for number, access in ((1, 'yes'), (2, 'held')):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(f'{folder}/{number}')
+                client.recv(1)
+                item = self.listed(pid)
+                self.assertEqual([monitor['held'] for monitor in item['monitors']], [True, number == 2])
+                self.assertEqual(item['access'], access)
+                if number == 1:
+                    self.assert_reached(pid)
+            self.assertIn('give QEMU one more -qmp', run('list').out)
+            self.assert_says(run('info', '-p', str(pid), '--timeout', '0.5'), FAILED, 'another client holds this monitor')
+
+    def test_handed_over(self):
+        """as libvirt does it: the command line has nothing but a number"""
+        path = self.scratch() / 'monitor.sock'
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+            listening.listen(1)
+            fd = listening.fileno()
+            os.set_inheritable(fd, True)
+            pid = self.qemu(*IOMMU, '-chardev', f'socket,id=charmonitor,fd={fd}{ON}', '-mon',
+                            'chardev=charmonitor,id=monitor,mode=control', pass_fds=[fd])
+        self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'unix:{path}')
+        self.assert_reached(pid)
+
+    def test_relative(self):
+        folder = self.scratch()
+        pid = self.qemu(*IOMMU, '-qmp', f'unix:qmp.sock{ON}', folder=folder, ready=(folder / 'qmp.sock').exists)
+        self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'unix:{folder}/qmp.sock')
+        self.assert_reached(pid)
+
+    def test_tcp(self):
+        with socket.create_server(('127.0.0.1', 0)) as free:
+            port = free.getsockname()[1]
+
+        def answers():
+            with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
+                return True
+        pid = self.qemu(*IOMMU, '-qmp', f'tcp:127.0.0.1:{port}{ON}', ready=answers)
+        self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'tcp:127.0.0.1:{port}')
+        self.assert_reached(pid)
+
+    def test_no_viommu(self):
+        path = self.scratch() / 'qmp'
+        pid = self.qemu('-qmp', f'unix:{path}{ON}', ready=path.exists)
+        self.assertEqual(self.listed(pid)['viommu'], 'no')
+        self.assert_says(run('info', '-p', str(pid)), FAILED, 'no intel-iommu', '-device intel-iommu')
+
+    def test_human_monitor_only(self):
+        path = self.scratch() / 'hmp'
+        pid = self.qemu(*IOMMU, '-monitor', f'unix:{path}{ON}', ready=path.exists)
+        self.assert_says(run('info', '-p', str(pid)), FAILED, 'has no QMP monitor', f'unix:{path}')
+        self.assertEqual(self.listed(pid)['other_sockets'], [str(path)])
+
+    def test_somebody_else(self):
+        """who is not root and not its user"""
+        self.need_somebody_else()
+        folder = self.scratch()
+        pid = self.qemu(*IOMMU, '-qmp', f'unix:{folder}/qmp{ON}', ready=(folder / 'qmp').exists)
+        (folder / 'qmp').chmod(0o700)
+        nobody = {'user': 65534, 'group': 65534, 'extra_groups': []}
+        item = self.listed(pid, **nobody)
+        self.assertEqual((item['access'], item['memory'], item['monitors'][0]['permitted']), ('root', False, False))
+        self.assert_says(run('info', '-p', str(pid), **nobody), FAILED, 'may not be used', 'run as root')
+        (folder / 'qmp').chmod(0o777)
+        self.assertEqual(self.listed(pid, **nobody)['access'], 'slow')
+        self.assert_status(run('info', '-p', str(pid), **nobody), CLEAN)
+
+
+if __name__ == '__main__':
+    tap.main()
