@@ -10,9 +10,9 @@
 #include "report-parts.h"
 
 /* Some 70 bytes each. A browser shows them at once. */
-#define MAX_AREAS 100000
+#define MAX_AREAS 20000
 /* Some 500 bytes each; read when asked for. */
-#define MAX_WALKS 20000
+#define MAX_WALKS 2000
 #define WALKS_OF_A_PART 256
 /* A map each. */
 #define MAX_TARGETS 256
@@ -20,16 +20,59 @@
 const char *const viommu_link_who[VIOMMU_LINKS] = { "an L1 program or driver asks", "L1's kernel writes its VT-d tables",
 	"L1 tells the vIOMMU", "QEMU tells vfio and vhost", "the host's IOMMU maps the page" };
 
+/* The same mapping; or, where all is well and there are too many of them, one like it. */
 static bool
-joins(const viommu_html_area *self, const viommu_run *run)
+same_request(const viommu_html_data *self, const viommu_run *a, const viommu_run *b)
 {
-	const viommu_run *a = self->run;
+	const viommu_expected *x = &a->expected, *y = &b->expected;
 
-	return a->target == run->target && a->iova.first + (self->pages << VIOMMU_PAGE_SHIFT) == run->iova.first &&
+	if (!a->has_expected)
+		return true;
+	if (x->gpa_known != y->gpa_known)
+		return false;
+	return x->request == y->request ||
+		(self->bounds.joined && a->verdict == VIOMMU_MATCH && !viommu_run_is_fault(self->report->result, a) &&
+			x->prot_known == y->prot_known && x->read == y->read && x->write == y->write);
+}
+
+static bool
+joins(const viommu_html_data *self, const viommu_html_area *area, const viommu_run *run)
+{
+	const viommu_run *a = area->run;
+
+	return a->target == run->target && a->iova.first + (area->pages << VIOMMU_PAGE_SHIFT) == run->iova.first &&
 		a->verdict == run->verdict && a->chain == run->chain && a->note == run->note && a->has_expected == run->has_expected &&
-		(!a->has_expected || (a->expected.request == run->expected.request && a->expected.gpa_known == run->expected.gpa_known)) &&
+		same_request(self, a, run) &&
 		(a->verdict == VIOMMU_MATCH || (!a->has_observed && !run->has_observed)) && a->page_shift == run->page_shift &&
 		a->read == run->read && a->write == run->write;
+}
+
+/* places: of the result's targets. False: there are more than most. */
+static bool
+make_areas(viommu_html_data *self, const uint32_t *places, guint most)
+{
+	const viommu_result *result = self->report->result;
+	uint32_t request = 0;
+
+	g_array_set_size(self->areas, 0);
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		viommu_html_area new = { .run = run, .pages = viommu_run_pages(run), .extents = 1, .requests = 1,
+			.target = places[run->target], .part = -1 };
+		viommu_html_area *last = self->areas->len ? &g_array_index(self->areas, viommu_html_area, self->areas->len - 1) : NULL;
+
+		if (last && joins(self, last, run)) {
+			last->pages += new.pages;
+			last->extents++;
+			last->requests += run->has_expected && run->expected.request != request;
+		} else if (self->areas->len == most) {
+			return false;
+		} else {
+			g_array_append_val(self->areas, new);
+		}
+		request = run->expected.request;
+	}
+	return true;
 }
 
 static void
@@ -49,18 +92,9 @@ collect_areas(viommu_html_data *self)
 			self->bounds.targets_left_out++;
 		}
 	}
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		viommu_html_area new = { .run = run, .pages = viommu_run_pages(run), .extents = 1, .target = places[run->target], .part = -1 };
-		viommu_html_area *last = self->areas->len ? &g_array_index(self->areas, viommu_html_area, self->areas->len - 1) : NULL;
-
-		if (last && joins(last, run)) {
-			last->pages += new.pages;
-			last->extents++;
-		} else {
-			g_array_append_val(self->areas, new);
-		}
-	}
+	self->bounds.joined = !make_areas(self, places, self->report->all ? G_MAXUINT : MAX_AREAS);
+	if (self->bounds.joined)
+		make_areas(self, places, G_MAXUINT);
 }
 
 /* What is wrong first, so that no limit hides it. */
@@ -284,6 +318,7 @@ put_area(viommu_html_data *self, GString *text, const viommu_html_area *item)
 	viommu_jt_int(text, NULL, run->page_shift);
 	put_note(self, text, run->note);
 	put_signed(text, item->part >= 0, (uint64_t) item->part);
+	viommu_jt_int(text, NULL, item->requests);
 	viommu_jt_end(text, ']');
 }
 

@@ -9,6 +9,7 @@
 typedef struct {
 	const viommu_run *run; /* the first of them */
 	uint64_t pages, extents;
+	uint64_t requests; /* that it is of */
 	uint32_t target; /* index into targets */
 	bool keep, walk;
 	int part;

@@ -58,6 +58,9 @@ print_head(FILE *out, const viommu_report *report)
 static void
 print_bounds(FILE *out, const viommu_html_bounds *bounds)
 {
+	if (bounds->joined)
+		fputs("<p class=\"faint\">There are many mappings: neighbours that match are one area, whichever event asked for them. "
+		      "<code>viommu report --all</code> shows each.</p>\n", out);
 	if (!bounds->areas_left_out && !bounds->walks_left_out && !bounds->targets_left_out)
 		return;
 	fputs("<p class=\"unsure\">To keep this file small,", out);

@@ -19,6 +19,7 @@ typedef struct {
 	uint64_t pages_left_out; /* of the latter */
 	uint64_t walks_left_out;
 	guint targets_left_out;
+	bool joined; /* neighbours that match are one area, whoever asked for them */
 } viommu_html_bounds;
 
 /* The areas as JSON in a script element, and the walks in further ones, each of which is

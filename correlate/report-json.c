@@ -3,6 +3,7 @@
 #include "json-list.h"
 #include "json-text.h"
 #include "render.h"
+#include "report-bounds.h"
 #include "report.h"
 #include "text.h"
 
@@ -17,6 +18,9 @@ counts_json(const viommu_result *result)
 			(json_int_t) result->pages[v], "runs", (json_int_t) result->runs_of[v]));
 	return ret;
 }
+
+/* Of a list: some 500 bytes each, and some 2 KB with a walk. */
+#define MAX_RUNS 4096
 
 /* How many devices are named for one table: a crafted record can attach 65536. */
 #define NAMED 64
@@ -196,22 +200,28 @@ records_json(const viommu_report *report)
 	return ret;
 }
 
-/* What is unmapped in L1 and in the table is a list of its own. */
 static void
-put_runs(viommu_json_lists *lists, const viommu_report *report, const vtd_unit *unit, const GArray *devices, bool gone)
+put_runs(viommu_json_lists *lists, const viommu_report *report, const vtd_unit *unit, const GArray *devices, viommu_run_bounds *bounds)
 {
 	const viommu_result *result = report->result;
 	g_autoptr(GString) text = g_string_new(NULL);
 
-	for (guint i = 0; i < result->runs->len; i++) {
+	for (guint i = 0; i < result->runs->len && !viommu_run_bounds_full(bounds); i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 
-		if ((run->verdict == VIOMMU_GONE) != gone)
+		if (!viommu_run_bounds_take(bounds, run))
 			continue;
 		g_string_truncate(text, 0);
 		put_run(text, report, run, unit, devices);
 		viommu_json_lists_put_text(lists, text->str);
 	}
+}
+
+static json_t *
+left_out_json(const viommu_run_bounds *bounds)
+{
+	return json_pack("{s:I, s:I, s:I}", "runs", (json_int_t) bounds->left_out.runs, "pages", (json_int_t) bounds->left_out.pages,
+		"faults", (json_int_t) bounds->left_out.faults);
 }
 
 static json_t *
@@ -241,21 +251,25 @@ viommu_report_json(FILE *out, const viommu_report *report)
 	const viommu_capture_info *info = viommu_snapshot_info(report->snapshot);
 	g_autoptr(GArray) devices = sharers_by_target(result);
 	viommu_json_lists lists;
+	viommu_run_bounds mapped, gone;
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
-	viommu_json_lists_begin(&lists, out, json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o, s:o}", "format",
-		"viommu-result", "version", 1, "exit_status", report->exit_status, "qemu",
+	viommu_run_bounds_of(result, false, report->all ? UINT64_MAX : MAX_RUNS, &mapped);
+	viommu_run_bounds_of(result, true, report->all ? UINT64_MAX : MAX_RUNS, &gone);
+	viommu_json_lists_begin(&lists, out, json_pack("{s:s, s:i, s:i, s:o, s:o, s:{s:s, s:s, s:b, s:i}, s:o, s:o, s:{s:o, s:o}}", "format",
+		"viommu-result", "version", 2, "exit_status", report->exit_status, "qemu",
 		qemu_json(report, &unit), "records", records_json(report), "capture", "time", info->time,
 		"memory_source", info->memory_source, "paused", info->paused, "reads", (int) result->reads, "counts",
-		counts_json(result), "chain", viommu_report_json_chain(report)));
+		counts_json(result), "chain", viommu_report_json_chain(report), "left_out", "runs", left_out_json(&mapped), "unmapped",
+		left_out_json(&gone)));
 	viommu_json_lists_next(&lists, "targets");
 	for (guint i = 0; i < result->targets->len; i++)
 		viommu_json_lists_put(&lists, target_json(&g_array_index(result->targets, viommu_target_result, i), &unit));
 	viommu_json_lists_next(&lists, "runs");
-	put_runs(&lists, report, &unit, devices, false);
+	put_runs(&lists, report, &unit, devices, &mapped);
 	viommu_json_lists_next(&lists, "unmapped");
-	put_runs(&lists, report, &unit, devices, true);
+	put_runs(&lists, report, &unit, devices, &gone);
 	if (report->findings) {
 		json_t *findings = viommu_findings_json(report->findings, false), *item;
 		size_t i;

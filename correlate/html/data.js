@@ -7,7 +7,7 @@ const data = JSON.parse($("data").textContent);
 
 // The columns of an area, as report-html-data.c writes them.
 const COLUMNS = ["target", "first", "pages", "verdict", "chain", "event", "prot", "gpa", "extents", "seenGpa", "seenProt", "shift",
-	"note", "part"];
+	"note", "part", "requests"];
 const areas = data.areas.map((row, index) => {
 	const area = { index };
 	COLUMNS.forEach((name, i) => { area[name] = row[i]; });

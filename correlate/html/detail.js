@@ -36,7 +36,7 @@ function facts(area) {
 		pair(verdictOf(area).name === "stale" ? "L1 had there" : "L1 asked for",
 			area.gpa >= 0 ? make("code", {}, "GPA " + hex(area.gpa)) : "a GPA that is not known",
 			", " + PROTS[area.prot] + (area.extents > 1 ? ", in " + count(area.extents) + " pieces, the first of them here" : "") +
-			" (event " + area.event + " of the record)");
+			" (event " + area.event + " of the record" + (area.requests > 1 ? ", the first of " + count(area.requests) : "") + ")");
 	if (area.seenGpa >= 0)
 		pair("the table has", make("code", {}, "GPA " + hex(area.seenGpa)), ", " + PROTS[area.seenProt] + ", " +
 			size(2 ** (area.shift - 12)) + " page");

@@ -153,8 +153,8 @@ class Schema(Case):
             change(spoilt)
             return reports.errors(spoilt, strict=False)
 
-        for change in (lambda d: d.pop('version'), lambda d: d.update(version=2), lambda d: d.update(exit_status=7),
-                       lambda d: d['runs'][0].update(first=4096), lambda d: d['runs'][0].update(first='0x00'),
+        for change in (lambda d: d.pop('version'), lambda d: d.update(version=1), lambda d: d.pop('left_out'),
+                       lambda d: d.update(exit_status=7), lambda d: d['runs'][0].update(first=4096), lambda d: d['runs'][0].update(first='0x00'),
                        lambda d: d['runs'][0].update(verdict='fine'), lambda d: d['runs'][0].pop('links'),
                        lambda d: d['runs'][0]['links'].update(table='bad'), lambda d: d['chain'].pop(),
                        lambda d: d['counts'].pop('match'), lambda d: d['targets'][0].pop('source_id'),

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Results with more to say than anybody reads: bounded, counted, and what is wrong before anything else."""
+
+import json
+import pathlib
+import re
+import shutil
+import tempfile
+
+from cli import CLEAN, FAULT, Case, run
+from reports import errors, jsonschema
+
+import large
+import tap
+
+PAGES = 5 << 12         # more areas than the HTML report has, when each is by itself
+LISTED = 4096
+
+
+class Bounds(Case):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='viommu-test.'))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.record = self.folder / 'large.jsonl'
+        with open(self.record, 'w', encoding='utf-8') as out:
+            out.writelines(large.record(1, PAGES + 512))
+
+    def result(self, wrong, *more, status=FAULT, form=('--format', 'json')):
+        snapshot = self.folder / 'large.elf'
+        snapshot.write_bytes(large.snapshot(wrong, PAGES + 512))
+        done = self.assert_status(run('report', '-s', snapshot, self.record, *form, *more, seconds=120), status)
+        return done.out
+
+    def json(self, wrong, *more, status=FAULT):
+        found = json.loads(self.result(wrong, *more, status=status))
+        if jsonschema and not more:
+            self.assertFalse(errors(found))
+        runs, left = found['runs'], found['left_out']['runs']
+        self.assertEqual(sum(count['runs'] for count in found['counts'].values()), len(runs) + left['runs'])
+        self.assertEqual(sum(count['pages'] for count in found['counts'].values()),
+                         sum((int(run['last'], 16) - int(run['first'], 16) + 1) // 4096 for run in runs) + left['pages'])
+        self.assertEqual([run['first'] for run in runs], [run['first'] for run in sorted(runs, key=lambda run: int(run['first'], 16))])
+        self.assertEqual(found['left_out']['unmapped'], {'runs': 0, 'pages': 0, 'faults': 0})
+        return found
+
+    def test_json(self):
+        """the last page is wrong, behind all that the list has room for"""
+        wrong = {7, PAGES // 2, PAGES + 511}
+        found = self.json(wrong)
+        self.assertEqual(len(found['runs']), LISTED)
+        self.assertEqual(found['left_out']['runs']['faults'], 0)
+        self.assertEqual({int(run['first'], 16) for run in found['runs'] if run['verdict'] != 'match'},
+                         {large.FIRST + page * 4096 for page in wrong})
+
+    def test_json_of_more_faults(self):
+        """with no room for all that is wrong nothing else is listed"""
+        found = self.json(set(range(100, 100 + 2 * LISTED, 2)) | {PAGES})
+        self.assertEqual({run['verdict'] for run in found['runs']}, {'wrong-address'})
+        self.assertEqual(found['left_out']['runs']['faults'], 1)
+
+    def test_json_of_all(self):
+        found = self.json({5}, '--all')
+        self.assertEqual(len(found['runs']), PAGES + 512)
+        self.assertEqual(found['left_out']['runs'], {'runs': 0, 'pages': 0, 'faults': 0})
+
+    def test_html(self):
+        wrong = {0, 7, 8, PAGES + 511}
+        out = self.result(wrong, form=('--format', 'html'))
+        self.assertIn('neighbours that match are one area', out)
+        areas = json.loads(re.search(r'id="data">(.*?)</script>', out, re.S).group(1))['areas']
+        self.assertEqual(sum(area[2] for area in areas), PAGES + 512)
+        self.assertEqual([(area[1] - (large.FIRST >> 12), area[2], area[14]) for area in areas],
+                         [(0, 1, 1), (1, 6, 6), (7, 1, 1), (8, 1, 1), (9, PAGES + 502, PAGES + 502), (PAGES + 511, 1, 1)])
+        self.assertLess(len(out), 100 << 10)
+
+    def test_html_of_all(self):
+        out = self.result((), '--all', status=CLEAN, form=('--format', 'html'))
+        self.assertNotIn('are one area', out)
+        areas = json.loads(re.search(r'id="data">(.*?)</script>', out, re.S).group(1))['areas']
+        self.assertEqual(len(areas), PAGES + 512)
+
+
+if __name__ == '__main__':
+    tap.main()
