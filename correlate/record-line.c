@@ -138,7 +138,10 @@ take_extents(rest *line, viommu_map_line *ret)
 		viommu_line_extent extent;
 
 		if (!TAKE(line, "{\"gpa\":") || !take_hex(line, &extent.gpa) || !TAKE(line, ",\"size\":") ||
-			!take_hex(line, &extent.size) || !take_char(line, '}') || ret->extents->len == EXTENTS_LIMIT)
+			!take_hex(line, &extent.size) || ret->extents->len == EXTENTS_LIMIT)
+			return false;
+		extent.after_ns = 0;
+		if ((TAKE(line, ",\"after_ns\":") && !take_number(line, &extent.after_ns)) || !take_char(line, '}'))
 			return false;
 		g_array_append_val(ret->extents, extent);
 	} while (take_char(line, ','));

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 typedef struct {
-	uint64_t gpa, size;
+	uint64_t gpa, size, after_ns;
 } viommu_line_extent;
 
 /* What such a line says, none of it checked but for its form. */

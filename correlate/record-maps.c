@@ -85,15 +85,17 @@ typedef struct {
 } extents;
 
 static bool
-get_extent(const extents *from, size_t i, uint64_t *gpa, uint64_t *size)
+get_extent(const extents *from, size_t i, viommu_line_extent *ret)
 {
 	const json_t *item = json_array_get(from->json, i);
+	json_int_t after = json_integer_value(json_object_get(item, "after_ns"));
 
-	if (!from->list)
-		return viommu_json_get_hex(item, "gpa", gpa) && viommu_json_get_hex(item, "size", size);
-	*gpa = g_array_index(from->list, viommu_line_extent, i).gpa;
-	*size = g_array_index(from->list, viommu_line_extent, i).size;
-	return true;
+	if (from->list) {
+		*ret = g_array_index(from->list, viommu_line_extent, i);
+		return true;
+	}
+	ret->after_ns = after > 0 ? (uint64_t) after : 0;
+	return viommu_json_get_hex(item, "gpa", &ret->gpa) && viommu_json_get_hex(item, "size", &ret->size);
 }
 
 /* Puts the extents of a map in, and after them, if so said, pages with no known GPA. */
@@ -106,18 +108,19 @@ put_extents(viommu_record_reader *r, viommu_space *space, const extents *from, u
 	size_t n = from->list ? from->list->len : json_array_size(from->json);
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t gpa, size;
+		viommu_line_extent e;
 
-		if (!get_extent(from, i, &gpa, &size) || !viommu_range_ok(gpa, size) || (gpa | size) & ~VIOMMU_PAGE_MASK)
+		if (!get_extent(from, i, &e) || !viommu_range_ok(e.gpa, e.size) || (e.gpa | e.size) & ~VIOMMU_PAGE_MASK)
 			return viommu_record_reject(r, "extent %zu is not a run of whole pages", i);
-		if (size - 1 > left - 1 || left == 0)
+		if (e.size - 1 > left - 1 || left == 0)
 			return viommu_record_reject(r, "its extents are longer than the mapping");
-		piece.iova = (viommu_iova_range){ at, at + (size - 1) };
-		piece.gpa.v = gpa;
+		piece.iova = (viommu_iova_range){ at, at + (e.size - 1) };
+		piece.gpa.v = e.gpa;
 		piece.gpa_known = true;
+		piece.since_ns = since_ns ? since_ns + e.after_ns : 0;
 		viommu_pieces_put(space->live, &piece);
-		at += size;
-		left -= size;
+		at += e.size;
+		left -= e.size;
 	}
 	if (left == 0)
 		return true;
@@ -126,6 +129,7 @@ put_extents(viommu_record_reader *r, viommu_space *space, const extents *from, u
 	piece.iova = (viommu_iova_range){ at, request->iova.last };
 	piece.gpa_known = false;
 	piece.gpa.v = 0;
+	piece.since_ns = since_ns;
 	viommu_pieces_put(space->live, &piece);
 	return true;
 }

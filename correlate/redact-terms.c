@@ -6,7 +6,7 @@ const char *const viommu_redact_terms[] = {
 	"event", "format", "version", "session", "program", "boot_id", "kernel", "cmdline", "realtime_ns", "monotonic_ns", "iommus", "name",
 	"address", "cap", "ecap", "seq", "time_ns", "source", "space", "device", "backend", "group", "complete", "from_start", "iova_ranges",
 	"first", "last", "reason", "evidence", "iommu", "domain_id", "iova", "size", "prot", "vaddr", "extents", "gpa", "gpa_unknown",
-	"page_size", "bar", "region", "errno", "error", "meaning", "begin_ns", "tracepoint", "descriptor", "type", "granularity", "source_id",
+	"page_size", "bar", "region", "errno", "error", "meaning", "begin_ns", "after_ns", "tracepoint", "descriptor", "type", "granularity", "source_id",
 	"pasid", "leaf_only", "tag_type", "pages", "count", "of", "text",
 	"viommu-record", "header", "attach", "detach", "map", "unmap", "invalidate", "mark", "busy", "lost", "note", "end", "redacted",
 	"viommu-probe map", "viommu-probe record", "viommu-probe trace", "vfio-type1v2", "vfio-type1", "vfio", "iommufd", "dma-api",

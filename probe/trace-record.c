@@ -60,6 +60,8 @@ write_map(struct trace_record *record)
 		json_open_object(json);
 		json_add_hex(json, "gpa", record->extents.extent[i].gpa.v);
 		json_add_hex(json, "size", record->extents.extent[i].size);
+		if (record->after_ns[i] != 0)
+			json_add_uint(json, "after_ns", record->after_ns[i]);
 		json_close_object(json);
 	}
 	json_close_array(json);
@@ -82,6 +84,7 @@ void
 trace_record_free(struct trace_record *record)
 {
 	extents_free(&record->extents);
+	free(record->after_ns);
 	free(record->waiting);
 }
 
@@ -95,12 +98,14 @@ continues(const struct trace_record *record, const struct trace_map *map)
 	       (map->domain == NULL || memcmp(map->domain, &record->domain, sizeof record->domain) == 0);
 }
 
+/* Each part keeps its own time: what was announced before it is not for it. */
 static bool
-add_extent(struct extents *extents, uint64_t gpa, uint64_t size)
+add_extent(struct trace_record *record, uint64_t gpa, uint64_t size, uint64_t after_ns)
 {
+	struct extents *extents = &record->extents;
 	struct extent *last = extents->n > 0 ? &extents->extent[extents->n - 1] : NULL;
 
-	if (last != NULL && last->gpa.v + last->size == gpa) {
+	if (last != NULL && last->gpa.v + last->size == gpa && record->after_ns[extents->n - 1] == after_ns) {
 		last->size += size;
 		return true;
 	}
@@ -113,6 +118,16 @@ add_extent(struct extents *extents, uint64_t gpa, uint64_t size)
 		extents->extent = grown;
 		extents->capacity = capacity;
 	}
+	if (extents->n == record->n_after) {
+		const size_t capacity = record->n_after ? record->n_after * 2 : 16;
+		uint64_t *grown = realloc(record->after_ns, capacity * sizeof *grown);
+
+		if (grown == NULL)
+			return false;
+		record->after_ns = grown;
+		record->n_after = capacity;
+	}
+	record->after_ns[extents->n] = after_ns;
 	extents->extent[extents->n++] = (struct extent){ VIOMMU_GPA(gpa), size };
 	return true;
 }
@@ -131,7 +146,7 @@ trace_record_map(struct trace_record *record, const struct trace_map *map)
 			record->map.domain = &record->domain;
 		}
 	}
-	if (!add_extent(&record->extents, map->paddr, map->size)) {
+	if (!add_extent(record, map->paddr, map->size, map->ns - record->map.ns)) {
 		trace_record_lost(record, map->ns, 1, "out of memory", NULL);
 		return;
 	}

@@ -29,6 +29,8 @@ struct trace_record {
 	struct trace_domain domain;
 	unsigned space;
 	struct extents extents;
+	uint64_t *after_ns; /* of each extent: when it was mapped, since map.ns */
+	size_t n_after;     /* that there is room for */
 	struct trace_event *waiting;
 	size_t n_waiting;
 };

@@ -297,6 +297,23 @@ test_begin(void)
 	expect(s, "gone ok 40000000-40001fff\n");
 }
 
+/* One ioctl can be several mappings, each announced by itself: the block that is named for
+ * the first can hold the second, which was not there yet. */
+static void
+test_parts(void)
+{
+	g_autoptr(scene) s = scene_with("vfio-pci");
+
+	scene_have(s, IOVA, 0x5000, 0x1000, PTE_RW);
+	scene_have(s, IOVA + 0x1000, 0x6000, 0x1000, PTE_RW);
+	record_event(s->text, "map", "\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x2000\",\"prot\":\"rw\",\"extents\":["
+		"{\"gpa\":\"0x5000\",\"size\":\"0x1000\"},{\"gpa\":\"0x6000\",\"size\":\"0x1000\",\"after_ns\":1500}]");
+	submit(s, "page", DID, IOVA, IOVA + 0x1fff);
+	expect(s, "ok 40000000-40000fff\nbroken 40001000-40001fff\n");
+	submit(s, "page", DID, IOVA + 0x1000, IOVA + 0x1fff);
+	expect(s, "ok 40000000-40000fff\nok 40001000-40001fff\n");
+}
+
 /* A domain-selective one, at a time of its own. */
 static void
 submit_at(scene *s, uint64_t time_ns, unsigned did)
@@ -350,6 +367,7 @@ main(int argc, char **argv)
 	g_test_add_func("/link-invalidation/who-needs-it", test_who_needs_it);
 	g_test_add_func("/link-invalidation/record", test_record);
 	g_test_add_func("/link-invalidation/begin", test_begin);
+	g_test_add_func("/link-invalidation/parts", test_parts);
 	g_test_add_func("/link-invalidation/delayed", test_delayed);
 	return g_test_run();
 }

@@ -245,7 +245,8 @@ test_program(struct scene *scene, gconstpointer data)
 		      "\"attach\",\"space\":1,\"device\":\"0000:00:04.0\",\"backend\":\"vfio\"" IN_VFIO
 		      ",\"iommu\":\"dmar0\",\"domain_id\":4}\n"
 		      "\"map\",\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x3000\",\"extents\":["
-		      "{\"gpa\":\"0x1000\",\"size\":\"0x2000\"},{\"gpa\":\"0x8000\",\"size\":\"0x1000\"}],"
+		      "{\"gpa\":\"0x1000\",\"size\":\"0x1000\"},{\"gpa\":\"0x2000\",\"size\":\"0x1000\",\"after_ns\":2000},"
+		      "{\"gpa\":\"0x8000\",\"size\":\"0x1000\",\"after_ns\":4000}],"
 		      "\"iommu\":\"dmar0\",\"domain_id\":4}\n"
 		      "\"map\",\"space\":2,\"iova\":\"0xfffff000\",\"size\":\"0x1000\","
 		      "\"extents\":[{\"gpa\":\"0x7000\",\"size\":\"0x1000\"}]}\n"

@@ -38,6 +38,9 @@ outcome(const char *line, const char *at)
 		g_autofree char *live = record_pieces(space->live);
 
 		g_string_append_printf(ret, "space %jd: %s, %ju\n", (intmax_t) space->id, live, (uintmax_t) space->overlaps.count);
+		for (const viommu_piece *p = viommu_pieces_from(space->live, 0); p;
+			p = p->iova.last == UINT64_MAX ? NULL : viommu_pieces_from(space->live, p->iova.last + 1))
+			g_string_append_printf(ret, "since %ju\n", (uintmax_t) p->since_ns);
 		for (guint k = 0; k < space->requests->len; k++) {
 			const viommu_request *request = &g_array_index(space->requests, viommu_request, k);
 
@@ -119,6 +122,11 @@ test_odd(void)
 		{ "\"rw\"", "null" },
 		{ "\"extents\"", "\"errno\":12,\"extents\"" },
 		{ "\"extents\"", "\"error\":\"ENOSPC\",\"extents\"" },
+		{ "\"0x2000\"}", "\"0x2000\",\"after_ns\":7}" },
+		{ "\"0x2000\"}", "\"0x2000\",\"after_ns\":7.5}" },
+		{ "\"0x2000\"}", "\"0x2000\",\"after_ns\":-7}" },
+		{ "\"0x2000\"}", "\"0x2000\",\"after_ns\":\"7\"}" },
+		{ "\"0x2000\"}", "\"0x2000\",\"after_ns\":07}" },
 		{ "\"extents\"", "\"begin_ns\":5,\"extents\"" },
 		{ "]}", "]} " },
 		{ "]}", "]}x" },
