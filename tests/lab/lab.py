@@ -18,7 +18,7 @@ if __name__ == '__main__':
 
 from lab import cleanup, levels, qemus
 from lab.errors import LabError
-from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, Guest, say
+from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, RECORD_PORT, Guest, say
 
 
 def options():
@@ -59,9 +59,10 @@ def boot():
                qemu_args=shlex.split(chosen.qemu_args), programs=chosen.program,
                progress=say) as guest:
         print(f'L1 is up after {guest.boot_seconds:.1f} s. QEMU is process {guest.pid}.\n'
-              f'  for viommu   -q {guest.target}\n'
-              f'  HMP          --hmp unix:{guest.dir}/hmp.sock\n'
-              f'  record       {guest.record}\n'
+              f'  for viommu   -q {guest.target}, or -p {guest.pid}\n'
+              f'  HMP          unix:{guest.dir}/hmp.sock\n'
+              f'  record       {guest.record}: what the guest writes to {RECORD_PORT},\n'
+              f'               e.g. viommu-probe map 00:04.0 --bind -o {RECORD_PORT}\n'
               f'  console      {guest.console}\n'
               'Type commands for the guest; Ctrl-C ends it.', flush=True)
         for line in sys.stdin:

@@ -50,8 +50,8 @@ def story():
         raise LabError('viommu-probe is not built: meson setup build && ninja -C build')
     with Guest(progress=lambda text: line('    ' + text)) as guest:
         line(f'    L1 is up, {guest.boot_seconds:.1f} s after its start')
-        step(5, f'in L1: viommu-probe map {BDF} --bind')
-        with Held(guest, BDF) as held:
+        step(5, f'in L1: viommu-probe map {BDF} --bind --invalidations')
+        with Held(guest, BDF, '--invalidations') as held:
             print(held.process.output().rstrip(), flush=True)
             step(6, 'on L0: is every mapping where the hardware will look for it?')
             verify = ('verify', '-q', guest.target, held.record)
