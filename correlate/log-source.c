@@ -62,14 +62,14 @@ begin_own(viommu_log_source *self, const char *address, pid_t pid, GError **erro
 {
 	viommu_trace_options options = { .address = address, .pid = pid };
 
-	self->folder = g_build_filename(g_get_tmp_dir(), "viommu-trace.XXXXXX", NULL);
+	catch_endings();
+	self->folder = g_build_filename(g_get_tmp_dir(), VIOMMU_TRACE_FOLDER "XXXXXX", NULL);
 	if (!g_mkdtemp_full(self->folder, 0700) || chmod(self->folder, 0711) != 0) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot make %s for the trace", self->folder);
 		return FALSE;
 	}
 	self->path = g_build_filename(self->folder, "trace.log", NULL);
 	options.file = self->path;
-	catch_endings();
 	self->own = viommu_trace_begin(viommu_live_monitor(self->live), &options, error);
 	return self->own != NULL;
 }

@@ -360,6 +360,16 @@ viommu_trace_events_before(const viommu_trace *self)
 	return self->before;
 }
 
+/* A folder that verify or watch made for its own trace, and was killed before it took it away. */
+static void
+remove_own_folder(const char *file)
+{
+	g_autofree char *folder = g_path_get_dirname(file), *name = g_path_get_basename(folder);
+
+	if (g_str_has_prefix(name, VIOMMU_TRACE_FOLDER) && unlink(file) == 0)
+		rmdir(folder);
+}
+
 /* ---- leftovers ------------------------------------------------------------------------------------ */
 
 viommu_trace_state
@@ -401,5 +411,6 @@ viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
 	if (!state || !restore(state, monitor, error))
 		return FALSE;
 	trace_state_remove(address);
+	remove_own_folder(state->file);
 	return TRUE;
 }

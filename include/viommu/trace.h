@@ -11,6 +11,10 @@
 
 G_BEGIN_DECLS
 
+/* How the name of a folder begins that was made for a trace alone: undoing a trace that was left
+ * on in a file there takes the folder away too. */
+#define VIOMMU_TRACE_FOLDER "viommu-trace."
+
 typedef struct {
 	const char *address; /* of the monitor; names the state file  */
 	pid_t pid;           /* of QEMU; 0: the monitor's peer          */

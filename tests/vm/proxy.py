@@ -11,7 +11,7 @@ import threading
 class Proxy:
     def __init__(self, target, path, nth, action):
         """`target`: the monitor's socket; `path`: ours; `action()` is called
-        before the Nth line from the client is passed on."""
+        before the Nth line from the clients, one after the other, is passed on."""
         self.lines = 0
         self._nth, self._action = nth, action
         self._server = socket.socket(socket.AF_UNIX)
@@ -21,18 +21,20 @@ class Proxy:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self):
-        client, _ = self._server.accept()
+        with contextlib.suppress(OSError):      # closed
+            while True:
+                self._serve_one(self._server.accept()[0])
+
+    def _serve_one(self, client):
         monitor = socket.socket(socket.AF_UNIX)
         monitor.connect(self._target)
         threading.Thread(target=self._pass, args=(monitor, client), daemon=True).start()
-        for line in client.makefile('rb'):
-            self.lines += 1
-            if self.lines == self._nth:
-                self._action()
-            try:
+        with contextlib.suppress(OSError):      # either may be killed
+            for line in client.makefile('rb'):
+                self.lines += 1
+                if self.lines == self._nth:
+                    self._action()
                 monitor.sendall(line)
-            except OSError:
-                break
         # The monitor serves the next client once this one is gone.
         with contextlib.suppress(OSError):
             monitor.shutdown(socket.SHUT_RDWR)
