@@ -2,7 +2,8 @@
 /*
  * Reads a snapshot file back.  The file is hostile: every offset and length is
  * checked against the file before it is used, and what does not add up rejects
- * the whole file.
+ * the whole file.  Only headers and the note are read: pages stay where they are until
+ * somebody asks for one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 
 typedef struct {
 	const char *path;
-	uint8_t *bytes;
+	int fd;
+	const uint8_t *bytes; /* instead, of one in memory */
 	size_t size;
 } file;
 
@@ -47,36 +49,45 @@ fail_open(const char *path, GError **error)
 }
 
 static gboolean
-load(file *f, GError **error)
+open_file(file *f, GError **error)
 {
-	int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
-	gboolean ok = fd >= 0 && fstat(fd, &st) == 0;
 
-	if (ok && !S_ISREG(st.st_mode)) {
+	f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+		return fail_open(f->path, error);
+	if (!S_ISREG(st.st_mode)) {
 		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-		ok = FALSE;
+		return fail_open(f->path, error);
 	}
-	if (ok) {
-		f->size = (size_t) st.st_size;
-		f->bytes = g_try_malloc(MAX(f->size, 1));
-		ok = f->bytes != NULL;
-	}
-	for (size_t done = 0; ok && done < f->size;) {
-		ssize_t n = read(fd, f->bytes + done, f->size - done);
+	f->size = (size_t) st.st_size;
+	return TRUE;
+}
 
-		if (n == 0)
-			f->size = done; /* it shrank under us: judged as what it is now */
-		else if (n < 0 && errno != EINTR)
-			ok = FALSE;
-		else if (n > 0)
-			done += (size_t) n;
+/* size bytes at an offset, both within the file. */
+static bool
+read_at(const file *f, uint64_t offset, void *to, size_t size)
+{
+	if (f->bytes) {
+		memcpy(to, f->bytes + offset, size);
+		return true;
 	}
-	if (!ok)
-		fail_open(f->path, error);
-	if (fd >= 0)
-		close(fd);
-	return ok;
+	for (size_t done = 0; done < size;) {
+		ssize_t n = pread(f->fd, (uint8_t *) to + done, size - done, (off_t) (offset + done));
+
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return false;
+		done += n > 0 ? (size_t) n : 0;
+	}
+	return true;
+}
+
+static json_t *
+load_note(const file *f, uint64_t offset, size_t size)
+{
+	g_autofree char *text = g_malloc(MAX(size, 1));
+
+	return read_at(f, offset, text, size) ? viommu_json_load(text, size, 0, NULL) : NULL;
 }
 
 /* Finds our note in a PT_NOTE.  *json is its content, NULL when that is damaged. */
@@ -86,19 +97,21 @@ find_note(const file *f, const GElf_Phdr *phdr, json_t **json)
 	uint64_t at = phdr->p_offset, end = phdr->p_offset + phdr->p_filesz;
 
 	while (end - at >= sizeof(Elf64_Nhdr)) {
+		char found[sizeof(VIOMMU_NOTE_NAME)];
 		Elf64_Nhdr header;
 		uint64_t name, desc;
 
-		memcpy(&header, f->bytes + at, sizeof(header));
+		if (!read_at(f, at, &header, sizeof(header)))
+			return false;
 		at += sizeof(header);
 		name = ((uint64_t) header.n_namesz + 3) & ~3ull;
 		desc = ((uint64_t) header.n_descsz + 3) & ~3ull;
 		if (name > end - at || desc > end - at - name)
 			return false;
 		if (header.n_type == VIOMMU_NOTE_TYPE && header.n_namesz == sizeof(VIOMMU_NOTE_NAME) &&
-			memcmp(f->bytes + at, VIOMMU_NOTE_NAME, sizeof(VIOMMU_NOTE_NAME)) == 0) {
+			read_at(f, at, found, sizeof(found)) && memcmp(found, VIOMMU_NOTE_NAME, sizeof(found)) == 0) {
 			if (header.n_descsz <= NOTE_LIMIT)
-				*json = viommu_json_load((const char *) f->bytes + at + name, header.n_descsz, 0, NULL);
+				*json = load_note(f, at + name, header.n_descsz);
 			return true;
 		}
 		at += name + desc;
@@ -191,8 +204,9 @@ from_note(const file *f, const json_t *note, GError **error)
 	return g_steal_pointer(&ret);
 }
 
-/* What pages of zeros, which take no room in the file, may claim in all. */
-#define ZERO_PAGES_LIMIT (1u << 21) /* a capture takes little more than a million pages */
+/* What pages of zeros, which take no room in the file, may claim in all; and pages with
+ * content, since a file may be sparse.  A capture takes little more than a million pages. */
+#define PAGES_LIMIT (1u << 21)
 static const uint8_t zero_page[VIOMMU_PAGE_SIZE];
 
 /* How many pages segments may still claim.  Those with content not more than the file
@@ -213,12 +227,17 @@ add_load(viommu_snapshot *self, const file *f, const GElf_Phdr *phdr, allowance 
 		return reject(f, error, "a segment at GPA 0x%" G_GINT64_MODIFIER "x is not a run of whole pages",
 			phdr->p_paddr);
 	if (pages > *limit)
-		return zero ? reject(f, error, "it claims more than %u pages of zeros", ZERO_PAGES_LIMIT)
-			    : reject(f, error, "it claims more pages than it has room for");
+		return zero ? reject(f, error, "it claims more than %u pages of zeros", PAGES_LIMIT)
+			    : reject(f, error, "it claims more pages than it has room for, or more than %u", PAGES_LIMIT);
 	*limit -= pages;
 	for (uint64_t at = 0; at < phdr->p_memsz; at += VIOMMU_PAGE_SIZE) {
 		viommu_snapshot_page page = { .gpa = VIOMMU_GPA(phdr->p_paddr + at), .status = VIOMMU_PAGE_OK,
-			.data = zero ? zero_page : f->bytes + phdr->p_offset + at };
+			.offset = phdr->p_offset + at };
+
+		if (zero)
+			page.data = zero_page;
+		else if (f->bytes)
+			page.data = f->bytes + page.offset;
 
 		if (!viommu_machine_ram_at(self->machine, page.gpa))
 			return reject(f, error, "it holds a page at GPA 0x%" G_GINT64_MODIFIER "x, outside of the RAM it names",
@@ -255,7 +274,7 @@ parse(const file *f, Elf *elf, GError **error)
 	g_autoptr(viommu_snapshot) self = NULL;
 	json_t *note = NULL;
 	bool found = false;
-	allowance left = { .zero = ZERO_PAGES_LIMIT, .content = f->size / VIOMMU_PAGE_SIZE };
+	allowance left = { .zero = PAGES_LIMIT, .content = MIN(f->size / VIOMMU_PAGE_SIZE, PAGES_LIMIT) };
 	GElf_Ehdr ehdr;
 	GElf_Phdr phdr;
 	size_t n;
@@ -294,46 +313,47 @@ parse(const file *f, Elf *elf, GError **error)
 	return no_page_twice(self, f, error) ? g_steal_pointer(&self) : NULL;
 }
 
-/* Takes the bytes. */
 static viommu_snapshot *
-take(file *f, GError **error)
+take(const file *f, GError **error)
 {
 	viommu_snapshot *ret = NULL;
 	Elf *elf;
 
 	elf_version(EV_CURRENT);
-	elf = elf_memory((char *) f->bytes, f->size);
+	/* libelf only reads what it gets this way. */
+	elf = f->bytes ? elf_memory((char *) (uintptr_t) f->bytes, f->size) : elf_begin(f->fd, ELF_C_READ, NULL);
 	if (elf)
 		ret = parse(f, elf, error);
 	else
 		reject(f, error, "%s", elf_errmsg(-1));
 	if (elf)
 		elf_end(elf);
-	if (ret)
-		ret->file = f->bytes;
-	else
-		g_free(f->bytes);
 	return ret;
 }
 
 viommu_snapshot *
 viommu_snapshot_read(const char *path, GError **error)
 {
-	file f = { .path = path };
+	file f = { .path = path, .fd = -1 };
+	viommu_snapshot *ret = open_file(&f, error) ? take(&f, error) : NULL;
 
-	if (load(&f, error))
-		return take(&f, error);
-	g_free(f.bytes);
-	return NULL;
+	if (ret)
+		ret->fd = f.fd;
+	else if (f.fd >= 0)
+		close(f.fd);
+	return ret;
 }
 
 viommu_snapshot *
 viommu_snapshot_parse(GBytes *bytes, const char *name, GError **error)
 {
-	file f = { .path = name, .size = g_bytes_get_size(bytes) };
+	static const uint8_t none;
+	gsize size;
+	const uint8_t *data = g_bytes_get_data(bytes, &size);
+	file f = { .path = name, .fd = -1, .bytes = data ? data : &none, .size = size };
+	viommu_snapshot *ret = take(&f, error);
 
-	f.bytes = g_malloc(MAX(f.size, 1));
-	if (f.size)
-		memcpy(f.bytes, g_bytes_get_data(bytes, NULL), f.size);
-	return take(&f, error);
+	if (ret)
+		ret->bytes = g_bytes_ref(bytes);
+	return ret;
 }

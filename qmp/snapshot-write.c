@@ -2,14 +2,17 @@
 /*
  * A snapshot as an ELF core file: one PT_NOTE with the registers and facts as
  * JSON, one PT_LOAD for each run of consecutive table pages, p_paddr = GPA.
- * p_vaddr is the GPA as well, so that a debugger can be asked for it.
+ * p_vaddr is the GPA as well, so that a debugger can be asked for it.  The pages are
+ * handed to the kernel where they lie.
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "machine.h"
@@ -28,20 +31,25 @@ is_zero(const uint8_t *page)
 	return page[0] == 0 && memcmp(page, page + 1, VIOMMU_PAGE_SIZE - 1) == 0;
 }
 
+/* NULL: a page cannot be read any more. */
 static GArray *
 collect_runs(const viommu_snapshot *self)
 {
-	GArray *ret = g_array_new(FALSE, FALSE, sizeof(run));
+	g_autoptr(GArray) ret = g_array_new(FALSE, FALSE, sizeof(run));
 
 	for (guint i = 0; i < self->pages->len; i++) {
 		const viommu_snapshot_page *page = &g_array_index(self->pages, viommu_snapshot_page, i);
 		run *last = ret->len ? &g_array_index(ret, run, ret->len - 1) : NULL;
-
+		uint8_t buffer[VIOMMU_PAGE_SIZE];
+		const uint8_t *bytes;
 		bool zero;
 
 		if (page->status != VIOMMU_PAGE_OK)
 			continue;
-		zero = is_zero(page->data);
+		bytes = viommu_snapshot_page_bytes(self, page, buffer);
+		if (!bytes)
+			return NULL;
+		zero = is_zero(bytes);
 		if (last && last->zero == zero && last->first + last->n == i && last->gpa.v + (uint64_t) last->n * VIOMMU_PAGE_SIZE == page->gpa.v) {
 			last->n++;
 		} else {
@@ -49,7 +57,7 @@ collect_runs(const viommu_snapshot *self)
 			g_array_append_val(ret, next);
 		}
 	}
-	return ret;
+	return g_steal_pointer(&ret);
 }
 
 static json_t *
@@ -108,52 +116,51 @@ note_bytes(const viommu_snapshot *self)
 }
 
 static gboolean
-fail_elf(const char *path, GError **error)
+fail_write(const char *path, GError **error)
 {
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot write the snapshot %s: %s", path,
-		errno ? g_strerror(errno) : elf_errmsg(-1));
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot write the snapshot %s: %s", path, g_strerror(errno));
 	return FALSE;
 }
 
-static gboolean
-add_section(Elf *elf, Elf64_Word type, Elf64_Off offset, Elf_Scn **ret)
-{
-	GElf_Shdr shdr;
+/* What waits to be written, in order: pieces that stay where they are until then. */
+#define PIECES 512
+G_STATIC_ASSERT(PIECES <= IOV_MAX);
 
-	*ret = elf_newscn(elf);
-	if (!*ret || !gelf_getshdr(*ret, &shdr))
-		return FALSE;
-	shdr.sh_type = type;
-	shdr.sh_offset = offset;
-	shdr.sh_addralign = type == SHT_NOTE ? 4 : VIOMMU_PAGE_SIZE;
-	return gelf_update_shdr(*ret, &shdr);
-}
+typedef struct {
+	int fd;
+	struct iovec pieces[PIECES];
+	unsigned n;
+	uint8_t *buffers; /* of pages that have to be read first; one for each piece */
+} output;
 
 static gboolean
-add_data(Elf_Scn *section, const void *bytes, size_t size, uint64_t offset, size_t align)
+flush(output *out)
 {
-	Elf_Data *data = elf_newdata(section);
+	for (unsigned i = 0; i < out->n;) {
+		ssize_t done = writev(out->fd, out->pieces + i, (int) (out->n - i));
 
-	if (!data)
-		return FALSE;
-	data->d_buf = (void *) bytes;
-	data->d_size = size;
-	data->d_off = (int64_t) offset;
-	data->d_align = align;
-	data->d_type = ELF_T_BYTE;
-	data->d_version = EV_CURRENT;
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return FALSE;
+		while (i < out->n && (size_t) done >= out->pieces[i].iov_len)
+			done -= (ssize_t) out->pieces[i++].iov_len;
+		if (done) {
+			out->pieces[i].iov_base = (uint8_t *) out->pieces[i].iov_base + done;
+			out->pieces[i].iov_len -= (size_t) done;
+		}
+	}
+	out->n = 0;
 	return TRUE;
 }
 
 static gboolean
-set_section_size(Elf_Scn *section, uint64_t size)
+put(output *out, const void *bytes, size_t size)
 {
-	GElf_Shdr shdr;
-
-	if (!gelf_getshdr(section, &shdr))
-		return FALSE;
-	shdr.sh_size = size;
-	return gelf_update_shdr(section, &shdr);
+	if (size == 0)
+		return TRUE;
+	out->pieces[out->n++] = (struct iovec){ (void *) (uintptr_t) bytes, size };
+	return out->n < PIECES || flush(out);
 }
 
 static uint64_t
@@ -162,64 +169,126 @@ align_up(uint64_t value, uint64_t align)
 	return (value + align - 1) / align * align;
 }
 
-/* Lays the file out: ELF header, program headers, note, pages, section headers.
- * libelf writes what sections hold, so the note and the pages are two sections. */
-static gboolean
-build(const viommu_snapshot *self, Elf *elf, const GArray *runs, const GByteArray *note)
-{
-	size_t n_phdr = runs->len + 1;
-	uint64_t note_at = align_up(sizeof(Elf64_Ehdr) + n_phdr * sizeof(Elf64_Phdr), 8);
-	uint64_t pages_at = align_up(note_at + note->len, VIOMMU_PAGE_SIZE), size = 0;
-	GElf_Ehdr ehdr;
-	GElf_Phdr phdr = { .p_type = PT_NOTE, .p_offset = note_at, .p_filesz = note->len, .p_align = 4 };
-	Elf_Scn *note_section, *pages;
+/* Where things lie in the file: ELF header, program headers, note, pages, section headers. */
+typedef struct {
+	size_t n_phdr;
+	uint64_t note_at, note_size, pages_at, pages_size, sections_at;
+} layout;
 
-	/* Sections first: more than 65534 program headers are counted in one (PN_XNUM). */
-	if (!gelf_newehdr(elf, ELFCLASS64) || !add_section(elf, SHT_NOTE, note_at, &note_section) ||
-		!add_section(elf, SHT_PROGBITS, pages_at, &pages) || !gelf_newphdr(elf, n_phdr) ||
-		!gelf_getehdr(elf, &ehdr))
-		return FALSE;
-	elf_flagelf(elf, ELF_C_SET, ELF_F_LAYOUT);
-	ehdr.e_ident[EI_DATA] = ELFDATA2LSB;
-	ehdr.e_type = ET_CORE;
-	ehdr.e_machine = EM_X86_64;
-	ehdr.e_version = EV_CURRENT;
-	ehdr.e_phoff = sizeof(Elf64_Ehdr);
-	if (!add_data(note_section, note->data, note->len, 0, 4) || !set_section_size(note_section, note->len) ||
-		!gelf_update_phdr(elf, 0, &phdr))
-		return FALSE;
+static layout
+lay_out(const GArray *runs, const GByteArray *note)
+{
+	layout ret = { .n_phdr = runs->len + 1, .note_size = note->len };
+
+	ret.note_at = align_up(sizeof(Elf64_Ehdr) + ret.n_phdr * sizeof(Elf64_Phdr), 8);
+	ret.pages_at = align_up(ret.note_at + note->len, VIOMMU_PAGE_SIZE);
+	for (guint i = 0; i < runs->len; i++)
+		if (!g_array_index(runs, run, i).zero)
+			ret.pages_size += (uint64_t) g_array_index(runs, run, i).n * VIOMMU_PAGE_SIZE;
+	ret.sections_at = ret.pages_at + ret.pages_size;
+	return ret;
+}
+
+#define SECTIONS 3 /* none, the note, the pages */
+
+/* More than 65534 program headers are counted in the first section header. */
+static Elf64_Ehdr
+elf_header(const layout *at)
+{
+	return (Elf64_Ehdr){
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+		.e_type = GUINT16_TO_LE(ET_CORE), .e_machine = GUINT16_TO_LE(EM_X86_64), .e_version = GUINT32_TO_LE(EV_CURRENT),
+		.e_phoff = GUINT64_TO_LE(sizeof(Elf64_Ehdr)), .e_shoff = GUINT64_TO_LE(at->sections_at),
+		.e_ehsize = GUINT16_TO_LE(sizeof(Elf64_Ehdr)), .e_phentsize = GUINT16_TO_LE(sizeof(Elf64_Phdr)),
+		.e_phnum = GUINT16_TO_LE((uint16_t) MIN(at->n_phdr, PN_XNUM)), .e_shentsize = GUINT16_TO_LE(sizeof(Elf64_Shdr)),
+		.e_shnum = GUINT16_TO_LE(SECTIONS)
+	};
+}
+
+static void
+fill_sections(const layout *at, Elf64_Shdr sections[SECTIONS])
+{
+	memset(sections, 0, SECTIONS * sizeof(*sections));
+	if (at->n_phdr >= PN_XNUM)
+		sections[0].sh_info = GUINT32_TO_LE((uint32_t) at->n_phdr);
+	sections[1] = (Elf64_Shdr){ .sh_type = GUINT32_TO_LE(SHT_NOTE), .sh_offset = GUINT64_TO_LE(at->note_at),
+		.sh_size = GUINT64_TO_LE(at->note_size), .sh_addralign = GUINT64_TO_LE(4) };
+	sections[2] = (Elf64_Shdr){ .sh_type = GUINT32_TO_LE(SHT_PROGBITS), .sh_offset = GUINT64_TO_LE(at->pages_at),
+		.sh_size = GUINT64_TO_LE(at->pages_size), .sh_addralign = GUINT64_TO_LE(VIOMMU_PAGE_SIZE) };
+}
+
+static Elf64_Phdr *
+program_headers(const GArray *runs, const layout *at)
+{
+	Elf64_Phdr *ret = g_new0(Elf64_Phdr, at->n_phdr);
+	uint64_t offset = at->pages_at;
+
+	ret[0] = (Elf64_Phdr){ .p_type = GUINT32_TO_LE(PT_NOTE), .p_offset = GUINT64_TO_LE(at->note_at),
+		.p_filesz = GUINT64_TO_LE(at->note_size), .p_align = GUINT64_TO_LE(4) };
 	for (guint i = 0; i < runs->len; i++) {
 		const run *r = &g_array_index(runs, run, i);
+		uint64_t size = (uint64_t) r->n * VIOMMU_PAGE_SIZE, in_file = r->zero ? 0 : size;
 
-		phdr = (GElf_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R, .p_offset = pages_at + size, .p_vaddr = r->gpa.v,
-			.p_paddr = r->gpa.v, .p_filesz = r->zero ? 0 : (uint64_t) r->n * VIOMMU_PAGE_SIZE,
-			.p_memsz = (uint64_t) r->n * VIOMMU_PAGE_SIZE, .p_align = VIOMMU_PAGE_SIZE };
-		if (!gelf_update_phdr(elf, (int) i + 1, &phdr))
-			return FALSE;
-		for (guint k = 0; k < r->n && !r->zero; k++, size += VIOMMU_PAGE_SIZE)
-			if (!add_data(pages, g_array_index(self->pages, viommu_snapshot_page, r->first + k).data,
-				    VIOMMU_PAGE_SIZE, size, VIOMMU_PAGE_SIZE))
-				return FALSE;
+		ret[i + 1] = (Elf64_Phdr){ .p_type = GUINT32_TO_LE(PT_LOAD), .p_flags = GUINT32_TO_LE(PF_R),
+			.p_offset = GUINT64_TO_LE(offset), .p_vaddr = GUINT64_TO_LE(r->gpa.v), .p_paddr = GUINT64_TO_LE(r->gpa.v),
+			.p_filesz = GUINT64_TO_LE(in_file), .p_memsz = GUINT64_TO_LE(size), .p_align = GUINT64_TO_LE(VIOMMU_PAGE_SIZE) };
+		offset += in_file;
 	}
-	ehdr.e_shoff = pages_at + size;
-	return set_section_size(pages, size) && gelf_update_ehdr(elf, &ehdr) && elf_update(elf, ELF_C_WRITE) >= 0;
+	return ret;
+}
+
+static gboolean
+put_pages(const viommu_snapshot *self, output *out, const run *r)
+{
+	for (guint k = 0; k < r->n; k++) {
+		const viommu_snapshot_page *page = &g_array_index(self->pages, viommu_snapshot_page, r->first + k);
+		const uint8_t *bytes = viommu_snapshot_page_bytes(self, page, out->buffers + (size_t) out->n * VIOMMU_PAGE_SIZE);
+
+		if (!bytes || !put(out, bytes, VIOMMU_PAGE_SIZE))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_all(const viommu_snapshot *self, output *out, const GArray *runs, const GByteArray *note)
+{
+	static const uint8_t zeros[VIOMMU_PAGE_SIZE];
+	layout at = lay_out(runs, note);
+	Elf64_Ehdr ehdr = elf_header(&at);
+	Elf64_Shdr sections[SECTIONS];
+	g_autofree Elf64_Phdr *phdrs = program_headers(runs, &at);
+	uint64_t phdrs_end = sizeof(ehdr) + at.n_phdr * sizeof(*phdrs);
+
+	if (!put(out, &ehdr, sizeof(ehdr)) || !put(out, phdrs, at.n_phdr * sizeof(*phdrs)) ||
+		!put(out, zeros, at.note_at - phdrs_end) || !put(out, note->data, note->len) ||
+		!put(out, zeros, at.pages_at - at.note_at - note->len) || !flush(out))
+		return FALSE;
+	for (guint i = 0; i < runs->len; i++)
+		if (!g_array_index(runs, run, i).zero && !put_pages(self, out, &g_array_index(runs, run, i)))
+			return FALSE;
+	fill_sections(&at, sections);
+	return put(out, sections, sizeof(sections)) && flush(out);
 }
 
 gboolean
 viommu_snapshot_write_fd(const viommu_snapshot *self, int fd, const char *name, GError **error)
 {
-	g_autoptr(GArray) runs = collect_runs(self);
 	g_autoptr(GByteArray) note = note_bytes(self);
-	Elf *elf;
+	g_autoptr(GArray) runs = NULL;
+	g_autofree output *out = g_new0(output, 1);
 	gboolean ok;
 
 	g_return_val_if_fail(self->sealed, FALSE);
-	elf_version(EV_CURRENT);
-	errno = 0;
-	elf = elf_begin(fd, ELF_C_WRITE, NULL);
-	ok = (elf && build(self, elf, runs, note)) || fail_elf(name, error);
-	if (elf)
-		elf_end(elf);
+	errno = EIO; /* of a page that its file does not have any more */
+	runs = collect_runs(self);
+	out->fd = fd;
+	if (self->fd >= 0)
+		out->buffers = g_malloc(PIECES * VIOMMU_PAGE_SIZE);
+	ok = runs && write_all(self, out, runs, note);
+	if (!ok)
+		fail_write(name, error);
+	g_free(out->buffers);
 	return ok;
 }
 
@@ -230,7 +299,7 @@ viommu_snapshot_bytes(const viommu_snapshot *self, GError **error)
 	g_autoptr(GMappedFile) mapped = NULL;
 
 	if (fd < 0) {
-		fail_elf("to memory", error);
+		fail_write("to memory", error);
 		return NULL;
 	}
 	if (viommu_snapshot_write_fd(self, fd, "to memory", error))
@@ -249,7 +318,7 @@ viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean ov
 	errno = 0;
 	fd = mkostemp(aside, O_CLOEXEC);
 	if (fd < 0)
-		return fail_elf(path, error);
+		return fail_write(path, error);
 	if (!viommu_snapshot_write_fd(self, fd, path, error)) {
 		close(fd);
 		unlink(aside);
@@ -269,7 +338,7 @@ viommu_snapshot_write(const viommu_snapshot *self, const char *path, gboolean ov
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
 			"%s exists already; choose another name, or add --force to replace it", path);
 	else
-		fail_elf(path, error);
+		fail_write(path, error);
 	unlink(aside);
 	return FALSE;
 }

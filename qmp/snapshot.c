@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The snapshot in memory: pages by GPA, and the source that reads them. */
+/*
+ * The snapshot: pages by GPA, in memory or where they lie in the file, and the source that
+ * reads them.  A file is not mapped: one that shrinks must not end us.
+ */
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "snapshot.h"
 
@@ -20,6 +25,7 @@ viommu_snapshot_new(viommu_machine *machine, const vtd_registers *registers)
 	self->seen = viommu_page_map_new();
 	self->blocks = g_array_new(FALSE, FALSE, sizeof(viommu_snapshot_block));
 	self->backing = g_array_new(FALSE, FALSE, sizeof(viommu_backing));
+	self->fd = -1;
 	self->info.time = g_strdup("");
 	self->info.memory_source = g_strdup("");
 	return self;
@@ -40,7 +46,10 @@ viommu_snapshot_free(viommu_snapshot *self)
 	g_free(self->backing_unknown);
 	g_free(self->info.time);
 	g_free(self->info.memory_source);
-	g_free(self->file);
+	if (self->fd >= 0)
+		close(self->fd);
+	if (self->bytes)
+		g_bytes_unref(self->bytes);
 	viommu_machine_free(self->machine);
 	g_free(self);
 }
@@ -180,6 +189,19 @@ find_page(const viommu_snapshot *self, viommu_gpa gpa)
 	return NULL;
 }
 
+const uint8_t *
+viommu_snapshot_page_bytes(const viommu_snapshot *self, const viommu_snapshot_page *page, uint8_t *buffer)
+{
+	ssize_t got;
+
+	if (page->data)
+		return page->data;
+	do
+		got = pread(self->fd, buffer, VIOMMU_PAGE_SIZE, (off_t) page->offset);
+	while (got < 0 && errno == EINTR);
+	return got == VIOMMU_PAGE_SIZE ? buffer : NULL;
+}
+
 static gboolean
 read_pages(viommu_memory *memory, viommu_page_read *reads, size_t n, G_GNUC_UNUSED GError **error)
 {
@@ -188,8 +210,13 @@ read_pages(viommu_memory *memory, viommu_page_read *reads, size_t n, G_GNUC_UNUS
 	for (size_t i = 0; i < n; i++) {
 		const viommu_snapshot_page *page = find_page(snapshot, reads[i].gpa);
 
-		reads[i].data = page ? page->data : NULL;
+		reads[i].data = NULL;
 		reads[i].status = page ? page->status : VIOMMU_PAGE_NOT_CAPTURED;
+		if (reads[i].status == VIOMMU_PAGE_OK) {
+			reads[i].data = viommu_snapshot_page_bytes(snapshot, page, reads[i].buffer);
+			if (!reads[i].data)
+				reads[i].status = VIOMMU_PAGE_FAILED;
+		}
 		if (!page && !viommu_machine_ram_at(snapshot->machine, reads[i].gpa))
 			reads[i].status = VIOMMU_PAGE_NOT_RAM;
 	}

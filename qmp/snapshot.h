@@ -9,7 +9,8 @@
 
 typedef struct {
 	viommu_gpa gpa;
-	const uint8_t *data; /* NULL unless status is OK */
+	const uint8_t *data; /* NULL unless status is OK, and when it lies in the file */
+	uint64_t offset;     /* in the file */
 	viommu_page_status status;
 } viommu_snapshot_page;
 
@@ -29,9 +30,13 @@ struct viommu_snapshot {
 	GArray *backing;     /* of viommu_backing */
 	char *backing_unknown;
 	bool sealed;
-	uint8_t *file; /* of a snapshot read from a file: what data points into */
-	size_t file_size;
+	int fd;        /* of a snapshot read from a file: where its pages are; or -1 */
+	GBytes *bytes; /* of one read from memory: what data points into; or NULL */
 };
+
+/* The content of a page whose status is OK: in memory, or read into buffer.  NULL: it is
+ * not there any more. */
+const uint8_t *viommu_snapshot_page_bytes(const viommu_snapshot *self, const viommu_snapshot_page *page, uint8_t *buffer);
 
 /* The place in pages of this page.  One that was not asked for before is appended, with no
  * content, and the status VIOMMU_PAGE_NOT_CAPTURED. Only before it is sealed. */

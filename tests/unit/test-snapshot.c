@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -264,6 +265,36 @@ test_full(void)
 	g_assert_false(g_file_test(fresh, G_FILE_TEST_EXISTS));
 }
 
+/* A file that is cut off while it is open: what is gone could not be read, no more. */
+static void
+test_shrinks(void)
+{
+	g_autofree char *path = unit_path("shrinks"), *second = unit_path("second");
+	g_autoptr(viommu_snapshot) original = bare_snapshot(), copy = NULL;
+	g_autoptr(viommu_memory) memory = NULL;
+	g_autoptr(GBytes) bytes = NULL;
+	g_autoptr(GError) error = NULL;
+	uint8_t page[VIOMMU_PAGE_SIZE], room[2][VIOMMU_PAGE_SIZE];
+	viommu_page_read reads[] = { { .gpa = VIOMMU_GPA(0x1000), .buffer = room[0] }, { .gpa = VIOMMU_GPA(0x5000), .buffer = room[1] } };
+
+	memset(page, 7, sizeof(page));
+	for (size_t i = 0; i < G_N_ELEMENTS(reads); i++)
+		viommu_snapshot_add_page(original, reads[i].gpa, page, VIOMMU_PAGE_OK);
+	viommu_snapshot_seal(original);
+	write_to(original, path, TRUE);
+	bytes = contents(path);
+	copy = read_back(path);
+	memory = viommu_snapshot_memory(copy);
+	g_assert_no_errno(truncate(path, (off_t) (g_bytes_get_size(bytes) - VIOMMU_PAGE_SIZE)));
+	g_assert_true(viommu_memory_read_pages(memory, reads, G_N_ELEMENTS(reads), NULL));
+	g_assert_cmpint(reads[0].status, ==, VIOMMU_PAGE_OK);
+	g_assert_cmpmem(reads[0].data, VIOMMU_PAGE_SIZE, page, VIOMMU_PAGE_SIZE);
+	g_assert_cmpint(reads[1].status, ==, VIOMMU_PAGE_FAILED);
+	g_assert_null(reads[1].data);
+	g_assert_false(viommu_snapshot_write(copy, second, TRUE, &error));
+	unit_error(&error, VIOMMU_ERROR_FAILED, "cannot write the snapshot");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -275,5 +306,6 @@ main(int argc, char **argv)
 	g_test_add_func("/snapshot/added-twice", test_added_twice);
 	g_test_add_func("/snapshot/refused", test_refused);
 	g_test_add_func("/snapshot/full", test_full);
+	g_test_add_func("/snapshot/shrinks", test_shrinks);
 	return g_test_run();
 }
