@@ -63,6 +63,7 @@ judge_start(judge *self, const char *qemu, const char *props, const char *versio
 		json_object_set_new(self->machine->iommu_properties, "stale-tm", json_boolean(stale_tm));
 	self->memory = source_new(g);
 	self->unit.guest = g;
+	guest_forget_monitors(g);
 	if (!unit_init(&self->unit, g, error) || !unit_translation(&self->unit, true, error)) {
 		tables_init(&self->tables, g, 0, 0);
 		judge_stop(self);

@@ -22,6 +22,7 @@
 struct guest {
 	pid_t pid;
 	int socket, ram_fd, log_fd;
+	char *folder, *monitors[GUEST_MONITORS];
 	uint8_t *ram;
 	GString *queue;
 	GArray *values; /* of uint64_t */
@@ -70,13 +71,16 @@ halting_bios(void)
 }
 
 static void
-run_qemu(const char *qemu, const char *props, int socket, int ram_fd, int bios_fd, int log_fd, pid_t parent)
+run_qemu(const guest *self, const char *qemu, const char *props, int socket, int bios_fd, pid_t parent)
 {
+	int ram_fd = self->ram_fd, log_fd = self->log_fd;
 	g_autofree char *bios = g_strdup_printf("/proc/self/fd/%d", bios_fd);
 	g_autofree char *ram = g_strdup_printf("memory-backend-file,id=ram,size=%" G_GUINT64_FORMAT
 		",share=on,mem-path=/proc/self/fd/%d", (guint64) RAM_SIZE, ram_fd);
 	g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT "M", (guint64) (RAM_SIZE >> 20));
 	g_autofree char *chardev = g_strdup_printf("socket,id=qtest,fd=%d", socket);
+	g_autofree char *first = g_strdup_printf("%s,server=on,wait=off", self->monitors[0]);
+	g_autofree char *second = g_strdup_printf("%s,server=on,wait=off", self->monitors[1]);
 	g_autofree char *iommu = g_strdup_printf("intel-iommu%s%s", *props ? "," : "", props);
 	/* The devices and their places are known to device.c as well. */
 	const char *argv[] = { qemu, "-machine", "q35,memory-backend=ram,pit=off,hpet=off,sata=off,smbus=off,vmport=off", "-accel", "tcg",
@@ -86,7 +90,8 @@ run_qemu(const char *qemu, const char *props, int socket, int ram_fd, int bios_f
 		"-device", "edu,addr=15.0,dma_mask=0xffffffffffffffff",
 		"-device", "pcie-root-port,id=bridge,addr=03.0,chassis=1",
 		"-device", "edu,bus=bridge,addr=00.0,dma_mask=0xffffffffffffffff",
-		"-chardev", chardev, "-qtest", "chardev:qtest", "-qtest-log", "/dev/null", NULL };
+		"-chardev", chardev, "-qtest", "chardev:qtest", "-qtest-log", "/dev/null",
+		"-qmp", first, "-qmp", second, NULL };
 	int null = open("/dev/null", O_RDWR);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -123,11 +128,14 @@ guest_start(const char *qemu, const char *props, GError **error)
 		g_error("guest: %s", g_strerror(errno));
 	self->queue = g_string_new(NULL);
 	self->values = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	self->folder = g_dir_make_tmp("judge-XXXXXX", NULL);
+	for (unsigned i = 0; i < GUEST_MONITORS; i++)
+		self->monitors[i] = g_strdup_printf("unix:%s/%u", self->folder, i);
 	fcntl(sockets[0], F_SETFD, FD_CLOEXEC);
 	self->socket = sockets[0];
 	self->pid = fork();
 	if (self->pid == 0)
-		run_qemu(qemu, props, sockets[1], self->ram_fd, bios, self->log_fd, parent);
+		run_qemu(self, qemu, props, sockets[1], bios, parent);
 	close(sockets[1]);
 	close(bios);
 	if (self->pid < 0)
@@ -144,11 +152,29 @@ guest_start(const char *qemu, const char *props, GError **error)
 	return self;
 }
 
+const char *
+guest_monitor(const guest *self, unsigned i)
+{
+	return self->monitors[i];
+}
+
+void
+guest_forget_monitors(guest *self)
+{
+	for (unsigned i = 0; i < GUEST_MONITORS; i++)
+		unlink(self->monitors[i] + strlen("unix:"));
+	rmdir(self->folder);
+}
+
 void
 guest_stop(guest *self)
 {
 	if (!self)
 		return;
+	guest_forget_monitors(self);
+	for (unsigned i = 0; i < GUEST_MONITORS; i++)
+		g_free(self->monitors[i]);
+	g_free(self->folder);
 	kill(self->pid, SIGKILL);
 	waitpid(self->pid, NULL, 0);
 	child = 0;

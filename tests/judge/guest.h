@@ -24,6 +24,12 @@ guest *guest_start(const char *qemu, const char *props, GError **error);
 void guest_stop(guest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(guest, guest_stop)
 
+/* Its monitors, for viommu_live_open(): one for each way of reading. */
+#define GUEST_MONITORS 2
+const char *guest_monitor(const guest *self, unsigned i);
+/* Nobody will connect any more: nothing is left in the file system. */
+void guest_forget_monitors(guest *self);
+
 /* The bytes at a GPA, NULL unless all n of them are RAM. */
 uint8_t *guest_ram(guest *self, uint64_t gpa, uint64_t n);
 /* Makes all of the RAM zero. */
