@@ -115,16 +115,33 @@ append_character(struct json *json, const char *text, size_t len, uint32_t code)
 	}
 }
 
+/* How many bytes stand for themselves. */
+static size_t
+plain_span(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+		n++;
+	return n;
+}
+
 static void
 append_quoted(struct json *json, const char *text)
 {
 	size_t len = strlen(text);
 
-	append_text(json, "\"");
+	append(json, "\"", 1);
 	for (size_t at = 0; at < len;) {
+		const size_t plain = plain_span(text + at);
 		uint32_t code = 0;
-		size_t step = utf8_step(text + at, len - at, &code);
+		size_t step;
 
+		append(json, text + at, plain);
+		at += plain;
+		if (at == len)
+			break;
+		step = utf8_step(text + at, len - at, &code);
 		if (step == 0) {
 			append_text(json, "\\ufffd");
 			at++;
@@ -133,7 +150,7 @@ append_quoted(struct json *json, const char *text)
 		append_character(json, text + at, step, code);
 		at += step;
 	}
-	append_text(json, "\"");
+	append(json, "\"", 1);
 }
 
 void
@@ -156,10 +173,17 @@ void
 json_hex(struct json *json, uint64_t value)
 {
 	char text[24];
+	size_t at = sizeof text;
 
-	snprintf(text, sizeof text, "\"0x%" PRIx64 "\"", value);
+	/* By hand: a record can have a million of them. */
+	text[--at] = '"';
+	do
+		text[--at] = "0123456789abcdef"[value & 15];
+	while (value >>= 4);
+	at -= 3;
+	memcpy(text + at, "\"0x", 3);
 	begin_value(json);
-	append_text(json, text);
+	append(json, text + at, sizeof text - at);
 }
 
 void
