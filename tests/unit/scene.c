@@ -93,7 +93,9 @@ check_counts(const viommu_result *result)
 	uint64_t pages[VIOMMU_VERDICTS] = { 0 }, runs[VIOMMU_VERDICTS] = { 0 },
 		 targets[VIOMMU_VERDICTS] = { 0 };
 	g_autofree uint64_t *asked = g_new0(uint64_t, result->targets->len);
-	uint64_t faults = 0;
+	g_autofree uint64_t *of_chain = g_new0(uint64_t, 2 * result->chains->len);
+	uint64_t faults = 0, read_added = 0;
+	guint remarkable = 0;
 
 	for (guint i = 0; i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
@@ -106,6 +108,9 @@ check_counts(const viommu_result *result)
 			!g_array_index(result->targets, viommu_target_result, run->target).any_device)
 			g_assert_cmphex(last->iova.last, <, run->iova.first);
 		pages[run->verdict] += pages_of(run->iova);
+		of_chain[2 * run->chain + (run->verdict == VIOMMU_GONE)] += pages_of(run->iova);
+		read_added += run->read_added ? pages_of(run->iova) : 0;
+		remarkable += viommu_run_is_fault(result, run) || (run->verdict != VIOMMU_MATCH && run->verdict != VIOMMU_GONE);
 		runs[run->verdict]++;
 		if (run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE)
 			asked[run->target] += pages_of(run->iova);
@@ -130,6 +135,16 @@ check_counts(const viommu_result *result)
 		faults += viommu_verdict_is_fault(v) ? pages[v] : 0;
 	}
 	g_assert_cmpuint(viommu_result_faults(result), ==, faults);
+	g_assert_cmpuint(result->remarkable, ==, remarkable);
+	g_assert_cmpuint(result->read_added, ==, read_added);
+	g_assert_cmpuint(result->chain_pages->len, ==, result->chains->len);
+	for (guint i = 0; i < result->chains->len; i++) {
+		g_assert_cmpuint(g_array_index(result->chain_pages, viommu_chain_pages, i).mapped, ==, of_chain[2 * i]);
+		g_assert_cmpuint(g_array_index(result->chain_pages, viommu_chain_pages, i).gone, ==, of_chain[2 * i + 1]);
+		for (guint k = 0; k < i; k++)
+			g_assert_false(viommu_chain_equal(&g_array_index(result->chains, viommu_chain, i),
+				&g_array_index(result->chains, viommu_chain, k)));
+	}
 }
 
 void

@@ -6,7 +6,7 @@
 #include "helpers.h"
 #include "scene.h"
 
-#define PAGES 200
+#define PAGES 600 /* more than are in one block of pieces */
 
 /* What L1 last did with a page, and what the table has for it. */
 typedef struct {
@@ -203,7 +203,7 @@ static void
 test_random(void)
 {
 	/* At the bottom, over the border of two tables, at the top of the width. */
-	static const uint64_t bases[] = { 0, 0x3ff90000, (1ull << 39) - PAGES * 4096ull };
+	static const uint64_t bases[] = { 0, 0x3fe00000, (1ull << 39) - PAGES * 4096ull };
 	uint64_t seen[VIOMMU_VERDICTS] = { 0 };
 
 	for (unsigned seed = 0; seed < 120; seed++) {
@@ -211,7 +211,7 @@ test_random(void)
 		model m = { .base = bases[seed % 3], .complete = seed % 4 != 0 };
 
 		m.s = scene_new(m.complete);
-		for (unsigned i = 0; i < 60; i++) {
+		for (unsigned i = 0; i < 250; i++) {
 			unsigned first = (unsigned) unit_random(rand, PAGES),
 				 n = 1 + (unsigned) unit_random(rand, 20);
 
