@@ -84,7 +84,7 @@ viommu_cmd_dump(int argc, char **argv)
 	options.one_device = device != NULL;
 	options.json = cmd.json;
 	if (device && !viommu_parse_bdf(device, &options.sid))
-		return viommu_cmd_usage("dump", "\"%s\" is not a device of segment 0 like 00:04.0", device);
+		return viommu_cmd_usage("dump", "\"%s\" is not a device of segment 0 like 00:04.0; viommu info lists those there are", device);
 	if ((device || options.entries) && (p.queue || p.interrupts || p.faults))
 		return viommu_cmd_usage("dump", "--device and --entries are about the tables, not about --queue, --interrupts, --faults");
 	target = viommu_target_open(&cmd.target, &error);

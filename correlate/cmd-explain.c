@@ -126,6 +126,20 @@ print_kinds(const viommu_cmd *cmd)
 	}
 }
 
+/* Those that have the text in them are likely meant. */
+static int
+unknown(const char *code)
+{
+	const viommu_finding_kind *kind;
+	g_autoptr(GString) like = g_string_new(NULL);
+
+	for (guint i = 0; *code && (kind = viommu_finding_kind_at(i)); i++)
+		if (strstr(kind->code, code))
+			g_string_append_printf(like, "%s%s", like->len ? ", " : "", kind->code);
+	return viommu_cmd_usage("explain", "there is no finding \"%s\"; %s%s%sviommu explain lists them all", code,
+		like->len ? "there are " : "", like->str, like->len ? "; " : "");
+}
+
 int
 viommu_cmd_explain(int argc, char **argv)
 {
@@ -138,7 +152,7 @@ viommu_cmd_explain(int argc, char **argv)
 		return status;
 	for (char **code = cmd.arguments; *code; code++)
 		if (!viommu_finding_kind_of(*code))
-			return viommu_cmd_usage("explain", "there is no finding \"%s\"; viommu explain lists them all", *code);
+			return unknown(*code);
 	if (cmd.json)
 		print_json(cmd.arguments);
 	else if (*cmd.arguments)

@@ -71,7 +71,7 @@ viommu_cmd_walk(int argc, char **argv)
 	if (g_strv_length(cmd.arguments) != 2)
 		return viommu_cmd_usage("walk", "it takes a device and an address, like: 00:04.0 0x40000000");
 	if (!viommu_parse_bdf(cmd.arguments[0], &sid))
-		return viommu_cmd_usage("walk", "\"%s\" is not a device of segment 0 like 00:04.0", cmd.arguments[0]);
+		return viommu_cmd_usage("walk", "\"%s\" is not a device of segment 0 like 00:04.0; viommu info lists those there are", cmd.arguments[0]);
 	if (!viommu_parse_number(cmd.arguments[1], &iova))
 		return viommu_cmd_usage("walk", "\"%s\" is not an address like 0x40000000", cmd.arguments[1]);
 	if (pasid < -1 || pasid > 0xfffff)

@@ -97,6 +97,10 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 		g_autofree char *safe = viommu_escape(json ? "not an object" : why.text);
 
 		json_decref(json);
+		if (r->line == 1 && len >= 4 && memcmp(text, "\177ELF", 4) == 0)
+			return viommu_record_reject(r, "not a JSON object (it is an ELF file; a snapshot is named with -s)");
+		if (r->line == 1 && len >= 2 && memcmp(text, "\037\213", 2) == 0)
+			return viommu_record_reject(r, "not a JSON object (it is compressed; a bundle stands first, in the place of a TARGET)");
 		return viommu_record_reject(r, "not a JSON object (%s)", safe);
 	}
 	ok = r->line == 1 ? read_header(r, json) : viommu_record_event(r, json);
@@ -210,7 +214,8 @@ viommu_record_player_finish(viommu_record_player *self, GError **error)
 static gboolean
 fail_read(const char *path, const char *doing, GError **error)
 {
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot %s the record %s: %s", doing, path, g_strerror(errno));
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot %s the record %s: %s%s", doing, path, g_strerror(errno),
+		errno == ENOENT ? "; viommu-probe map, record or trace writes one in L1, to be copied here" : "");
 	return FALSE;
 }
 

@@ -57,8 +57,9 @@ viommu_stream_open(const char *where, GError **error)
 	else
 		self->fd = open(where, O_RDONLY | O_CLOEXEC);
 	if (self->fd < 0 || fstat(self->fd, &st) != 0 || S_ISDIR(st.st_mode)) {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot open the stream %s: %s", where,
-			g_strerror(self->fd >= 0 ? EISDIR : errno));
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot open the stream %s: %s%s", where,
+			g_strerror(self->fd >= 0 ? EISDIR : errno),
+			self->fd < 0 && errno == ENOENT ? "; start what writes it first, viommu-probe map -o FILE say" : "");
 		return NULL;
 	}
 	self->file = S_ISREG(st.st_mode);

@@ -2,6 +2,7 @@
 /* Bytes to and from a monitor: its address, its socket, a deadline on every step. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <gio/gunixsocketaddress.h>
 #include <viommu/json.h>
@@ -57,6 +58,15 @@ has_scheme(const char *address)
 }
 
 static gboolean
+is_no_socket(const char *address)
+{
+	const char *path = address + (g_str_has_prefix(address, "unix:") ? 5 : 0);
+	struct stat st;
+
+	return !g_str_has_prefix(address, "tcp:") && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+static gboolean
 connect_socket(viommu_channel *self, GError **error)
 {
 	g_autoptr(GSocketClient) client = g_socket_client_new();
@@ -79,9 +89,15 @@ connect_socket(viommu_channel *self, GError **error)
 			"%s may not be used: %s; run as root, or as the user that QEMU runs as", self->address, local->message);
 		return FALSE;
 	}
+	if (!self->connection && is_no_socket(self->address)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
+			"no monitor answers at %s: it is no socket; name the path that stands behind QEMU's -qmp unix: (viommu list "
+			"shows it)", self->address);
+		return FALSE;
+	}
 	if (!self->connection) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
-			"no monitor answers at %s: %s; check that QEMU runs and was started with -qmp %s%s,server=on,wait=off",
+			"no monitor answers at %s: %s; check that QEMU runs (viommu list) and was started with -qmp %s%s,server=on,wait=off",
 			self->address, local->message, has_scheme(self->address) ? "" : "unix:", self->address);
 		return FALSE;
 	}
@@ -160,7 +176,7 @@ viommu_channel_not_qmp(viommu_channel *self, GError **error)
 
 	if (hmp)
 		return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
-			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp as well, or with -mon mode=control",
+			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp unix:PATH,server=on,wait=off as well",
 			self->address);
 	return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
 		"%s does not speak QMP: what it sent is not a QMP message; is this address really QEMU's -qmp socket?",

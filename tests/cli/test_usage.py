@@ -154,6 +154,31 @@ class Options(Case):
         self.assert_clean(run('info', '-s', 'nowhere.elf', *SAVED))
 
 
+class WhatToDoNext(Case):
+    """A mistake that people make, and what they are told."""
+
+    def test_files_taken_for_one_another(self):
+        self.assert_says(run('verify', *SAVED, 'clean.elf'), REJECTED, 'a snapshot is named with -s')
+        self.assert_says(run('verify', '-s', RECORD, RECORD), REJECTED, 'if it is a record, name it without -s')
+        folder = self.scratch()
+        self.assert_clean(run('report', *SAVED, RECORD, '-o', str(folder / 'x.tar.gz')))
+        self.assert_says(run('verify', *SAVED, str(folder / 'x.tar.gz')), REJECTED, 'a bundle stands first')
+
+    def test_files_that_are_not_there(self):
+        self.assert_says(run('verify', *SAVED, 'nowhere.jsonl'), FAILED, 'No such file', 'writes one in L1')
+        self.assert_says(run('info', '-s', 'nowhere.elf'), FAILED, 'cannot read the snapshot', 'No such file')
+
+    def test_monitors(self):
+        self.assert_says(run('info', '-q', 'unix:small.jsonl'), FAILED, 'it is no socket', 'viommu list')
+        self.assert_says(run('info', '-q', 'unix:/nowhere/qmp'), FAILED, '(viommu list)', '-qmp unix:/nowhere/qmp,server=on,wait=off')
+        self.assert_says(run('info', '-q', 'tcp:127.0.0.1:1'), FAILED, 'refused', '-qmp tcp:127.0.0.1:1,server=on,wait=off')
+
+    def test_names(self):
+        self.assert_says(run('explain', 'caching-mode'), USAGE, 'there are caching-mode-', 'caching-mode-needed; viommu explain lists')
+        self.assert_says(run('walk', *SAVED, '0:4', '0'), USAGE, 'like 00:04.0', 'viommu info lists')
+        self.assert_says(run('dump', *SAVED, '-d', 'edu'), USAGE, 'like 00:04.0', 'viommu info lists')
+
+
 class Target(Case):
     def test_neither(self):
         for name in ('verify', 'walk', 'dump', 'info'):

@@ -302,7 +302,7 @@ test_addresses(void)
 	g_autofree char *too_long = g_strnfill(108, 'a');
 	g_autofree char *closed = NULL;
 
-	expect_no_monitor(file, PATIENT, VIOMMU_ERROR_CONNECT, "check that QEMU runs");
+	expect_no_monitor(file, PATIENT, VIOMMU_ERROR_CONNECT, "it is no socket");
 	expect_no_monitor(none, PATIENT, VIOMMU_ERROR_CONNECT, "check that QEMU runs");
 	expect_no_monitor("", PATIENT, VIOMMU_ERROR_USAGE, "unix:PATH");
 	expect_no_monitor("unix:", PATIENT, VIOMMU_ERROR_USAGE, "unix:PATH");
