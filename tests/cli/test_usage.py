@@ -174,7 +174,7 @@ class WhatToDoNext(Case):
         self.assert_says(run('info', '-q', 'tcp:127.0.0.1:1'), FAILED, 'refused', '-qmp tcp:127.0.0.1:1,server=on,wait=off')
 
     def test_names(self):
-        self.assert_says(run('explain', 'caching-mode'), USAGE, 'there are caching-mode-', 'caching-mode-needed; viommu explain lists')
+        self.assert_says(run('explain', 'caching-mode'), USAGE, 'there are caching-mode-needed, ', 'viommu explain lists')
         self.assert_says(run('walk', *SAVED, '0:4', '0'), USAGE, 'like 00:04.0', 'viommu info lists')
         self.assert_says(run('dump', *SAVED, '-d', 'edu'), USAGE, 'like 00:04.0', 'viommu info lists')
 
