@@ -37,20 +37,7 @@ typedef struct {
 	GHashTable *files; /* name -> GBytes */
 } reader;
 
-G_GNUC_PRINTF(3, 4)
-static gboolean
-reject(const char *path, GError **error, const char *format, ...)
-{
-	va_list args;
-	g_autofree char *why = NULL;
-
-	va_start(args, format);
-	why = g_strdup_vprintf(format, args);
-	va_end(args);
-	if (!error || !*error)
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s is not a usable bundle: %s", path, why);
-	return FALSE;
-}
+#define reject(path, error, ...) viommu_reject(error, path, "bundle", __VA_ARGS__)
 
 /* ---- gzip --------------------------------------------------------------------------------- */
 

@@ -127,11 +127,8 @@ add_shadows(GPtrArray *ret, const viommu_part *part, const char *path, const jso
 		viommu_shadow *shadow;
 		viommu_sid device;
 
-		if (!host || !viommu_parse_bdf(json_string_value(json_object_get(item, "device")), &device)) {
-			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
-				"%s is not a usable bundle: its list of devices is not what viommu-bundle(5) says", path);
-			return FALSE;
-		}
+		if (!host || !viommu_parse_bdf(json_string_value(json_object_get(item, "device")), &device))
+			return viommu_reject(error, path, "bundle", "its list of devices is not what viommu-bundle(5) says");
 		shadow = read_shadow(part, &(source){ record, outer }, device, host, &local);
 		if (shadow)
 			g_ptr_array_add(ret, shadow);

@@ -52,6 +52,7 @@ viommu_record_free(viommu_record *self)
 	g_free(self->cmdline);
 	g_free(self->program);
 	g_free(self->lost_reason);
+	json_decref(self->checks);
 	g_free(self);
 }
 

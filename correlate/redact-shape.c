@@ -85,16 +85,19 @@ ipv4_at(const char *text, size_t len, size_t at)
 static size_t
 ipv6_at(const char *text, size_t len, size_t at)
 {
-	unsigned colons = 0, group = 0;
+	unsigned colons = 0, group = 0, digits = 0;
 	bool gap = false;
 	size_t end = at;
 
 	for (; end < len && (g_ascii_isxdigit(text[end]) || text[end] == ':'); end++) {
 		if (text[end] != ':') {
+			digits++;
 			if (++group > 4)
 				return 0;
 			continue;
 		}
+		if (end - at >= 2 && text[end - 1] == ':' && text[end - 2] == ':')
+			return 0;
 		gap = gap || (end > at && text[end - 1] == ':');
 		group = 0;
 		colons++;
@@ -104,7 +107,7 @@ ipv6_at(const char *text, size_t len, size_t at)
 		colons--;
 	}
 	/* "::1" and "::" are of every machine. */
-	return ends_at(text, len, end) && end - at > 3 && (colons == 7 || (gap && colons >= 2 && colons < 7)) ? end - at : 0;
+	return ends_at(text, len, end) && digits && end - at > 3 && (colons == 7 || (gap && colons >= 2 && colons < 7)) ? end - at : 0;
 }
 
 static bool

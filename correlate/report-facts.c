@@ -131,6 +131,8 @@ record_facts(const viommu_record *record)
 	viommu_facts_add(ret, "Kernel command line", viommu_report_shown(record->cmdline));
 	viommu_facts_add(ret, "Record", viommu_report_shown(record->path));
 	viommu_facts_add(ret, "Written by", g_strdup_printf("%s, %s events", program, viommu_count_text(record->events).text));
+	if (record->checks)
+		viommu_facts_add(ret, "viommu-probe doctor", viommu_checks_summary(record->checks));
 	if (record->cut)
 		viommu_facts_add(ret, "Cut", g_strdup("the last line of the record is not whole and was left out"));
 	if (record->lost_reason) {

@@ -21,6 +21,12 @@ GArray *viommu_report_iommu_facts(const viommu_report *report);
 /* Of each record: an array of viommu_fact; never empty. */
 GPtrArray *viommu_report_guest_facts(const viommu_report *report);
 
+/* Of each of the same records, what viommu-probe doctor found in L1, a line a check;
+ * NULL: it is not in the record.  Safe to show. */
+GPtrArray *viommu_report_checks(const viommu_report *report);
+/* "1 FAIL, 2 warn, 20 ok, 1 skip" */
+char *viommu_checks_summary(const json_t *checks);
+
 /* QEMU's command line for a shell, an option a line; NULL when it is not known. Long ones
  * are cut, and say so. */
 char *viommu_report_command_line(const viommu_report *report);

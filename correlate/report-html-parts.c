@@ -312,6 +312,7 @@ viommu_html_environment(FILE *out, const viommu_report *report)
 	g_autoptr(GArray) host = viommu_report_host_facts(report);
 	g_autoptr(GArray) iommu = viommu_report_iommu_facts(report);
 	g_autoptr(GPtrArray) guests = viommu_report_guest_facts(report);
+	g_autoptr(GPtrArray) checks = viommu_report_checks(report);
 	g_autofree char *command = viommu_report_command_line(report);
 	g_autofree char *registers = viommu_report_registers(report);
 
@@ -330,6 +331,12 @@ viommu_html_environment(FILE *out, const viommu_report *report)
 	fputs("<details><summary>registers that are not 0</summary><pre>", out);
 	viommu_html_text(out, registers);
 	fputs("</pre></details>\n<h2>Guest (L1)</h2>\n", out);
-	for (guint i = 0; i < guests->len; i++)
+	for (guint i = 0; i < guests->len; i++) {
 		print_facts(out, g_ptr_array_index(guests, i));
+		if (!g_ptr_array_index(checks, i))
+			continue;
+		fputs("<details><summary>what viommu-probe doctor found in L1</summary><pre>", out);
+		viommu_html_text(out, g_ptr_array_index(checks, i));
+		fputs("</pre></details>\n", out);
+	}
 }

@@ -94,12 +94,18 @@ static void
 print_guest(FILE *out, const viommu_report *report)
 {
 	g_autoptr(GPtrArray) guests = viommu_report_guest_facts(report);
+	g_autoptr(GPtrArray) checks = viommu_report_checks(report);
 
 	fputs("\n## Emulated/Virtualized environment\n\n", out);
 	for (guint i = 0; i < guests->len; i++) {
 		if (i)
 			fputs("\nAnother record:\n\n", out);
 		print_facts(out, g_ptr_array_index(guests, i));
+		if (g_ptr_array_index(checks, i)) {
+			viommu_md_fold(out, "What viommu-probe doctor found in L1");
+			viommu_md_block(out, g_ptr_array_index(checks, i), 0);
+			viommu_md_unfold(out);
+		}
 	}
 }
 

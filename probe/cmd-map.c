@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bind.h"
+#include "doctor.h"
 #include "hold.h"
 #include "map-options.h"
 #include "map-run.h"
@@ -100,6 +101,8 @@ map_and_record(struct map_run *run, const struct pci_facts *facts, struct output
 	record_begin(&record, output);
 	run->record = &record;
 	record_header(&record, VIOMMU_SOURCE_MAP);
+	if (run->doctor != NULL)
+		record_doctor(&record, &run->doctor->json);
 	record.at_ns = run->open_ns;
 	record_attach(&record, run->backend->space, kind->record_name, facts->bdf, run->backend->group,
 		run->backend->ranges);
@@ -139,25 +142,32 @@ static int
 open_and_map(const struct map_options *options, const struct pci_facts *facts, struct probe_error *error)
 {
 	struct backend backend;
+	struct doctor doctor = { 0 };
 	struct map_run run = { .options = options, .backend = &backend };
 	int ret;
 
 	memory_unlimit_lock();
 	options->backend->load();
+	if (options->doctor) {
+		doctor_collect(&doctor, facts->bdf);
+		run.doctor = &doctor;
+	}
 	/* Before the device is opened: its new context entry is announced, too. */
 	if (options->invalidations) {
 		run.witness = witness_open(error);
-		if (run.witness == NULL)
+		if (run.witness == NULL) {
+			json_free(&doctor.json);
 			return -1;
+		}
 	}
 	run.open_ns = record_clock_ns();
-	if (options->backend->open(&backend, facts, error) < 0) {
-		witness_close(run.witness);
-		return -1;
+	ret = options->backend->open(&backend, facts, error);
+	if (ret == 0) {
+		ret = prepare_and_map(&run, facts, error);
+		map_run_free(&run);
+		backend.kind->close(&backend);
 	}
-	ret = prepare_and_map(&run, facts, error);
-	map_run_free(&run);
-	backend.kind->close(&backend);
+	json_free(&doctor.json);
 	witness_close(run.witness);
 	return ret;
 }

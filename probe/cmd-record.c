@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "doctor.h"
 #include "output.h"
 #include "probe.h"
 #include "rec-asks.h"
@@ -47,6 +48,8 @@ begin(struct recording *recording)
 	};
 	rec_loop_begin(&recording->loop);
 	record_header(&recording->record, VIOMMU_SOURCE_RECORD);
+	if (recording->options->doctor)
+		doctor_record(&recording->record);
 }
 
 static const char *

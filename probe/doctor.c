@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "record-writer.h"
 #include "report.h"
 #include "utf8.h"
 #include "wrap.h"
@@ -147,6 +148,33 @@ print_json(struct doctor *doctor)
 	json_newline(&doctor->json);
 	if (!doctor->json.oom)
 		fwrite(doctor->json.data, 1, doctor->json.len, doctor->out);
+}
+
+void
+doctor_collect(struct doctor *ret, const char *bdf)
+{
+	*ret = (struct doctor){ .as_json = true, .bdf = bdf };
+	json_open_array(&ret->json);
+	doctor_kernel(ret);
+	doctor_iommus(ret);
+	doctor_groups(ret);
+	doctor_limits(ret);
+	doctor_tracing(ret);
+	doctor_device(ret);
+	doctor_vfio(ret);
+	doctor_log(ret);
+	close_check(ret);
+	json_close_array(&ret->json);
+}
+
+void
+doctor_record(struct record_writer *record)
+{
+	struct doctor doctor;
+
+	doctor_collect(&doctor, NULL);
+	record_doctor(record, &doctor.json);
+	json_free(&doctor.json);
 }
 
 int

@@ -17,6 +17,8 @@ enum verdict {
 	VERDICT_SKIP, /* not looked at, and why */
 };
 
+struct record_writer;
+
 struct doctor {
 	FILE *out;
 	bool colour;
@@ -49,6 +51,12 @@ void doctor_more(struct doctor *doctor, const char *format, ...) __attribute__((
 void doctor_fix(struct doctor *doctor, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The last line; the exit status. */
 int doctor_end(struct doctor *doctor);
+
+/* All checks but the trial, told to nobody: ret->json is an array of them, for the caller to
+ * free.  Opens VFIO's files for a moment. */
+void doctor_collect(struct doctor *ret, const char *bdf);
+/* The same, into a record. */
+void doctor_record(struct record_writer *record);
 
 /* The checks, in the order in which they stand on each other. */
 void doctor_kernel(struct doctor *doctor);

@@ -232,6 +232,14 @@ json_add_bool(struct json *json, const char *key, bool value)
 }
 
 void
+json_value(struct json *json, const struct json *value)
+{
+	begin_value(json);
+	append(json, value->data, value->len);
+	json->oom = json->oom || value->oom;
+}
+
+void
 json_newline(struct json *json)
 {
 	append_text(json, "\n");

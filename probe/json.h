@@ -33,6 +33,8 @@ void json_string(struct json *json, const char *text);
 void json_hex(struct json *json, uint64_t value);
 void json_uint(struct json *json, uint64_t value);
 void json_bool(struct json *json, bool value);
+/* A value that is JSON already. */
+void json_value(struct json *json, const struct json *value);
 /* A key with its value. */
 void json_add_string(struct json *json, const char *key, const char *text);
 void json_add_hex(struct json *json, const char *key, uint64_t value);

@@ -37,6 +37,7 @@ static const char help[] =
 	"                      device and /dev/iommu                            [vfio]\n"
 	"      --bind          bind the device to vfio-pci first; put the old driver back\n"
 	"      --unmap-half    unmap every second mapping again before holding the rest\n"
+	"      --no-doctor     leave out what viommu-probe doctor finds\n"
 	"      --invalidations record what the kernel tells the IOMMU to forget, too\n"
 	"      --hold SECONDS  hold them so long and do not look at stdin\n"
 	"  -o, --output FILE   where the record goes: a new file, a virtio-serial port,\n"
@@ -59,6 +60,7 @@ enum {
 	OPT_HOLD,
 	OPT_UNMAP_HALF,
 	OPT_INVALIDATIONS,
+	OPT_NO_DOCTOR,
 	OPT_FORCE,
 };
 
@@ -74,6 +76,7 @@ static const struct option long_options[] = {
 	{ "hold", required_argument, NULL, OPT_HOLD },
 	{ "unmap-half", no_argument, NULL, OPT_UNMAP_HALF },
 	{ "invalidations", no_argument, NULL, OPT_INVALIDATIONS },
+	{ "no-doctor", no_argument, NULL, OPT_NO_DOCTOR },
 	{ "output", required_argument, NULL, 'o' },
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "help", no_argument, NULL, 'h' },
@@ -133,6 +136,9 @@ take_option(void *ret, int option, const char *arg)
 	case OPT_INVALIDATIONS:
 		options->invalidations = true;
 		return NULL;
+	case OPT_NO_DOCTOR:
+		options->doctor = false;
+		return NULL;
 	case OPT_FORCE:
 		options->force = true;
 		return NULL;
@@ -182,6 +188,7 @@ bool
 map_options_parse(struct map_options *ret, int argc, char **argv, int *status)
 {
 	*ret = (struct map_options){
+		.doctor = true,
 		.shape = { .page_size = PAGE_4K,
 			.count = 1,
 			.iova = 0x40000000,

@@ -20,6 +20,7 @@ struct map_options {
 	bool unmap_half;
 	bool invalidations;
 	bool force;
+	bool doctor; /* what it finds goes into the record */
 	bool hold_given;
 	uint64_t hold_seconds;
 	const char *output;

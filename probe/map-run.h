@@ -13,6 +13,8 @@
 #include "record-writer.h"
 #include "witness.h"
 
+struct doctor;
+
 struct held_mapping {
 	struct buffer buffer;
 	viommu_iova iova;
@@ -23,6 +25,7 @@ struct map_run {
 	const struct map_options *options;
 	struct backend *backend;
 	struct record_writer *record;
+	const struct doctor *doctor; /* NULL: nothing was checked */
 	struct witness *witness; /* NULL: invalidations are not recorded */
 	uint64_t open_ns;        /* CLOCK_MONOTONIC: just before the device was opened */
 	struct pattern pattern;

@@ -32,8 +32,8 @@ static const char help[] =
 	"                      vsock:CID:PORT (CID 2 is the host), or - for stdout,\n"
 	"                      which the program has too             [" OUTPUT_DEFAULT "]\n"
 	"      --force         overwrite FILE\n"
-	"      --buffer SIZE   what may wait for a slow reader; what finds no room is\n"
-	"                      dropped and counted as lost                       [16m]\n"
+	"      --buffer SIZE   what may wait for a slow reader; more is lost     [16m]\n"
+	"      --no-doctor     leave out what viommu-probe doctor finds\n"
 	"  -h, --help   -V, --version\n"
 	"\n"
 	"  viommu-probe record -- qemu-system-x86_64 -device vfio-pci,host=00:04.0 ...\n"
@@ -41,6 +41,7 @@ static const char help[] =
 
 enum {
 	OPT_PID = 256,
+	OPT_NO_DOCTOR,
 	OPT_FORCE,
 	OPT_BUFFER,
 };
@@ -48,6 +49,7 @@ enum {
 static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, OPT_PID },
 	{ "output", required_argument, NULL, 'o' },
+	{ "no-doctor", no_argument, NULL, OPT_NO_DOCTOR },
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "buffer", required_argument, NULL, OPT_BUFFER },
 	{ "help", no_argument, NULL, 'h' },
@@ -72,6 +74,9 @@ take_option(void *ret, int option, const char *arg)
 		if (!parse_size(arg, &number) || number < BUFFER_MIN || number > BUFFER_MAX)
 			return "--buffer wants a size from 64k to 4g";
 		options->buffer = (size_t) number;
+		return NULL;
+	case OPT_NO_DOCTOR:
+		options->doctor = false;
 		return NULL;
 	case OPT_FORCE:
 		options->force = true;
@@ -104,7 +109,7 @@ static const struct option_parser parser = { "record", help, "+:o:hV", long_opti
 bool
 record_options_parse(struct record_options *ret, int argc, char **argv, int *status)
 {
-	*ret = (struct record_options){ .output = OUTPUT_DEFAULT, .buffer = BUFFER_DEFAULT };
+	*ret = (struct record_options){ .output = OUTPUT_DEFAULT, .buffer = BUFFER_DEFAULT, .doctor = true };
 	if (!options_parse(&parser, ret, argc, argv, status))
 		return false;
 	return check(ret, argc, argv);

@@ -9,6 +9,7 @@
 struct record_options {
 	const char *output;
 	bool force;
+	bool doctor; /* what it finds goes into the record */
 	size_t buffer; /* bytes that may wait for a slow reader */
 	pid_t pid;     /* of the program to attach to; 0: run argv */
 	char **argv;

@@ -166,6 +166,16 @@ record_header(struct record_writer *record, const char *program)
 }
 
 void
+record_doctor(struct record_writer *record, const struct json *checks)
+{
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_DOCTOR);
+
+	json_key(json, "checks");
+	json_value(json, checks);
+	record_event_write(record);
+}
+
+void
 record_add_device(struct json *json, unsigned space, const char *backend, const char *device, int group)
 {
 	json_add_uint(json, "space", space);

@@ -44,6 +44,8 @@ void record_free(struct record_writer *record);
 
 /* PROGRAM names the writer, "viommu-probe map"; the version is added. */
 void record_header(struct record_writer *record, const char *program);
+/* CHECKS: what doctor_collect() made. */
+void record_doctor(struct record_writer *record, const struct json *checks);
 /* BACKEND: see viommu-record(5).  GROUP: -1 where there are no VFIO groups. */
 void record_attach(struct record_writer *record, unsigned space, const char *backend, const char *device,
 	int group, const struct iova_ranges *ranges);

@@ -29,6 +29,7 @@ static const char help[] =
 	"                      less if memory is short]\n"
 	"      --no-invalidations\n"
 	"                      leave out what the kernel tells the IOMMU to forget\n"
+	"      --no-doctor     leave out what viommu-probe doctor finds\n"
 	"  -o, --output FILE   where the record goes: a new file, a virtio-serial port,\n"
 	"                      vsock:CID:PORT (CID 2 is the host), or - for stdout   [-]\n"
 	"      --force         overwrite FILE\n"
@@ -43,6 +44,7 @@ enum {
 	OPT_SECONDS,
 	OPT_BUFFER,
 	OPT_NO_INVALIDATIONS,
+	OPT_NO_DOCTOR,
 	OPT_FORCE,
 };
 
@@ -52,6 +54,7 @@ static const struct option long_options[] = {
 	{ "buffer", required_argument, NULL, OPT_BUFFER },
 	{ "no-invalidations", no_argument, NULL, OPT_NO_INVALIDATIONS },
 	{ "output", required_argument, NULL, 'o' },
+	{ "no-doctor", no_argument, NULL, OPT_NO_DOCTOR },
 	{ "force", no_argument, NULL, OPT_FORCE },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -84,6 +87,9 @@ take_option(void *ret, int option, const char *arg)
 		return NULL;
 	case OPT_NO_INVALIDATIONS:
 		options->invalidations = false;
+		return NULL;
+	case OPT_NO_DOCTOR:
+		options->doctor = false;
 		return NULL;
 	case OPT_FORCE:
 		options->force = true;
@@ -126,7 +132,7 @@ static const struct option_parser parser = { "trace", help, "+:o:hV", long_optio
 bool
 trace_options_parse(struct trace_options *ret, int argc, char **argv, int *status)
 {
-	*ret = (struct trace_options){ .output = "-", .invalidations = true };
+	*ret = (struct trace_options){ .output = "-", .invalidations = true, .doctor = true };
 	if (!options_parse(&parser, ret, argc, argv, status))
 		return false;
 	if (!check(ret, argc, argv)) {

@@ -9,6 +9,7 @@
 struct trace_options {
 	const char *output;
 	bool force;
+	bool doctor; /* what it finds goes into the record */
 	int pid;          /* only this process; 0: the whole system */
 	uint64_t seconds; /* when seconds_given */
 	bool seconds_given;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cap.h"
+#include "doctor.h"
 #include "output.h"
 #include "signals.h"
 #include "sysfs.h"
@@ -208,6 +209,8 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 	record_begin(&writer, &state->output);
 	state->engine.record.writer = &writer;
 	record_header(&writer, VIOMMU_SOURCE_TRACE);
+	if (state->options->doctor)
+		doctor_record(&writer);
 	if (lacks[0])
 		record_note(&writer, "%s", lacks);
 	record_note(&writer, "what was mapped before this line is not in the record");

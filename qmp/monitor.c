@@ -28,12 +28,6 @@ struct viommu_monitor {
 	gboolean pause_allowed, trace_allowed;
 };
 
-GQuark
-viommu_error_quark(void)
-{
-	return g_quark_from_static_string("viommu-error");
-}
-
 static gboolean
 greet(viommu_monitor *self, GError **error)
 {

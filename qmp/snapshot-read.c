@@ -26,19 +26,7 @@ typedef struct {
 	size_t size;
 } file;
 
-G_GNUC_PRINTF(3, 4)
-static gboolean
-reject(const file *f, GError **error, const char *format, ...)
-{
-	va_list args;
-	g_autofree char *why = NULL;
-
-	va_start(args, format);
-	why = g_strdup_vprintf(format, args);
-	va_end(args);
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s is not a usable snapshot: %s", f->path, why);
-	return FALSE;
-}
+#define reject(f, error, ...) viommu_reject(error, (f)->path, "snapshot", __VA_ARGS__)
 
 static gboolean
 fail_open(const char *path, GError **error)

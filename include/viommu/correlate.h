@@ -97,6 +97,7 @@ const char *viommu_request_gpa_unknown(const viommu_space *space, const viommu_r
 typedef struct {
 	char *path, *session, *kernel, *cmdline, *program;
 	uint64_t cap, ecap; /* of L1's first IOMMU, 0 when not in the record */
+	json_t *checks;     /* what viommu-probe doctor found in L1: "checks" of viommu-record(5); NULL: not in the record */
 	GPtrArray *spaces;  /* of viommu_space */
 	GArray *announcements; /* of viommu_announcement, in record order */
 	bool queue_lost;    /* qi_submit events are missing */

@@ -31,6 +31,11 @@ enum viommu_error_code {
 
 GQuark viommu_error_quark(void);
 
+/* INPUT: "PATH is not a usable WHAT: why". An error that is there already stands. Always
+ * FALSE. */
+G_GNUC_PRINTF(4, 5)
+gboolean viommu_reject(GError **error, const char *path, const char *what, const char *format, ...);
+
 G_END_DECLS
 
 #endif

@@ -25,6 +25,7 @@
 #define VIOMMU_EVENT_BUSY "busy" /* a call has begun: the mark before is over   */
 #define VIOMMU_EVENT_LOST "lost" /* events are missing here                 */
 #define VIOMMU_EVENT_INVALIDATE "invalidate" /* L1 told its vIOMMU      */
+#define VIOMMU_EVENT_DOCTOR "doctor" /* what viommu-probe doctor found */
 #define VIOMMU_EVENT_NOTE "note" /* text for people                         */
 #define VIOMMU_EVENT_END "end"   /* the record is complete                  */
 

@@ -61,9 +61,11 @@ def record(name='small.jsonl', lost=False):
     extra = {'seq': events[-1]['seq'] + 1, 'time_ns': events[-1]['time_ns'], 'event': 'map', 'space': mapped['space'],
              'iova': '0x50000000', 'size': '0x2000', 'prot': 'rw', 'extents': [],
              'gpa_unknown': ALL}
-    note = {'seq': extra['seq'] + 1, 'time_ns': extra['time_ns'], 'event': 'note', 'text': ALL}
+    doctor = {'seq': extra['seq'] + 1, 'time_ns': extra['time_ns'], 'event': 'doctor',
+              'checks': [{'section': text, 'name': text, 'verdict': text, 'seen': text, 'fix': text, 'more': [text, text]} for text in TEXTS]}
+    note = {'seq': doctor['seq'] + 1, 'time_ns': extra['time_ns'], 'event': 'note', 'text': ALL}
     mark = {'seq': note['seq'] + 1, 'time_ns': extra['time_ns'], 'event': 'mark', 'name': ALL}
-    events += [extra, note, mark]
+    events += [extra, doctor, note, mark]
     if lost:
         events.append({'seq': mark['seq'] + 1, 'time_ns': extra['time_ns'], 'event': 'lost', 'count': 3, 'reason': ALL})
     return ''.join(json.dumps(event) + '\n' for event in events).encode()

@@ -83,7 +83,8 @@ class Everywhere(Case):
                    'descriptor': [plants.text()], 'iommu': plants.text()},
                   {'event': 'note', 'text': plants.text(), plants.text(): plants.short()},
                   {'event': 'mark', 'name': plants.text()},
-                  {'event': 'doctor', 'findings': [{'code': plants.text(), 'where': [plants.text()], 'seen': {'of': plants.text()}}]},
+                  {'event': 'doctor', 'checks': [{**{key: plants.text() for key in ('section', 'name', 'verdict', 'seen', 'fix', 'other')},
+                                                'more': [plants.text(), plants.text()]}]},
                   *({'event': plants.text(), key: plants.text(), 'in': [{key: plants.text()}]} for key in keys_of_the_manual()
                     if key not in ('seq', 'time_ns', 'event'))]
         lines.append(last)

@@ -74,6 +74,22 @@ class RecordTest(unittest.TestCase):
             self.assertIn(part, done.stderr)
 
 
+class Doctor(RecordTest):
+    def test_what_it_finds(self):
+        """goes into the record, the same as doctor alone says but for the page that it maps, unless it is not wanted"""
+        self.run_it('true')
+        _, event, *rest = self.events()
+        self.assertEqual((event['seq'], event['event'], rest[-1]['event']), (1, 'doctor', 'end'))
+        alone = json.loads(subprocess.run([PROBE, 'doctor', '--format', 'json'], capture_output=True, text=True,
+                                          timeout=SECONDS, check=False).stdout)['checks']
+        names = [(check['section'], check['name']) for check in event['checks']]
+        self.assertEqual([pair for pair in ((check['section'], check['name']) for check in alone) if pair in names], names)
+        self.assertGreater(len(names), 8)
+        self.assertLessEqual({check['verdict'] for check in event['checks']}, {'ok', 'warn', 'FAIL', 'skip'})
+        self.run_it('true', options=['--no-doctor'])
+        self.assertNotIn('doctor', {event['event'] for event in self.events()})
+
+
 class Transparent(RecordTest):
     def test_status(self):
         for status in (0, 1, 7, 255):

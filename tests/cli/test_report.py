@@ -13,6 +13,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
+import bundles
 import nasty
 import reports
 from cli import CLEAN, DATA, FAILED, FAULT, TOP, UNSAFE, USAGE, Case, in_parallel, run
@@ -357,6 +358,56 @@ class Hostile(Case):
         self.assertEqual([name for name in os.listdir(self.folder) if 'owned' in name], [])
         self.assertFalse([name for form in FORMS for name in UNSAFE.findall(self.done[form].out)
                           if (form, name) != ('json', '\x7f')])
+
+
+class Doctor(Case):
+    """What viommu-probe doctor found in L1, out of the record."""
+
+    def setUp(self):
+        lines = (DATA / 'small.jsonl').read_text().splitlines()
+        checks = [{'section': 'VFIO', 'name': 'entry limit', 'verdict': 'warn', 'seen': '65535', 'more': ['line two'], 'fix': 'raise <it>'},
+                  {'section': 'Kernel', 'name': 'command line', 'verdict': 'ok', 'seen': 'root=/dev/mapper/payroll'}]
+        event = {'seq': 1, 'time_ns': 1, 'event': 'doctor', 'checks': checks}
+        events = [event, *({**json.loads(line), 'seq': i} for i, line in enumerate(lines[1:], 2))]
+        self.checks = checks
+        self.record = self.scratch() / 'record.jsonl'
+        self.record.write_text('\n'.join([lines[0], *map(json.dumps, events), '']))
+        self.words = '-s', 'clean.elf', self.record
+
+    def test_json(self):
+        whole = report('json', *self.words, '--no-redact').json
+        self.assertEqual(whole['records'][0]['checks'], self.checks)
+        self.assertRegex(report('json', *self.words).json['records'][0]['checks'][1]['seen'], r'^root=<path-\d+>$')
+        if reports.jsonschema:
+            self.assertEqual(reports.errors(whole), [])
+
+    def test_people(self):
+        for form, fix in (('markdown', 'raise <it>'), ('html', 'raise &lt;it&gt;')):
+            text = report(form, *self.words).out
+            for piece in ('0 FAIL, 1 warn, 1 ok, 0 skip', 'warn  VFIO: entry limit: 65535', 'line two', f'fix: {fix}',
+                          'ok    Kernel: command line: root='):
+                self.assertIn(piece, text, form)
+            self.assertNotIn('payroll', text)
+
+    def test_bundle(self):
+        path = self.record.parent / 'a.tar.gz'
+        self.assert_status(run('report', *self.words, '-o', path), CLEAN)
+        files = bundles.read(path.read_bytes())
+        facts = json.loads(files['l1.json'])[0]['facts']
+        self.assertEqual([fact['event'] for fact in facts], ['header', 'doctor'])
+        self.assertEqual(facts[1]['checks'][0], self.checks[0])
+        self.assertEqual(json.loads(files['result.json'])['records'][0]['checks'], facts[1]['checks'])
+
+    def test_odd(self):
+        """what is no check is left out, and nothing is refused for it"""
+        for checks, left in ((None, []), (7, []), ([], []), ([1, 'x', None, []], []), ([{}], [{}]),
+                             ([{'verdict': 5, 'more': 'x', 'fix': [], 'seen': 'y'}], [{'seen': 'y'}]), ([{'more': [1, {}]}] * 2000, [{}] * 1000)):
+            lines = self.record.read_text().splitlines()
+            lines[1] = json.dumps({**json.loads(lines[1]), 'checks': checks})
+            self.record.write_text('\n'.join([*lines, '']))
+            nothing = {'section': '', 'name': '', 'verdict': '', 'seen': ''}
+            self.assertEqual(report('json', *self.words, '--no-redact').json['records'][0]['checks'], [{**nothing, **check} for check in left])
+            self.assert_status(report('markdown', *self.words), CLEAN)
 
 
 class OfAnotherIommu(Case):
