@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A walk hands its runs to a visitor; to merge two, both have to be asked for the next one.
- * So each walk is a thread, which waits when it is a few hundred runs ahead.
+ * So each walk is a thread, which waits when it is two blocks of runs ahead.
  */
 #include "diff.h"
 
-#define AHEAD 512
+#include <string.h>
+
+#define BLOCK 512
+
+typedef struct {
+	vtd_run runs[BLOCK];
+	unsigned n;
+} block;
 
 struct viommu_run_stream {
 	const vtd_unit *unit;
@@ -13,30 +20,49 @@ struct viommu_run_stream {
 	const vtd_device *device;
 	vtd_budget *budget;
 	GThread *thread; /* NULL: nothing is walked */
+	block filled; /* the walk's */
+	block taken;  /* the reader's */
+	unsigned at;  /* the next of taken */
 	GMutex lock;
 	GCond changed;
 	/* Under the lock. */
-	vtd_run runs[AHEAD];
-	unsigned first, n;
+	block ready; /* n is 0: there is none */
 	bool ended, unwanted;
 	GError *error;
 };
+
+static void
+pass(block *from, block *to)
+{
+	memcpy(to->runs, from->runs, from->n * sizeof(from->runs[0]));
+	to->n = from->n;
+	from->n = 0;
+}
+
+static void
+hand_over(viommu_run_stream *self)
+{
+	g_mutex_lock(&self->lock);
+	while (self->ready.n && !self->unwanted)
+		g_cond_wait(&self->changed, &self->lock);
+	if (self->unwanted) {
+		self->filled.n = 0;
+		self->budget->tables = self->budget->runs = 0; /* ends the walk */
+	} else {
+		pass(&self->filled, &self->ready);
+		g_cond_signal(&self->changed);
+	}
+	g_mutex_unlock(&self->lock);
+}
 
 static void
 put(const vtd_run *run, void *user)
 {
 	viommu_run_stream *self = user;
 
-	g_mutex_lock(&self->lock);
-	while (self->n == AHEAD && !self->unwanted)
-		g_cond_wait(&self->changed, &self->lock);
-	if (self->unwanted) {
-		self->budget->tables = self->budget->runs = 0; /* ends the walk */
-	} else {
-		self->runs[(self->first + self->n++) % AHEAD] = *run;
-		g_cond_signal(&self->changed);
-	}
-	g_mutex_unlock(&self->lock);
+	self->filled.runs[self->filled.n++] = *run;
+	if (self->filled.n == BLOCK)
+		hand_over(self);
 }
 
 static void *
@@ -46,6 +72,8 @@ walk(void *user)
 	GError *error = NULL;
 
 	vtd_walk_device(self->unit, self->memory, self->device, self->budget, put, self, &error);
+	if (self->filled.n)
+		hand_over(self);
 	g_mutex_lock(&self->lock);
 	self->ended = true;
 	self->error = error;
@@ -74,22 +102,22 @@ viommu_run_stream_new(const vtd_unit *unit, viommu_memory *memory, const vtd_dev
 gboolean
 viommu_run_stream_next(viommu_run_stream *self, vtd_run *ret, GError **error)
 {
-	gboolean ok;
-
-	g_mutex_lock(&self->lock);
-	while (!self->n && !self->ended)
-		g_cond_wait(&self->changed, &self->lock);
-	ok = self->n > 0;
-	if (ok) {
-		*ret = self->runs[self->first];
-		self->first = (self->first + 1) % AHEAD;
-		self->n--;
-		g_cond_signal(&self->changed);
-	} else if (self->error) {
-		g_propagate_error(error, g_steal_pointer(&self->error));
+	if (self->at == self->taken.n) {
+		g_mutex_lock(&self->lock);
+		while (!self->ready.n && !self->ended)
+			g_cond_wait(&self->changed, &self->lock);
+		pass(&self->ready, &self->taken);
+		self->at = 0;
+		if (self->taken.n)
+			g_cond_signal(&self->changed);
+		else if (self->error)
+			g_propagate_error(error, g_steal_pointer(&self->error));
+		g_mutex_unlock(&self->lock);
 	}
-	g_mutex_unlock(&self->lock);
-	return ok;
+	if (self->at == self->taken.n)
+		return FALSE;
+	*ret = self->taken.runs[self->at++];
+	return TRUE;
 }
 
 void

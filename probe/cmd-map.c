@@ -101,9 +101,9 @@ map_and_record(struct map_run *run, const struct pci_facts *facts, struct output
 	record_begin(&record, output);
 	run->record = &record;
 	record_header(&record, VIOMMU_SOURCE_MAP);
+	record.at_ns = run->open_ns;
 	if (run->doctor != NULL)
 		record_doctor(&record, &run->doctor->json);
-	record.at_ns = run->open_ns;
 	record_attach(&record, run->backend->space, kind->record_name, facts->bdf, run->backend->group,
 		run->backend->ranges);
 	record.at_ns = 0;

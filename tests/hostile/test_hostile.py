@@ -16,7 +16,7 @@ import unittest
 
 import expect
 from case import CASES
-from run import CLEAN, REJECTED, SANITIZED, SECONDS, VIOMMU, run
+from run import CLEAN, HERE, REJECTED, SANITIZED, SECONDS, VIOMMU, run
 
 import cases_contexts
 import cases_loops
@@ -32,6 +32,11 @@ import tap
 
 FORMATS = ('text', 'json')
 SLOWEST = 10
+# A word of each form.
+REPORTS = {'markdown': '## Host environment', 'html': '</html>', 'json': '"viommu-result"', 'junit': '</testsuites>', 'tap': 'TAP version 1',
+           'text': 'chain (pages'}
+OTHER = HERE.parent / 'data' / 'cli' / 'clean.elf'
+DIFFERENT = 3
 
 
 class Runner:
@@ -59,7 +64,8 @@ class Runner:
         return text.out, json.json
 
     def rejected(self):
-        for command in (('dump',), ('dump', '--entries'), ('info',), ('doctor',), ('walk', '00:04.0', '0'), ('verify', 'record')):
+        for command in (('dump',), ('dump', '--entries'), ('info',), ('doctor',), ('walk', '00:04.0', '0'), ('verify', 'record'),
+                        ('report', 'record')):
             for form in FORMATS:
                 done = self.one(command[0], form, *command[1:], status=REJECTED)
                 expect.equal('stdout', done.out, '')
@@ -74,6 +80,33 @@ class Runner:
         expect.equal('exit status', (text.status, json.status, text.err), (3 if worst else 0,) * 2 + ('',))
         for item in found:
             expect.contains(text.out, f'{item["severity"]} {item["code"]}: ')
+
+    def reports(self, status, why):
+        """Every form ends as verify does; a bundle says the same again."""
+        for form in REPORTS:
+            done = self.one('report', form, 'record', status=status)
+            if status == REJECTED:
+                expect.equal('stdout', done.out, '')
+                expect.contains(done.err, why)
+            else:
+                expect.contains(done.out, REPORTS[form])
+        if status == REJECTED:
+            return
+        self.one('report', 'bundle', 'record', '-o', 'bundle', '--force', status=status)
+        again = run('verify', 'bundle', '--format', 'json', directory=self.directory)
+        self.figures.append((again.cpu, self.name, 'verify of the bundle'))
+        expect.equal('exit status of the bundle', again.status, status)
+        expect.equal('counts of the bundle', again.json['counts'], self.one('verify', 'json', 'record', status=status).json['counts'])
+
+    def diff(self):
+        """With itself there is no difference; with another there may be, either way."""
+        for other, statuses in (('image', (CLEAN,)), (str(OTHER), (CLEAN, DIFFERENT))):
+            for pair in {('image', other), (other, 'image')}:
+                for form in FORMATS:
+                    done = run('diff', *pair, '--format', form, directory=self.directory)
+                    self.figures.append((done.cpu, self.name, ' '.join(done.args)))
+                    if done.status not in statuses or done.err:
+                        raise AssertionError(f'{done}\nwanted one of {statuses}')
 
     def accepted(self):
         case = self.case
@@ -94,6 +127,8 @@ class Runner:
                 expect.contains(done.err, wanted)
         else:
             expect.verify(case, *self.both('verify', 'record', status=status))
+        self.reports(status, wanted)
+        self.diff()
 
 
 def play(name):
