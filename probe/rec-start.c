@@ -86,6 +86,20 @@ tracer_of(pid_t pid, char *ret, size_t size)
 	return true;
 }
 
+/* It is there until its parent asks how it ended. */
+static bool
+has_ended(pid_t pid)
+{
+	char path[64], text[2048];
+	const char *found;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int) pid);
+	if (read_text_file(path, text, sizeof text) < 0)
+		return false;
+	found = strstr(text, "\nState:\t");
+	return found != NULL && strchr("ZX", found[8]) != NULL;
+}
+
 static int
 fail_seize(pid_t pid, const char *what, int err, struct probe_error *error)
 {
@@ -93,6 +107,8 @@ fail_seize(pid_t pid, const char *what, int err, struct probe_error *error)
 
 	if (err == ESRCH)
 		return probe_fail(error, err, "there is no process %d; ps shows those there are", (int) pid);
+	if (has_ended(pid)) /* EPERM, to root too */
+		return probe_fail(error, err, "%s has ended already", what);
 	if (tracer_of(pid, tracer, sizeof tracer))
 		return probe_fail(error, err,
 			"%s is traced by %s already, and a program has one tracer at a time; end that one "

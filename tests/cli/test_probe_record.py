@@ -299,6 +299,10 @@ class Pid(RecordTest):
         gone = subprocess.Popen(['true'])
         gone.wait()
         self.refused(gone.pid, f'no process {gone.pid}', 'ps')
+        zombie = subprocess.Popen(['true'])
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        self.refused(zombie.pid, f'process {zombie.pid} has ended already')
+        zombie.wait()
 
     def test_old_kernel(self):
         """a kernel that lacks what record needs: said before the program is started"""
