@@ -104,7 +104,10 @@ class _Kernel(helpers.TraceCase):
         self.assertGreater(len(pages), 10)
         if self.kernel:     # dma tracepoints
             self.assertEqual(set(traced.of(DRIVER_BDF)), set(pages))
-            self.assertEqual({e['prot'] for e in traced.kinds('map')} - {'r', 'w', 'rw'}, set())
+            # The dma event that has the direction follows within 40 ms, unless the machine is very busy.
+            prots = [e['prot'] for e in traced.kinds('map') if 'prot' in e]
+            self.assertEqual(set(prots) - {'r', 'w', 'rw'}, set())
+            self.assertGreater(len(prots), len(traced.kinds('map')) // 2)
         self.assertEqual(len({e['domain_id'] for e in traced.kinds('map')}), 1)
         self.assert_all_match(traced, pages)
 
