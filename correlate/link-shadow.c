@@ -4,6 +4,7 @@
  * with the same permissions, and nothing that L1's table does not have?
  */
 #include "link-shadow.h"
+#include "pieces.h"
 
 #include "links.h"
 
@@ -25,6 +26,8 @@ static const char no_shadow[] = "not looked at: nothing shows what the host's IO
 static const char first_stage[] =
 	"a first stage is never announced, so no shadow can follow it; the host may walk L1's own tables instead (nested translation)";
 static const char table_unknown[] = "it is not known what L1's table has";
+static const char gone_since[] = "L1 has unmapped it as far as the record knows: its table may have been read before the record and the "
+				 "host's IOMMU were";
 static const char no_backing[] = "the snapshot does not say which pages of the host stand behind L1's (capture --backing)";
 static const char page_unknown[] = "the host's IOMMU has it; which page of the host stands behind L1's is not known";
 static const char hpa_unknown[] = "the host's IOMMU has it; to which page it goes is not known";
@@ -297,6 +300,25 @@ judge_all(const state *s, const table_side *table, uint64_t first, uint64_t *las
 	return ret;
 }
 
+/* The table has a page which the record says is gone, and the record cannot prove that it ought not
+ * to: a snapshot that is older than the record and the shadow, then. */
+static bool
+is_gone_since(const viommu_target_result *target, const viommu_run *run, uint64_t first, uint64_t *last)
+{
+	const viommu_piece *gone;
+
+	if (run->verdict != VIOMMU_UNVERIFIED || !run->has_observed || run->has_expected)
+		return false;
+	gone = viommu_pieces_from(target->space->gone, first);
+	if (gone && gone->iova.first <= first) {
+		cut(last, gone->iova.last);
+		return true;
+	}
+	if (gone)
+		cut(last, gone->iova.first - 1);
+	return false;
+}
+
 static viommu_link_status
 judge(void *user, const viommu_run *run, uint64_t first, uint64_t *last)
 {
@@ -321,6 +343,8 @@ judge(void *user, const viommu_run *run, uint64_t first, uint64_t *last)
 	ret = judge_all(s, &table, first, last);
 	if (target->device.stage != VTD_STAGE_SECOND && ret.note == notes[VIOMMU_SHADOW_MISSING])
 		return unverified(first_stage);
+	if (ret.note == notes[VIOMMU_SHADOW_MISSING] && is_gone_since(target, run, first, last))
+		return unverified(gone_since);
 	return ret;
 }
 

@@ -15,7 +15,7 @@ import time
 import unittest
 
 from common import BDF, Held, start
-from links import LINKS, Looker, above_notes, complaints, of_device, wait
+from links import LINKS, Looker, complaints, of_device, wait, wrong
 
 from lab import cleanup
 from lab.errors import LabError
@@ -71,12 +71,8 @@ def probe(lab, looker, rng, tally, witnessed):
         pages, gone = (sum(mapping.size for mapping in mappings) // 4096
                        for mappings in (held.state.held, held.state.unmapped))
         result = looker.result()
-        if witnessed:
-            found = complaints(result, BDF, pages, gone)
-        else:               # a ring proves less, and nothing wrong
-            found = [f'link {link}: {states}' for link, states in of_device(result, BDF).items()
-                     if any(state == 'broken' for state, _ in states)]
-            found += [f'finding {item["code"]}: {item["instances"][:1]}' for item in above_notes(result)]
+        # A ring proves less than events do, and nothing wrong.
+        found = complaints(result, BDF, pages, gone) if witnessed else wrong(result, BDF)
         tally.add(kind, result, BDF, [f'{text} ({chosen})' for text in found])
 
 
@@ -89,8 +85,8 @@ def driver(lab, looker, tally):
     time.sleep(1)
     for state in ('up', 'down'):
         inner.must(f'ip link set eth0 {state}; sleep 2')
-        result = looker.result()
-        tally.add('driver ' + state, result, CARD, complaints(result, CARD, None if state == 'up' else 0))
+        result, found = looker.complaints(CARD, None if state == 'up' else 0)
+        tally.add('driver ' + state, result, CARD, found)
     process.signal('TERM')
     process.wait()
 

@@ -91,6 +91,32 @@ test_faults(void)
 	g_assert_cmpuint(viommu_result_faults(s->result), ==, 7);
 }
 
+/* A snapshot that is older than the record, and than what the host's IOMMU was seen to have: by a
+ * record that may lack something nobody knows. */
+static void
+test_moments(void)
+{
+	g_autoptr(shadow_scene) s = shadow_scene_new();
+	viommu_shadow *shadow = shadow_scene_shadow(s, 0);
+
+	scene_both(s, IOVA, 0x5000, 0x4000);
+	shadow_scene_stands(s, 0x5000, HPA, 0x8000);
+	shadow_scene_maps(shadow, IOVA, HPA, 0x1000, "rw");
+	record_unmap(s->text, 1, IOVA + 0x1000, 0x1000);
+	record_unmap(s->text, 1, IOVA + 0x3000, 0x1000);
+	scene_ask(s, IOVA + 0x3000, 0xa000, 0x1000, "rw");
+	shadow_scene_maps(shadow, IOVA + 0x3000, HPA + 0x5000, 0x1000, "rw");
+	expect(s, "follows 40000000-40000fff\n"
+		  "missing 40001000-40002fff\n"
+		  "wrong-page 40003000-40003fff\n");
+	record_event(s->text, "lost", "\"count\":3,\"reason\":\"so\"");
+	expect(s, "follows 40000000-40000fff\n"
+		  "unverified 40001000-40001fff\n"
+		  "missing 40002000-40002fff\n"
+		  "wrong-page 40003000-40003fff\n");
+	expect_note(s, 1, "may have been read before");
+}
+
 /* What the findings say, with the numbers. */
 static void
 test_findings(void)
@@ -348,6 +374,7 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/link-shadow/follows", test_follows);
 	g_test_add_func("/link-shadow/faults", test_faults);
+	g_test_add_func("/link-shadow/moments", test_moments);
 	g_test_add_func("/link-shadow/findings", test_findings);
 	g_test_add_func("/link-shadow/cleared", test_cleared);
 	g_test_add_func("/link-shadow/incomplete-record", test_incomplete_record);
