@@ -266,10 +266,11 @@ parse(const file *f, Elf *elf, GError **error)
 	GElf_Ehdr ehdr;
 	GElf_Phdr phdr;
 	size_t n;
+	char first;
 
 	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &ehdr) || gelf_getclass(elf) != ELFCLASS64 ||
 		ehdr.e_ident[EI_DATA] != ELFDATA2LSB || ehdr.e_type != ET_CORE || elf_getphdrnum(elf, &n) != 0) {
-		reject(f, error, f->size && f->bytes[0] == '{'
+		reject(f, error, f->size && read_at(f, 0, &first, 1) && first == '{'
 				? "it is not a 64-bit ELF core file; if it is a record, name it without -s"
 				: "it is not a 64-bit ELF core file; make one with: viommu capture -q unix:SOCKET -o FILE");
 		return NULL;
