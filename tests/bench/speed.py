@@ -151,10 +151,10 @@ def text(cell):
     return str(cell)
 
 
-reading = Table('Reading the tables (milliseconds)', 'case', 'tables MiB', 'limit', 'mapped, no copy', 'source', 'capture',
-                'walk', 'both', 'x limit', 'peak MiB', 'xp, scaled', 'x faster')
+reading = Table('Reading the tables (milliseconds)', 'case', 'tables MiB', 'limit', 'kept', 'mapped, warm', 'mapped, cold', 'source', 'capture',
+                'walk', 'both', 'x limit', 'x kept', 'peak MiB', 'xp, scaled', 'x faster')
 using = Table('Commands, process start to end (milliseconds)', 'case', '`walk` 1 address', 'round trips', '`dump`', '`capture`',
-              'write', 'file MiB', 'open + 1 answer')
+              'write', 'file MiB', 'open + 1 answer', '`walk -s`')
 proving = Table('Proving (milliseconds)', 'case', 'record MiB', 'events', 'record', 'judge', '`verify -s`', '`verify -q`',
                 'peak MiB', 'JSON', 'JSON MiB')
 
@@ -169,18 +169,20 @@ def measure(name, folder, scalable=False, shared=True, verify=True, **what):
         live = {'qmp': 'unix:' + qemu.qmp_path}
         at = {'pages': pages, 'pid': qemu.process.pid, 'hva': qemu.hva, 'repeat': 10}
         limit = step('limit-readv', **at)
+        kept = step('limit-kept', **at)
         mapped = step('limit-mapped', file=qemu.memory_file(), **at) if shared else '-'
+        cold = step('limit-mapped', file=qemu.memory_file(), **{**at, 'repeat': 1}) if shared else '-'
         source = step('source', pages=pages, repeat=10, **live)
         xp = step('source', pages=pages, memory='xp', most=XP_PAGES, **live)
         xp_ms = xp.ms / xp.count * source.count
-        both = step('capture-walk', **live)
-        reading.add(name, source.bytes / MIB, limit, mapped, source, step('capture', **live), step('walk', **live), both,
-                    both.ms / limit.ms, both.peak, xp_ms, xp_ms / both.ms)
+        both = step('capture-walk', repeat=5, **live)
+        reading.add(name, source.bytes / MIB, limit, kept, mapped, cold, source, step('capture', repeat=5, **live), step('walk', **live), both,
+                    both.ms / limit.ms, both.ms / kept.ms, both.peak, xp_ms, xp_ms / both.ms)
         write = step('write', snapshot=snapshot, **live)
         using.add(name, command('walk', '-q', live['qmp'], '00:00.0', '0x100000000'), step('open', **live).trips,
                   command('dump', '-q', live['qmp']) if both.count < 1 << 21 else '-',
                   command('capture', '-q', live['qmp'], '--force', '-o', snapshot), write,
-                  os.path.getsize(snapshot) / MIB, step('first-answer', snapshot=snapshot))
+                  os.path.getsize(snapshot) / MIB, step('first-answer', snapshot=snapshot), command('walk', '-s', snapshot, '00:00.0', '0x100000000'))
         if verify:
             saved = command('verify', '-s', snapshot, record)
             parsed = step('record', record=record)
