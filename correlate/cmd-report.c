@@ -5,6 +5,7 @@
 #include "bundle-make.h"
 #include "cmd-verify.h"
 #include "report-file.h"
+#include "report-parts.h"
 
 static const char help[] =
 	"Usage: viommu report TARGET RECORD… -o FILE\n\n"
@@ -99,6 +100,16 @@ redact(void *user)
 	return self->redact;
 }
 
+static void
+say_done(const char *path, const viommu_report *report)
+{
+	g_autofree char *safe = viommu_escape(path);
+	g_auto(viommu_headline) line = { 0 };
+
+	viommu_headline_of(report->result, &line);
+	printf("%s: %s: %s\n", safe, line.word, line.sentence);
+}
+
 static gboolean
 deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboolean force, void *user, GError **error)
 {
@@ -113,7 +124,11 @@ deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboole
 		self->form->write(out, report);
 	else if (!viommu_bundle_finish(report->bundle, report, out, error))
 		return FALSE;
-	return viommu_report_file_commit(file, force, error);
+	if (!viommu_report_file_commit(file, force, error))
+		return FALSE;
+	if (self->path && strcmp(self->path, "-") != 0)
+		say_done(self->path, report);
+	return TRUE;
 }
 
 int

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,8 +12,9 @@
 #include <viommu/error.h>
 
 struct viommu_report_file {
-	char *path, *aside; /* aside is NULL for standard output, and once it is done */
+	char *path, *aside; /* aside is NULL while the file has no name, for standard output, and once it is done */
 	FILE *stream;
+	bool nameless;      /* goes by itself when we are killed; not every file system has such files */
 };
 
 static gboolean
@@ -20,6 +22,35 @@ fail(const viommu_report_file *self, int why, GError **error)
 {
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot write %s: %s", self->path, g_strerror(why));
 	return FALSE;
+}
+
+static int
+open_nameless(const char *path)
+{
+	g_autofree char *folder = g_path_get_dirname(path);
+
+	return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+}
+
+/* Gives a file without a name one: that of path, or one beside it that is put into *aside. */
+static bool
+name_it(const viommu_report_file *self, char **aside)
+{
+	g_autofree char *source = g_strdup_printf("/proc/self/fd/%d", fileno(self->stream));
+
+	if (!aside)
+		return linkat(AT_FDCWD, source, AT_FDCWD, self->path, AT_SYMLINK_FOLLOW) == 0;
+	for (unsigned i = 0; i < 100; i++) {
+		g_autofree char *name = g_strdup_printf("%s.%08x", self->path, g_random_int());
+
+		if (linkat(AT_FDCWD, source, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0) {
+			*aside = g_steal_pointer(&name);
+			return true;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return false;
 }
 
 viommu_report_file *
@@ -36,12 +67,16 @@ viommu_report_file_open(const char *path, GError **error)
 		self->stream = stdout;
 		return g_steal_pointer(&self);
 	}
-	fd = mkostemp(aside, O_CLOEXEC);
+	fd = open_nameless(path);
+	self->nameless = fd >= 0;
+	if (fd < 0)
+		fd = mkostemp(aside, O_CLOEXEC);
 	if (fd < 0) {
 		fail(self, errno, error);
 		return NULL;
 	}
-	self->aside = g_steal_pointer(&aside);
+	if (!self->nameless)
+		self->aside = g_steal_pointer(&aside);
 	self->stream = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "w") : NULL;
 	if (!self->stream) {
 		fail(self, errno, error);
@@ -57,12 +92,25 @@ viommu_report_file_stream(viommu_report_file *self)
 	return self->stream;
 }
 
+/* link() refuses an existing name where rename() would replace it. */
+static bool
+take_place(viommu_report_file *self, bool overwrite)
+{
+	if (self->nameless && !overwrite)
+		return name_it(self, NULL);
+	if (self->nameless && !name_it(self, &self->aside))
+		return false;
+	if (overwrite)
+		return rename(self->aside, self->path) == 0;
+	return link(self->aside, self->path) == 0 && unlink(self->aside) == 0;
+}
+
 gboolean
 viommu_report_file_commit(viommu_report_file *self, gboolean overwrite, GError **error)
 {
 	gboolean ok;
 
-	if (!self->aside) /* main() looks after standard output */
+	if (self->stream == stdout) /* main() looks after standard output */
 		return TRUE;
 	ok = fflush(self->stream) == 0;
 	if (ok && ferror(self->stream)) {
@@ -74,10 +122,7 @@ viommu_report_file_commit(viommu_report_file *self, gboolean overwrite, GError *
 	ok = ok && fsync(fileno(self->stream)) == 0;
 	if (!ok)
 		return fail(self, errno, error);
-	/* link() refuses an existing name where rename() would replace it. */
-	if (overwrite ? rename(self->aside, self->path) == 0 : link(self->aside, self->path) == 0) {
-		if (!overwrite)
-			unlink(self->aside);
+	if (take_place(self, overwrite)) {
 		g_clear_pointer(&self->aside, g_free);
 		return TRUE;
 	}

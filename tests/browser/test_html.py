@@ -3,16 +3,19 @@
 """viommu report's HTML in a headless Chromium: what it looks like, what it does, what it must
 never do. VIOMMU_SCREENSHOTS names a folder for pictures of every fixture."""
 
+import contextlib
 import functools
 import json
+import os
 import pathlib
+import time
 
 from pages import OVERFLOW, Case as Shared
 
 import large
 import nasty
 import tap
-from cli import DATA, run
+from cli import DATA, run, start
 from goldens import fixtures
 
 
@@ -262,6 +265,27 @@ class Large(Case):
         for key in ('+', '+', '+', 'ArrowRight', 'n', '0', 'End', 'Home'):
             page.key(key)
         self.assertIn(f'IOVA {large.FIRST:#x}', page.js("document.getElementById('said').textContent"))
+
+    def has_open(self, pid, folder):
+        found = False
+        for fd in pathlib.Path(f'/proc/{pid}/fd').iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found |= str(folder) in os.readlink(fd)
+        return found
+
+    def test_killed_while_it_writes(self):
+        """whoever kills viommu finds the report whole or not at all, and nothing beside it"""
+        (self.folder / 'large.elf').write_bytes(large.snapshot())
+        with open(self.folder / 'large.jsonl', 'w', encoding='utf-8') as out:
+            out.writelines(large.record(8))
+        folder = self.folder / 'killed'
+        folder.mkdir()
+        process = start('report', '-s', self.folder / 'large.elf', self.folder / 'large.jsonl', '-o', folder / 'x.html')
+        while process.poll() is None and not self.has_open(process.pid, folder):
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+        self.assertIn(os.listdir(folder), ([], ['x.html']))
 
 
 if __name__ == '__main__':
