@@ -47,7 +47,7 @@ class Unruly(RecordTest):
         events = self.events()
         self.assertEqual([e['seq'] for e in events[1:]], list(range(1, len(events))))
         self.assertEqual(events[-1]['reason'], f'the program ended with status {status}')
-        self.assertEqual({e['event'] for e in events[1:-1]} - {'mark', 'busy'}, set())
+        self.assertEqual([e for e in events if e['event'] in ('lost', 'note', 'map', 'unmap')], [])
 
     def test_calls(self):
         """calls of 64 bits, x32 and 32 bits on what is no device, with pointers to nowhere: the same results"""
