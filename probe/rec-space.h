@@ -42,6 +42,8 @@ void rec_iommufd_done(struct recorder *recorder, struct rec_pending *pending, in
 void rec_iommufd_cdev_gone(struct recorder *recorder, struct rec_file *cdev, const char *reason);
 void rec_iommufd_check(struct recorder *recorder, struct rec_file *iommufd);
 
+/* The pagemap file of a process, open; -1 where it cannot be. */
+int recorder_pagemap(struct recorder *recorder, pid_t pid);
 /* Forgets a file, in calls that have not returned as well. */
 void recorder_forget(struct recorder *recorder, struct rec_file *file);
 /* How the first of FILE's owners came to close it. */

@@ -98,6 +98,14 @@ on_new(struct rec_loop *loop, const struct rec_task *parent)
 	recorder_fork(loop->recorder, parent->tgid, tgid);
 }
 
+static void
+cut_off(struct rec_loop *loop, struct rec_task *task, pid_t ended)
+{
+	if (task->in_call)
+		recorder_cut_off(loop->recorder, &task->pending, ended);
+	task->in_call = false;
+}
+
 /* execve() leaves one thread, which takes over the number of the group's first;
  * how the others end is not told. */
 static struct rec_task *
@@ -105,18 +113,21 @@ on_exec(struct rec_loop *loop, struct rec_task *task)
 {
 	const pid_t tgid = task->tgid;
 
-	for (size_t i = loop->n; i > 0; i--) {
-		if (loop->task[i - 1]->tgid == tgid && loop->task[i - 1]->tid != tgid)
-			rec_loop_remove(loop, loop->task[i - 1]);
-	}
-	task = rec_loop_find(loop, tgid);
-	task->in_call = false;
-	recorder_abandon(loop->recorder, &task->pending);
-	if (tgid == loop->child)
-		loop->child_ran = true;
 	rec_loop_look(loop);
 	recorder_exec(loop->recorder, tgid);
-	return task;
+	/* The files are those that the new program has still. */
+	for (size_t i = loop->n; i > 0; i--) {
+		struct rec_task *other = loop->task[i - 1];
+
+		if (other->tgid != tgid)
+			continue;
+		cut_off(loop, other, 0);
+		if (other->tid != tgid)
+			rec_loop_remove(loop, other);
+	}
+	if (tgid == loop->child)
+		loop->child_ran = true;
+	return rec_loop_find(loop, tgid);
 }
 
 static bool
@@ -143,6 +154,7 @@ on_end(struct rec_loop *loop, struct rec_task *task, int status)
 		loop->status = status;
 		loop->child_ended = true;
 	}
+	cut_off(loop, task, tgid);
 	rec_loop_remove(loop, task);
 	if (!process)
 		return;

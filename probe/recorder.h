@@ -90,7 +90,10 @@ bool recorder_enter(struct recorder *recorder, struct rec_pending *pending, pid_
 /* It returned RESULT, negative for an errno; BYTES are its argument now. */
 void recorder_leave(struct recorder *recorder, struct rec_pending *pending, int64_t result, const void *bytes,
 	size_t size);
-/* It never returned: its thread is gone. */
+/* It never returned, and does not matter. */
 void recorder_abandon(struct recorder *recorder, struct rec_pending *pending);
+/* It never returned: its thread is gone, with the process ENDED or (0) not.  Lost, where
+ * the file is open still in another one. */
+void recorder_cut_off(struct recorder *recorder, struct rec_pending *pending, pid_t ended);
 
 #endif

@@ -100,6 +100,28 @@ class _Type1:
             self.assertEqual(recorded.go_on_to_the_end(), 3)
             self.assert_nothing_left(recorded)
 
+    def test_killed_in_a_call(self):
+        """children of a program whose container lives on: what the kernel has done is in the record, or said to be lost"""
+        with self.recorded('cut', DEVICE, '40') as recorded:
+            recorded.at(1, 300)
+            recorded.at_rest()
+            events = recorded.events('lost')
+            print(f'# {len(events)} calls were cut off', flush=True)
+            self.assertTrue(events, 'no child was killed in a call')
+            # Of one whose argument could not be read any more, nothing is known.
+            lost = [range(int(e.get('iova', '0'), 16), int(e.get('iova', '0'), 16) + int(e.get('size', hex(1 << 64)), 16))
+                    for e in events]
+            held = record.state(recorded.path, BDF).held
+            memory = GuestMemory(self.guest)
+            self.addCleanup(memory.close)
+            there = {leaf.iova for leaf in vtd.Tables(memory, BDF).leaves()}
+            for iova in there:
+                self.assertTrue(any(m.iova <= iova <= m.last for m in held) or any(iova in r for r in lost), f'{iova:#x}')
+            done, result = viommu.verify('-q', self.guest.target, recorded.path)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertLessEqual({run['verdict'] for run in result['runs']}, {'match', 'unverified', 'unrecorded'})
+            self.assertEqual(recorded.go_on_to_the_end(), 0)
+
     def test_killed(self):
         """SIGKILL: exit status 137, and the record says what ended the mappings"""
         with self.recorded('killed', DEVICE) as recorded:
