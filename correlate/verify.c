@@ -154,6 +154,21 @@ nothing_to_verify(const GPtrArray *records, GError **error)
 	return FALSE;
 }
 
+/* Stretches that the records ask for: whoever gave that many has room for as many runs. */
+static uint64_t
+asked(const GPtrArray *records)
+{
+	uint64_t ret = 0;
+
+	for (guint i = 0; i < records->len; i++) {
+		const viommu_record *record = g_ptr_array_index(records, i);
+
+		for (guint k = 0; k < record->spaces->len; k++)
+			ret += viommu_pieces_count(((const viommu_space *) g_ptr_array_index(record->spaces, k))->live);
+	}
+	return ret;
+}
+
 viommu_result *
 viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, const viommu_witnesses *witnesses,
 	GError **error)
@@ -168,6 +183,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, const v
 
 	result->witnesses = witnesses;
 	budget.visited = visited;
+	budget.runs += asked(records);
 	viommu_machine_unit(machine, viommu_snapshot_registers(snapshot), &unit);
 	for (guint i = 0; i < records->len; i++) {
 		const viommu_record *record = g_ptr_array_index(records, i);

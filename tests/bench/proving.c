@@ -71,3 +71,9 @@ bench_json(void)
 {
 	step_report(viommu_report_json);
 }
+
+void
+bench_html(void)
+{
+	step_report(viommu_report_html);
+}

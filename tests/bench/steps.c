@@ -85,6 +85,7 @@ static const struct {
 	{ "record", bench_record, false },
 	{ "join", bench_join, false },
 	{ "json", bench_json, false },
+	{ "html", bench_html, false },
 };
 
 static void

@@ -47,6 +47,7 @@ void bench_first_answer(void);
 void bench_record(void);
 void bench_join(void);
 void bench_json(void);
+void bench_html(void);
 
 viommu_snapshot *bench_read_snapshot(void);
 
