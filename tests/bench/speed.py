@@ -156,7 +156,7 @@ reading = Table('Reading the tables (milliseconds)', 'case', 'tables MiB', 'limi
 using = Table('Commands, process start to end (milliseconds)', 'case', '`walk` 1 address', 'round trips', '`dump`', '`capture`',
               'write', 'file MiB', 'open + 1 answer', '`walk -s`')
 proving = Table('Proving (milliseconds)', 'case', 'record MiB', 'events', 'record', 'judge', '`verify -s`', '`verify -q`',
-                'peak MiB', 'JSON', 'JSON MiB')
+                'peak MiB', 'JSON', 'JSON MiB', 'HTML', 'HTML MiB')
 
 
 def measure(name, folder, scalable=False, shared=True, verify=True, **what):
@@ -186,10 +186,10 @@ def measure(name, folder, scalable=False, shared=True, verify=True, **what):
         if verify:
             saved = command('verify', '-s', snapshot, record)
             parsed = step('record', record=record)
-            report = step('json', record=record, snapshot=snapshot)
+            forms = [step(form, record=record, snapshot=snapshot) for form in ('json', 'html')]
             proving.add(name, os.path.getsize(record) / MIB, parsed.count, parsed,
                         step('join', record=record, snapshot=snapshot), saved, command('verify', '-q', live['qmp'], record),
-                        saved.peak, report, report.bytes / MIB)
+                        saved.peak, *(cell for form in forms for cell in (form, form.bytes / MIB)))
     finally:
         qemu.stop()
 
@@ -198,8 +198,10 @@ def cases(folder):
     for gib in (1, 4, 16, 64):
         measure(f'{gib} GiB, 4K, contiguous', folder, mib=gib << 10)
     for gib in (1, 4, 16, 64):
-        measure(f'{gib} GiB, 4K, scattered', folder, mib=gib << 10, scattered=1, verify=gib <= 4)
+        measure(f'{gib} GiB, 4K, scattered', folder, mib=gib << 10, scattered=1, extents=1 << 16)
     measure('4 GiB, 4K, scattered, one a map', folder, mib=4 << 10, scattered=1, extents=1)
+    for domains in (4, 16, 64, 256):
+        measure(f'4 GiB, 4K, scattered, {domains} domains', folder, mib=4 << 10, scattered=1, domains=domains)
     measure('64 GiB, 2M', folder, mib=64 << 10, shift=21)
     measure('64 GiB, 1G', folder, mib=64 << 10, shift=30)
     for scalable in (False, True):
