@@ -5,18 +5,20 @@ not there, and texts that mean harm."""
 
 import json
 import os
+import random
 import re
 import resource
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 import xml.etree.ElementTree
 
 import bundles
 import nasty
 import reports
-from cli import CLEAN, DATA, FAILED, FAULT, TOP, UNSAFE, USAGE, Case, in_parallel, run
+from cli import CLEAN, DATA, FAILED, FAULT, TOP, UNSAFE, USAGE, Case, finish, in_parallel, run, start
 from goldens import fixtures
 
 import tap
@@ -268,6 +270,47 @@ class Files(Case):
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
         self.assertEqual(done.status, -signal.SIGXFSZ)
         self.assertFalse(path.exists())
+
+    def test_ended_at_any_moment(self):
+        """Ctrl-C, kill and kill -9 in the middle: what is there is whole, or what was there before, and nothing lies beside it"""
+        forms = [*FORMS.items(), ('bundle', 'tar.gz')]
+        whole, seconds = {}, {}
+        for form, suffix in forms:
+            path = self.folder / f'whole.{suffix}'
+            started = time.monotonic()
+            self.assert_status(run('report', *SAVED, '-o', path), FAULT)
+            seconds[form], whole[form] = time.monotonic() - started, path.read_bytes()
+            path.unlink()
+        chance, not_there = random.Random('ended'), 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL) * 4:
+            for form, suffix in forms:
+                path = self.folder / f'a.{suffix}'
+                before = chance.random() < 0.5
+                if before:
+                    path.write_bytes(b'mine')
+                args = ('report', *SAVED, '-o', path, '--force')
+                process = start(*args)
+                time.sleep(chance.uniform(0, seconds[form]))
+                process.send_signal(number)
+                done = finish(process, args)
+                self.assertIn(done.status, (FAULT, -number), str(done))
+                now = path.read_bytes() if path.exists() else None
+                self.assertIn(now, [whole[form], *([b'mine'] if before else [None] if done.status != FAULT else [])])
+                path.unlink(missing_ok=True)
+                not_there += now != whole[form]
+                self.assertEqual(self.names(), [], f'{form}, signal {number}')
+        self.assertTrue(not_there, 'every one of them was too late')
+
+    def test_no_nameless_files(self):
+        """where a file without a name cannot get one, for want of /proc: the same under a name of its own"""
+        no_proc = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /proc && exec "$@"', 'sh']
+        if subprocess.run([*no_proc, 'true'], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            self.skipTest('only root can mount a file system')
+        path = self.folder / 'a.md'
+        for options in ((), ('--force',)):
+            self.assert_clean(run('report', *SAVED, '-o', path, *options, prefix=no_proc), FAULT)
+            self.assertIn('FAULT', path.read_text())
+            self.assertEqual(self.names(), ['a.md'])
 
     def test_strict_goes_by_verify(self):
         for strict in ([], ['--strict']):
