@@ -291,13 +291,25 @@ say_device(const vtd_device *device)
 	return g_strdup(vtd_outcome_text(device->outcome));
 }
 
+/* There can be a million, and most are the same. */
+static bool
+same_context(const vtd_device *a, const vtd_device *b)
+{
+	return a && b && a->outcome == b->outcome && a->did == b->did && a->stage == b->stage && a->table.v == b->table.v &&
+		a->levels == b->levels && a->input_bits == b->input_bits && a->fault == b->fault;
+}
+
 static void
 tell_context(const vtd_device *a, const vtd_device *b, const viommu_diff_visitor *visit)
 {
 	const vtd_device *any = a ? a : b;
-	g_autofree char *before = say_device(a), *after = say_device(b), *name = NULL;
+	g_autofree char *before = NULL, *after = NULL, *name = NULL;
 
-	if (!visit->fact || g_strcmp0(before, after) == 0)
+	if (!visit->fact || same_context(a, b))
+		return;
+	before = say_device(a);
+	after = say_device(b);
+	if (g_strcmp0(before, after) == 0)
 		return;
 	name = any->pasid_requested ? g_strdup_printf("%s PASID %u", viommu_bdf_text(any->sid).text, any->pasid)
 				    : g_strdup(viommu_bdf_text(any->sid).text);
