@@ -29,7 +29,8 @@ open_nameless(const char *path)
 {
 	g_autofree char *folder = g_path_get_dirname(path);
 
-	return open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+	/* Without /proc it could not get its name. */
+	return access("/proc/self/fd", X_OK) == 0 ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
 }
 
 /* Gives a file without a name one: that of path, or one beside it that is put into *aside. */
