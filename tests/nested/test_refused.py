@@ -6,6 +6,7 @@ import json
 import unittest
 
 from common import BDF, Held, start
+from links import Looker, of_device
 
 from lab import qemus
 from lab.errors import GuestError
@@ -23,9 +24,13 @@ class Refused(unittest.TestCase):
         cls.lab = start(qemu=cls.qemu, start=False, outer_iommu=qemus.IOMMU + ',aw-bits=39')
         cls.addClassCleanup(cls.lab.close)
 
-    def findings(self):
+    def log(self):
+        """Where the inner QEMU writes its stderr, when it is what was started last."""
+        return self.lab.outer.must('ls -d /run/spawn.*/out | sort -V | tail -n 1').strip()
+
+    def findings(self, log=None):
         """{code: [what was seen]} of what the last inner QEMU wrote to its stderr."""
-        log = self.lab.outer.must('ls -d /run/spawn.*/out | sort -V | tail -n 1').strip()
+        log = log or self.log()
         status, text = self.lab.viommu('doctor', '--qemu-log', log, '--format', 'json')
         self.assertEqual(status, 3, text)
         return {finding['code']: [instance['seen'] for instance in finding['instances']]
@@ -51,8 +56,16 @@ class Refused(unittest.TestCase):
             self.lab.start_inner(iommu=qemus.IOMMU + ',aw-bits=39')
         finally:
             self.lab.outer.must(f'echo {before} >{LIMIT}')      # type1 takes it when the container is made
-        with Held(self.lab.inner, BDF, '--count 64 --size 4k'):
-            found = self.findings()
+        log = self.log()
+        with Looker(self.lab) as looker, Held(self.lab.inner, BDF, '--count 64 --size 4k'):
+            found = self.findings(log)
+            result = looker.result()
+        # All of it is announced and noticed; it breaks on the host.
+        links = of_device(result, BDF)
+        self.assertEqual((links['table'], links['notice']), ({('ok', False): 64},) * 2, result['chain'])
+        self.assertGreater(links['shadow'].get(('broken', False), 0), 40)
+        self.assertEqual({run['first_broken'] for run in result['runs'] if 'first_broken' in run}, {'shadow'})
+        self.assertIn('shadow-missing', {item['code'] for item in result['findings']})
         self.assertEqual(list(found), ['qemu-vfio-dma-map-failed'])
         for seen in found['qemu-vfio-dma-map-failed']:
             self.assertIn('No space left on device', seen)
