@@ -7,12 +7,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import unittest
 
 from common import BDF, Case, Held, boot, faults, rng, scratch, viommu
 
-import tap
-from lab.guest import PLAIN_APPEND
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
+import reports      # noqa: E402
+import tap          # noqa: E402
+from lab.guest import PLAIN_APPEND      # noqa: E402
 
 PLACEHOLDER = re.compile(r'<(?:host|user|name|path|url|mac|serial|uuid|text|secret)-\d+>')
 
@@ -47,7 +50,7 @@ class Replay(Case):
         cls.held = Held(cls.guest, BDF, '--count 20 --size 16k --seed 5 --unmap-half')
         tables = cls.held.tables()
         cls.iovas = [hex(leaf.iova) for leaf in tables.leaves()][:3] + ['0x7000000000']
-        cls.live, cls.status = {}, {}
+        cls.live, cls.status, cls.reports = {}, {}, {}
         cls.look('clean')
         with faults.AddressChanged(tables, cls.held.state, rng('replay')) as fault:
             cls.iovas.append(hex(fault.expected[0][0]))
@@ -75,6 +78,9 @@ class Replay(Case):
                 done = viommu.run(words[0], '-q', cls.guest.target, *words[1:])
                 cls.live[name, command] = done.stdout
                 cls.status[name, command] = done.returncode
+            for form in ('json', 'junit'):
+                done = viommu.run('report', '-q', cls.guest.target, cls.held.record, '--format', form)
+                cls.reports[name, form] = done.stdout
             for kind, options in (('bare', ['--no-redact']), ('redacted', [])):
                 done = viommu.run('report', '-q', cls.guest.target, cls.held.record, '-o', os.path.join(cls.dir, f'{name}-{kind}.tar.gz'),
                                   *options)
@@ -125,6 +131,20 @@ class Replay(Case):
         clean, fault = (json.loads(self.there(f'{name}-redacted.tar.gz', command).stdout) for name in ('clean', 'fault'))
         self.assertEqual(clean['counts']['wrong-address']['pages'], 0)
         self.assertEqual(fault['counts']['wrong-address']['pages'], 1)
+
+    def test_independent_readers(self):
+        """reports of the live guest: JSON by a validator against the schema, JUnit by a parser, neither of them ours"""
+        if not reports.jsonschema or not reports.junitparser:
+            self.skipTest('python3-jsonschema or python3-junitparser is not installed')
+        for (name, form), text in self.reports.items():
+            with self.subTest(state=name, form=form):
+                if form == 'json':
+                    self.assertEqual(reports.errors(json.loads(text)), [])
+                    continue
+                cases = [case for suite in reports.junitparser.JUnitXml.fromstring(text.encode()) for case in suite]
+                failed = sum(result.__class__.__name__ == 'Failure' for case in cases for result in case.result)
+                self.assertGreater(len(cases), 3)
+                self.assertEqual(failed > 0, name == 'fault')
 
     def test_l1_facts(self):
         """what the doctor said in L1 came along"""
