@@ -215,7 +215,6 @@ viommu_findings_merge(viommu_findings *self, const viommu_findings *other)
 	}
 }
 
-/* What the other look has of a group, when that can be known at all. */
 static guint
 in_both(const viommu_finding_group *group, const viommu_findings *other, bool both[VIOMMU_FINDINGS_KEPT])
 {
@@ -242,6 +241,12 @@ drop(viommu_findings *self, viommu_finding_group *group, guint k)
 	group->count--;
 }
 
+static bool
+is_cut(const viommu_finding_group *group)
+{
+	return group->count > group->list->len;
+}
+
 void
 viommu_findings_keep(viommu_findings *self, const viommu_findings *other)
 {
@@ -249,9 +254,10 @@ viommu_findings_keep(viommu_findings *self, const viommu_findings *other)
 		viommu_finding_group *group = &self->groups[i];
 		bool both[VIOMMU_FINDINGS_KEPT];
 
-		/* Each look keeps a few of many: that they kept others does not mean that one of
-		 * them found nothing. */
-		if (in_both(group, other, both) == 0 && other->groups[i].count)
+		/* Of many a look keeps a few: that they kept others does not mean that nothing is
+		 * in both. */
+		if (in_both(group, other, both) == 0 && other->groups[i].count &&
+			(is_cut(group) || is_cut(&other->groups[i])))
 			continue;
 		for (guint k = group->list->len; k-- > 0;)
 			if (!both[k])

@@ -88,8 +88,8 @@ uint64_t viommu_findings_count(const viommu_findings *self, const char *code);
 guint viommu_findings_at_least(const viommu_findings *self, viommu_severity severity);
 /* Adds all that other has. */
 void viommu_findings_merge(viommu_findings *self, const viommu_findings *other);
-/* Drops what another look at the same guest did not find: it runs, and moves. A kind that
- * both found stays, with the instances that both have, or else with those of self. */
+/* Drops what another look at the same guest did not find: it runs, and moves. Where more
+ * were counted than kept, and none of those kept is in both, those of self stay. */
 void viommu_findings_keep(viommu_findings *self, const viommu_findings *other);
 
 /* ---- finders: no I/O but the snapshot's pages, no printing -------------------------- */
