@@ -76,6 +76,15 @@ diff_registers(const teller *self, const vtd_registers *a, const vtd_registers *
 
 /* ---- the QEMU ---------------------------------------------------------------------------------- */
 
+/* Of each QOM device, and of no vIOMMU in particular: older snapshots have them. */
+static bool
+is_old_property(const char *name)
+{
+	static const char *const names[] = { "hotpluggable", "hotplugged", "realized", NULL };
+
+	return g_strv_contains(names, name);
+}
+
 static void
 diff_properties(const teller *self, const json_t *a, const json_t *b)
 {
@@ -85,14 +94,15 @@ diff_properties(const teller *self, const json_t *a, const json_t *b)
 	json_object_foreach ((json_t *) a, name, value) {
 		char *was = json_dumps(value, JSON_ENCODE_ANY), *is = json_dumps(json_object_get(b, name), JSON_ENCODE_ANY);
 
-		tell(self, "property", name, was, is);
+		if (is || !is_old_property(name))
+			tell(self, "property", name, was, is);
 		free(was);
 		free(is);
 	}
 	json_object_foreach ((json_t *) b, name, value) {
 		char *is = json_dumps(value, JSON_ENCODE_ANY);
 
-		if (!json_object_get(a, name))
+		if (!json_object_get(a, name) && !is_old_property(name))
 			tell(self, "property", name, NULL, is);
 		free(is);
 	}

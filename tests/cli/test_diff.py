@@ -204,6 +204,20 @@ class Facts(_Case):
         self.assertEqual(self.facts(), {('property', 'aw-bits'): ('39', '48'), ('property', 'new'): (None, '"x"'),
                                         ('property', 'pt'): ('true', None)})
 
+    def test_properties_no_longer_asked_for(self):
+        """a snapshot that has them, one that has not; two that have them are compared"""
+        old, new = (side.note['machine']['iommu_properties'] for side in (self.before, self.after))
+        names = ('hotpluggable', 'hotplugged', 'realized')
+        for name in names:
+            old[name] = True
+            new.pop(name, None)
+        for _ in range(2):
+            result = self.diff(status=CLEAN)
+            self.assertTrue(result['equal'] and not result['facts'], result['facts'])
+            self.before, self.after = self.after, self.before
+        new.update(dict.fromkeys(names, False))
+        self.assertEqual(self.facts(), {('property', name): ('true', 'false') for name in names})
+
     def test_devices(self):
         pci = self.after.note['machine']['pci']
         device = next(item for item in pci if item['sid'] == 0x20)
