@@ -51,6 +51,43 @@ entry_text(const vtd_step *step)
 	return g_string_free(ret, FALSE);
 }
 
+/* Of the first stage: a page size that there is not is refused at its entry. */
+static bool
+is_leaf(const vtd_step *step)
+{
+	return step->level == 1 || step->raw[0] >> 7 & 1;
+}
+
+/* How many of the low bits of the IOVA the last entry of a walk does not depend on. */
+static unsigned
+span_shift(const vtd_translation *walk)
+{
+	const vtd_step *step = &walk->steps[walk->n_steps - 1], *inner = step;
+
+	if (step->kind != VTD_STEP_SECOND_STAGE && step->kind != VTD_STEP_FIRST_STAGE)
+		return 64;
+	if (walk->device.stage != VTD_STAGE_NESTED || step->kind == VTD_STEP_FIRST_STAGE)
+		return vtd_level_shift(step->level);
+	/* On the way to a first-stage table, or to the page itself. */
+	while (inner > walk->steps && inner->kind != VTD_STEP_FIRST_STAGE)
+		inner--;
+	if (inner->kind != VTD_STEP_FIRST_STAGE)
+		return 64;
+	return is_leaf(inner) ? MIN(vtd_level_shift(inner->level), vtd_level_shift(step->level)) : vtd_level_shift(inner->level);
+}
+
+/* Pages of a run whose walks are sure to end where that of its first page does. */
+static uint64_t
+pages_at_entry(const viommu_run *run)
+{
+	unsigned shift = span_shift(run->evidence);
+	uint64_t last = shift < 64 ? run->iova.first | ((1ull << shift) - 1) : UINT64_MAX;
+
+	if (run->evidence->outcome == VTD_INTERRUPT)
+		last = VTD_INTERRUPT_LAST;
+	return ((MIN(last, run->iova.last) - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
+}
+
 /* One bad entry can be behind many runs: pages of those whose walk ends there. */
 static char *
 others_text(const viommu_result *result, const viommu_run *run, const vtd_step *step)
@@ -61,12 +98,14 @@ others_text(const viommu_result *result, const viommu_run *run, const vtd_step *
 		const viommu_run *other = &g_array_index(result->runs, viommu_run, i);
 		const vtd_step *end = last_step(other);
 
-		if (other == run || !viommu_run_is_fault(result, other))
+		uint64_t seen;
+
+		if (!viommu_run_is_fault(result, other))
 			continue;
-		if (!end)
-			unknown += viommu_run_pages(other);
-		else if (end->entry.v == step->entry.v) {
-			pages += viommu_run_pages(other);
+		seen = end ? pages_at_entry(other) : 0;
+		unknown += viommu_run_pages(other) - seen;
+		if (other != run && end && end->entry.v == step->entry.v) {
+			pages += seen;
 			runs++;
 		}
 	}

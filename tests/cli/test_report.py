@@ -471,5 +471,20 @@ class OfAnotherIommu(Case):
                 self.assertNotIn('not made behind this vIOMMU, so', report(form, *SAVED).out)
 
 
+class SameEntry(Case):
+    def test_only_what_it_spans(self):
+        """a run that goes on past the entry that its walk ends at"""
+        path = self.scratch() / 'x.jsonl'
+        *lines, mark = (DATA / 'small.jsonl').read_text(encoding='utf-8').splitlines()
+        for seq, iova, size, gpa in ((6, 0x50000000, 0x1000, 0x1000000), (7, 0x50001000, 0x3ff000, 0x1400000)):
+            lines.append(json.dumps({'seq': seq, 'time_ns': 1 << 40, 'event': 'map', 'space': 1, 'iova': hex(iova), 'size': hex(size),
+                                     'prot': 'rw', 'extents': [{'gpa': hex(gpa), 'size': hex(size)}]}))
+        lines.append(json.dumps({**json.loads(mark), 'seq': 8}))
+        path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        out = self.assert_status(report('markdown', '-s', 'clean.elf', path, '--no-redact'), FAULT).out
+        self.assertIn('IOVA: `0x50000000-0x50000fff', out)
+        self.assertIn('Same entry: `the walks of 511 more wrong pages (1 run) end at this entry, of those that were looked at`', out)
+
+
 if __name__ == '__main__':
     tap.main()
