@@ -3,8 +3,8 @@
 
 #include "report-parts.h"
 
-static viommu_rank
-rank_of(const viommu_result *result, const viommu_run *run)
+viommu_rank
+viommu_run_rank(const viommu_result *result, const viommu_run *run)
 {
 	if (viommu_run_is_fault(result, run))
 		return VIOMMU_RANK_FAULT;
@@ -27,7 +27,7 @@ count(const viommu_result *result, bool gone, uint64_t of[VIOMMU_RANKS])
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 
 		if ((run->verdict == VIOMMU_GONE) == gone) {
-			of[rank_of(result, run)]++;
+			of[viommu_run_rank(result, run)]++;
 			of[VIOMMU_RANK_GOOD]--;
 		}
 	}
@@ -70,7 +70,7 @@ viommu_run_bounds_take(viommu_run_bounds *self, const viommu_run *run)
 
 	if ((run->verdict == VIOMMU_GONE) != self->gone)
 		return false;
-	left = &self->left[rank_of(self->result, run)];
+	left = &self->left[viommu_run_rank(self->result, run)];
 	return *left && (*left)--;
 }
 

@@ -6,6 +6,7 @@
 #include <viommu/correlate.h>
 
 typedef enum { VIOMMU_RANK_FAULT, VIOMMU_RANK_OPEN, VIOMMU_RANK_GOOD, VIOMMU_RANKS } viommu_rank;
+viommu_rank viommu_run_rank(const viommu_result *result, const viommu_run *run);
 
 typedef struct {
 	const viommu_result *result;

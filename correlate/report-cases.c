@@ -35,7 +35,8 @@ suite_free(gpointer data)
 typedef struct {
 	const viommu_report *report;
 	viommu_suite *suite;
-	guint with_evidence;
+	guint with_evidence[VIOMMU_CASE_STATES];
+	uint64_t room[VIOMMU_CASE_STATES]; /* how many cases of the suite there still can be */
 	uint64_t left_out[VIOMMU_CASE_STATES];
 } builder;
 
@@ -49,16 +50,16 @@ state_of_run(const viommu_report *report, const viommu_run *run)
 }
 
 static char *
-evidence_of(builder *self, const viommu_run *run)
+evidence_of(builder *self, viommu_case_state state, const viommu_run *run)
 {
 	char *text = NULL;
 	g_autofree char *ret = NULL;
 	size_t len;
 	FILE *out;
 
-	if (self->with_evidence >= MAX_EVIDENCE && !self->report->all)
+	if (self->with_evidence[state] >= MAX_EVIDENCE && !self->report->all)
 		return g_strdup("the walks of further failures are left out; --all shows them");
-	self->with_evidence++;
+	self->with_evidence[state]++;
 	out = open_memstream(&text, &len);
 	viommu_report_text_run(out, self->report, run);
 	fclose(out);
@@ -89,17 +90,18 @@ add(builder *self, char *name, viommu_case_state state, const viommu_run *run, c
 	viommu_case *item;
 
 	self->suite->of[state]++;
-	if (self->suite->cases->len >= VIOMMU_CASES && !self->report->all) {
+	if (!self->room[state]) {
 		self->left_out[state]++;
 		g_free(name);
 		return;
 	}
+	self->room[state]--;
 	item = g_new0(viommu_case, 1);
 	item->name = name;
 	item->state = state;
 	if (state != VIOMMU_CASE_PASSED && run) {
 		item->message = message_of(self, run, share);
-		item->evidence = evidence_of(self, run);
+		item->evidence = evidence_of(self, state, run);
 	}
 	g_ptr_array_add(self->suite->cases, item);
 }
@@ -141,7 +143,7 @@ add_left_out(builder *self)
 	}
 }
 
-/* Two rounds: what failed is told before a limit can leave it out. */
+/* Two rounds: what does not match comes first. */
 static void
 add_mappings(builder *self, const viommu_space *space, const viommu_mappings *mappings, bool clean)
 {
@@ -164,6 +166,33 @@ add_mappings(builder *self, const viommu_space *space, const viommu_mappings *ma
 		}
 }
 
+/* The run is no part of a mapping that is told as a case. */
+static bool
+stands_alone(const viommu_run *run)
+{
+	return !run->has_expected || run->verdict == VIOMMU_STALE || run->verdict == VIOMMU_GONE;
+}
+
+/* What failed has its places before anything else has one. */
+static void
+make_room(builder *self, const viommu_mappings *mappings, viommu_span span)
+{
+	const viommu_result *result = self->report->result;
+	uint64_t wanted[VIOMMU_CASE_STATES] = { [VIOMMU_CASE_FAILED] = mappings->of[VIOMMU_MAPPING_BROKEN],
+		[VIOMMU_CASE_SKIPPED] = mappings->of[VIOMMU_MAPPING_OPEN] };
+	uint64_t left = self->report->all ? UINT64_MAX : VIOMMU_CASES;
+
+	for (guint i = span.first; result->remarkable && i < span.end; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		wanted[state_of_run(self->report, run)] += stands_alone(run);
+	}
+	self->room[VIOMMU_CASE_FAILED] = MIN(wanted[VIOMMU_CASE_FAILED], left);
+	left -= self->room[VIOMMU_CASE_FAILED];
+	self->room[VIOMMU_CASE_SKIPPED] = MIN(wanted[VIOMMU_CASE_SKIPPED], left);
+	self->room[VIOMMU_CASE_PASSED] = left - self->room[VIOMMU_CASE_SKIPPED];
+}
+
 static void
 add_target(builder *self, uint32_t index, viommu_span span)
 {
@@ -173,13 +202,13 @@ add_target(builder *self, uint32_t index, viommu_span span)
 	guint most = self->report->all ? G_MAXUINT : VIOMMU_CASES;
 
 	viommu_report_mappings(result, index, span, most, most, &mappings);
+	make_room(self, &mappings, span);
 	add_mappings(self, target->space, &mappings, false);
 	for (guint i = span.first; result->remarkable && i < span.end; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		bool in_mapping = run->has_expected && run->verdict != VIOMMU_STALE && run->verdict != VIOMMU_GONE;
 		viommu_case_state state = state_of_run(self->report, run);
 
-		if (!in_mapping && state != VIOMMU_CASE_PASSED)
+		if (stands_alone(run) && state != VIOMMU_CASE_PASSED)
 			add(self, g_strdup_printf("IOVA 0x%" PRIx64 "-0x%" PRIx64 " not mapped in L1", run->iova.first, run->iova.last),
 				state, run, "");
 	}

@@ -180,9 +180,34 @@ print_mapping(FILE *out, const viommu_request *request, const viommu_mapping *m)
 	fputs(" |\n", out);
 }
 
-/* Those that are wrong come first, so that no limit hides them. */
+/* Rows of the tables of all devices. */
+typedef struct {
+	uint64_t broken, other;
+} md_rows;
+
+/* What is broken has its rows before anything else has one. */
+static md_rows
+find_room(const viommu_report *report, const GArray *spans)
+{
+	uint64_t broken = 0;
+
+	if (report->all)
+		return (md_rows){ UINT64_MAX, UINT64_MAX };
+	for (guint i = 0, shown = 0; i < spans->len && shown < MAX_TARGETS; i++) {
+		g_auto(viommu_mappings) mappings = { 0 };
+
+		if (g_array_index(report->result->targets, viommu_target_result, i).same_as != i)
+			continue;
+		shown++;
+		viommu_report_mappings(report->result, i, g_array_index(spans, viommu_span, i), 0, 0, &mappings);
+		broken += mappings.of[VIOMMU_MAPPING_BROKEN];
+	}
+	broken = MIN(broken, MAX_MAPPINGS);
+	return (md_rows){ broken, MAX_MAPPINGS - broken };
+}
+
 static void
-print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span span, guint *rows)
+print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span span, md_rows *room)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
 	const viommu_space *space = target->space;
@@ -197,12 +222,13 @@ print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span
 	for (unsigned clean = 0; clean < 2; clean++)
 		for (guint i = 0; i < mappings.shown->len; i++) {
 			const viommu_mapping *m = &g_array_index(mappings.shown, viommu_mapping, i);
+			uint64_t *left = m->state == VIOMMU_MAPPING_BROKEN ? &room->broken : &room->other;
 
-			if ((m->state == VIOMMU_MAPPING_CLEAN) != clean || (*rows >= MAX_MAPPINGS && !report->all))
+			if ((m->state == VIOMMU_MAPPING_CLEAN) != clean || !*left)
 				continue;
+			--*left;
 			print_mapping(out, &g_array_index(space->requests, viommu_request, m->request), m);
 			shown++;
-			++*rows;
 		}
 	if (live > shown)
 		fprintf(out, "\n… and %s more mappings, left out (`--all` has them)\n", viommu_count_text(live - shown).text);
@@ -216,7 +242,8 @@ viommu_md_mappings(FILE *out, const viommu_report *report)
 {
 	g_autoptr(GArray) spans = viommu_report_spans(report->result);
 	g_autoptr(GPtrArray) sharers = viommu_report_sharers(report->result, 16);
-	guint shown = 0, more = 0, rows = 0;
+	md_rows left = find_room(report, spans);
+	guint shown = 0, more = 0;
 
 	viommu_md_fold(out, "Mappings of each device (column 12345: its five links; + ok, X broken, ? unverified, - not needed)");
 	for (guint i = 0; i < spans->len; i++) {
@@ -239,7 +266,7 @@ viommu_md_mappings(FILE *out, const viommu_report *report)
 			viommu_md_code(out, backend);
 		}
 		fprintf(out, "), devices on this table: %s\n", (const char *) g_ptr_array_index(sharers, i));
-		print_target(out, report, i, g_array_index(spans, viommu_span, i), &rows);
+		print_target(out, report, i, g_array_index(spans, viommu_span, i), &left);
 	}
 	if (more)
 		fprintf(out, "\n… and %s more tables, left out (`--all` has them)\n", viommu_count_text(more).text);

@@ -127,7 +127,7 @@ viommu_report_mappings(const viommu_result *result, uint32_t target, viommu_span
 {
 	const viommu_space *space = g_array_index(result->targets, viommu_target_result, target).space;
 	g_autofree uint8_t *states = g_malloc0(space->requests->len + 1);
-	guint clean = 0, other = 0;
+	uint64_t left[VIOMMU_MAPPING_STATES] = { [VIOMMU_MAPPING_CLEAN] = most_clean };
 	enum { SHOWN = VIOMMU_MAPPING_STATES };
 
 	*ret = (viommu_mappings){ .shown = g_array_new(FALSE, FALSE, sizeof(viommu_mapping)) };
@@ -137,13 +137,15 @@ viommu_report_mappings(const viommu_result *result, uint32_t target, viommu_span
 		if (in_mapping(run))
 			states[run->expected.request] = (uint8_t) MAX(states[run->expected.request], state_of(result, run));
 	}
+	for (guint i = 0; i < space->requests->len; i++)
+		ret->of[states[i]]++;
+	left[VIOMMU_MAPPING_BROKEN] = MIN(ret->of[VIOMMU_MAPPING_BROKEN], most_other);
+	left[VIOMMU_MAPPING_OPEN] = most_other - left[VIOMMU_MAPPING_BROKEN];
 	for (guint i = 0; i < space->requests->len; i++) {
 		viommu_mapping new = { .request = i, .state = states[i] };
 
-		ret->of[states[i]]++;
-		if (new.state == VIOMMU_MAPPING_NONE)
-			continue;
-		if (new.state == VIOMMU_MAPPING_CLEAN ? clean++ < most_clean : other++ < most_other) {
+		if (left[new.state]) {
+			left[new.state]--;
 			g_array_append_val(ret->shown, new);
 			states[i] = SHOWN;
 		}

@@ -57,7 +57,8 @@ typedef struct {
 /* What is told of the requests of a target, whose runs are span: there can be millions. */
 typedef struct {
 	uint64_t of[VIOMMU_MAPPING_STATES]; /* how many there are */
-	GArray *shown; /* of viommu_mapping: the first of them that are clean and that are not, in record order */
+	GArray *shown; /* of viommu_mapping: the first of them that are clean and that are not, in record
+	                * order; those that are open only as far as those that are broken leave room */
 } viommu_mappings;
 
 void viommu_report_mappings(const viommu_result *result, uint32_t target, viommu_span span, guint most_clean,

@@ -2,8 +2,10 @@
 /* The result for people: what was compared, every mapping with its verdict, then
  * each fault with the walk that proves it. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "render.h"
+#include "report-bounds.h"
 #include "report-parts.h"
 #include "report.h"
 #include "text.h"
@@ -247,22 +249,55 @@ print_also(FILE *out, const viommu_run *run)
 	fputc('\n', out);
 }
 
+/* Of how many stories there is room for each rank: what is wrong first. */
+static void
+count_stories(const viommu_report *report, uint64_t left[VIOMMU_RANKS])
+{
+	const viommu_result *result = report->result;
+	const viommu_run *story = NULL;
+	uint64_t room = report->all ? UINT64_MAX : MAX_FAULTS;
+
+	memset(left, 0, VIOMMU_RANKS * sizeof(*left));
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		viommu_rank rank = viommu_run_rank(result, run);
+
+		if (rank == VIOMMU_RANK_GOOD)
+			continue;
+		left[rank] += !story || !same_story(story, run);
+		story = run;
+	}
+	for (unsigned i = 0; i < VIOMMU_RANKS; i++) {
+		left[i] = MIN(left[i], room);
+		room -= left[i];
+	}
+}
+
 static void
 print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
 {
+	const viommu_result *result = report->result;
 	const viommu_run *story = NULL;
-	uint64_t stories = 0, in_story = 0, hidden = 0;
+	uint64_t left[VIOMMU_RANKS], in_story = 0, hidden = 0;
+	bool shown = false;
 
-	for (guint i = 0; report->result->remarkable && i < report->result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(report->result->runs, viommu_run, i);
+	if (!result->remarkable)
+		return;
+	count_stories(report, left);
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		viommu_rank rank = viommu_run_rank(result, run);
 		bool further = story && same_story(story, run);
 
-		if ((run->verdict == VIOMMU_MATCH || run->verdict == VIOMMU_GONE) && !viommu_run_is_fault(report->result, run))
+		if (rank == VIOMMU_RANK_GOOD)
 			continue;
-		stories += !further;
-		in_story = further ? in_story + 1 : 0;
 		story = run;
-		if (!report->all && (stories > MAX_FAULTS || in_story > MAX_ALSO))
+		if (!further) {
+			shown = left[rank] > 0;
+			left[rank] -= shown;
+		}
+		in_story = further ? in_story + 1 : 0;
+		if (!shown || (!report->all && in_story > MAX_ALSO))
 			hidden++;
 		else if (further)
 			print_also(out, run);

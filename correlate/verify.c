@@ -2,9 +2,10 @@
 /* Records against a snapshot: each device of each address space, one after the other. */
 #include "join.h"
 #include "pieces.h"
+#include "report-bounds.h"
 #include "result.h"
 
-/* How many faults get the whole walk as their evidence. */
+/* How many runs get the whole walk as their evidence. */
 #define EVIDENCE_LIMIT 1024
 
 static gboolean
@@ -33,6 +34,18 @@ join_target(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GError 
 	return TRUE;
 }
 
+static gboolean
+add_walk(viommu_result *self, viommu_run *run, const vtd_unit *unit, viommu_memory *memory, GError **error)
+{
+	const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
+	vtd_translation *walk = g_new0(vtd_translation, 1);
+
+	run->evidence = walk;
+	g_ptr_array_add(self->walks, walk);
+	return vtd_translate_in(unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), walk, error);
+}
+
+/* What is wrong first, so that what could not be told does not use up the limit. */
 gboolean
 viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot, GError **error)
 {
@@ -41,23 +54,17 @@ viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot,
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
-	for (guint i = 0; self->remarkable && i < self->runs->len && n < EVIDENCE_LIMIT; i++) {
-		viommu_run *run = &g_array_index(self->runs, viommu_run, i);
-		const viommu_target_result *target = &g_array_index(self->targets, viommu_target_result, run->target);
-		vtd_translation *walk;
+	for (viommu_rank rank = VIOMMU_RANK_FAULT; self->remarkable && rank < VIOMMU_RANK_GOOD; rank++)
+		for (guint i = 0; i < self->runs->len && n < EVIDENCE_LIMIT; i++) {
+			viommu_run *run = &g_array_index(self->runs, viommu_run, i);
 
-		if ((run->verdict == VIOMMU_MATCH && !viommu_run_is_fault(self, run)) || run->verdict == VIOMMU_GONE ||
-			target->any_device)
-			continue;
-		n++;
-		if (run->evidence)
-			continue;
-		walk = g_new0(vtd_translation, 1);
-		run->evidence = walk;
-		g_ptr_array_add(self->walks, walk);
-		if (!vtd_translate_in(&unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), walk, error))
-			return FALSE;
-	}
+			if (viommu_run_rank(self, run) != rank || run->verdict == VIOMMU_GONE ||
+				g_array_index(self->targets, viommu_target_result, run->target).any_device)
+				continue;
+			n++;
+			if (!run->evidence && !add_walk(self, run, &unit, memory, error))
+				return FALSE;
+		}
 	return TRUE;
 }
 

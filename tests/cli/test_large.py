@@ -81,5 +81,64 @@ class Bounds(Case):
         self.assertEqual(len(areas), PAGES + 512)
 
 
+class Behind(Case):
+    """One page that is wrong, and one that is in no record, behind more that could not be told
+    than any report has room for."""
+
+    OPEN = 6 << 10
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='viommu-test.'))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.wrong, cls.unexpected = (hex(large.FIRST + (cls.OPEN + page) * 4096) for page in (0, 1))
+        lines = [json.loads(line) for line in large.record(1, cls.OPEN + 1)]
+        for event in lines[2:2 + cls.OPEN]:
+            event.update(extents=[], gpa_unknown='not seen')
+        (cls.folder / 'x.jsonl').write_text('\n'.join(map(json.dumps, lines)) + '\n', encoding='utf-8')
+        image = large.Image(bits=48)
+        top = image.new()
+        image.legacy(large.DEVICE, top)
+        for page in range(cls.OPEN + 2):
+            image.map(top, 4, large.FIRST + page * 4096, large.gpa(page) + 4096 * (page == cls.OPEN))
+        (cls.folder / 'x.elf').write_bytes(image.bytes())
+
+    def out(self, *words):
+        return self.assert_status(run(*words, '-s', self.folder / 'x.elf', self.folder / 'x.jsonl', seconds=120), FAULT).out
+
+    def test_text(self):
+        out = self.out('verify')
+        rows, story = out.split('\nwrong-address', 1)
+        self.assertRegex(rows, rf'(?m)^  0x0*{self.wrong[2:]}-.*wrong-address')
+        self.assertIn(f'IOVA {self.wrong}-', story)
+        self.assertIn('GPA', story)
+        self.assertRegex(out, rf'(?m)^unexpected .*IOVA {self.unexpected}-')
+        self.assertRegex(out, r'… and [0-9,]+ more runs of pages')
+        # What could not be told has the room that is left.
+        self.assertEqual(len(re.findall(r'(?m)^unverified  00:04.0', out)), 8)
+        self.assertEqual(len(re.findall(r'(?m)^  0x.*-0x.* KiB ', rows)), 40)
+
+    def test_json(self):
+        runs = json.loads(self.out('report', '--format', 'json'))['runs']
+        self.assertEqual({run['first']: 'evidence' in run for run in runs if run['verdict'] != 'unverified'},
+                         {self.wrong: True, self.unexpected: True})
+        self.assertEqual(sum('evidence' in run for run in runs), 1024)
+
+    def test_markdown(self):
+        out = self.out('report', '--format', 'markdown', '--no-redact')
+        self.assertIn(' - Entry: ', out)
+        self.assertRegex(out, rf'(?m)^\| `{self.wrong}-.*wrong-address')
+        self.assertEqual(len(re.findall(r'(?m)^\| `0x', out)), 500)
+
+    def test_cases(self):
+        for form, failed in (('tap', r'not ok [0-9]+ - .*IOVA {}-'), ('junit', r'<testcase[^>]*IOVA {}-[^>]*>\s*<failure')):
+            out = self.out('report', '--format', form)
+            for iova in (self.wrong, self.unexpected):
+                self.assertRegex(out, failed.format(iova))
+            self.assertNotIn('more that failed', out)
+            self.assertIn('IOVA 0x100000000-', out)
+            self.assertIn('1,146 more that could not be verified, left out', out)
+
+
 if __name__ == '__main__':
     tap.main()
