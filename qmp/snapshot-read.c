@@ -18,6 +18,8 @@
 #include "snapshot.h"
 
 #define NOTE_LIMIT (64u << 20)
+/* Notes stepped over in search of ours; QEMU's own dumps have one for each CPU. */
+#define NOTES_LIMIT 65536u
 
 typedef struct {
 	const char *path;
@@ -80,15 +82,16 @@ load_note(const file *f, uint64_t offset, size_t size)
 
 /* Finds our note in a PT_NOTE.  *json is its content, NULL when that is damaged. */
 static bool
-find_note(const file *f, const GElf_Phdr *phdr, json_t **json)
+find_note(const file *f, const GElf_Phdr *phdr, unsigned *budget, json_t **json)
 {
 	uint64_t at = phdr->p_offset, end = phdr->p_offset + phdr->p_filesz;
 
-	while (end - at >= sizeof(Elf64_Nhdr)) {
+	while (end - at >= sizeof(Elf64_Nhdr) && *budget > 0) {
 		char found[sizeof(VIOMMU_NOTE_NAME)];
 		Elf64_Nhdr header;
 		uint64_t name, desc;
 
+		--*budget;
 		if (!read_at(f, at, &header, sizeof(header)))
 			return false;
 		at += sizeof(header);
@@ -266,6 +269,7 @@ parse(const file *f, Elf *elf, GError **error)
 	GElf_Ehdr ehdr;
 	GElf_Phdr phdr;
 	size_t n;
+	unsigned budget = NOTES_LIMIT;
 	char first;
 
 	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &ehdr) || gelf_getclass(elf) != ELFCLASS64 ||
@@ -275,6 +279,11 @@ parse(const file *f, Elf *elf, GError **error)
 				: "it is not a 64-bit ELF core file; make one with: viommu capture -q unix:SOCKET -o FILE");
 		return NULL;
 	}
+	/* One for each run of pages at the most; libelf keeps them all in memory. */
+	if (n > PAGES_LIMIT + 1) {
+		reject(f, error, "it has %zu segments", n);
+		return NULL;
+	}
 	/* All headers first, so that a file that is cut short is called that. */
 	for (size_t i = 0; i < n; i++) {
 		if (!get_segment(f, elf, i, &phdr, error)) {
@@ -282,10 +291,14 @@ parse(const file *f, Elf *elf, GError **error)
 			return NULL;
 		}
 		if (phdr.p_type == PT_NOTE && !found)
-			found = find_note(f, &phdr, &note);
+			found = find_note(f, &phdr, &budget, &note);
 	}
 	if (found && !note) {
 		reject(f, error, "its note is damaged");
+		return NULL;
+	}
+	if (!found && budget == 0) {
+		reject(f, error, "its first %u notes are none of viommu's", NOTES_LIMIT);
 		return NULL;
 	}
 	if (!found) {
