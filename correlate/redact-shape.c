@@ -100,7 +100,8 @@ ipv6_at(const char *text, size_t len, size_t at)
 			return 0;
 		gap = gap || (end > at && text[end - 1] == ':');
 		group = 0;
-		colons++;
+		if (++colons > 8) /* and one behind it that is not of it */
+			return 0;
 	}
 	if (end > at && text[end - 1] == ':' && !(end - at >= 2 && text[end - 2] == ':')) {
 		end--;
