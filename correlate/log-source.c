@@ -60,10 +60,10 @@ end_by_signal(void)
 static gboolean
 begin_own(viommu_log_source *self, const char *address, pid_t pid, GError **error)
 {
-	viommu_trace_options options = { .address = address, .pid = pid };
+	viommu_trace_options options = { .address = address, .pid = pid, .own_folder = TRUE };
 
 	catch_endings();
-	self->folder = g_build_filename(g_get_tmp_dir(), VIOMMU_TRACE_FOLDER "XXXXXX", NULL);
+	self->folder = g_build_filename(g_get_tmp_dir(), "viommu-trace.XXXXXX", NULL);
 	if (!g_mkdtemp_full(self->folder, 0700) || chmod(self->folder, 0711) != 0) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot make %s for the trace", self->folder);
 		return FALSE;

@@ -58,10 +58,10 @@ trace_state_write(const trace_state *self, GError **error)
 
 	for (guint i = 0; i < self->events->len; i++)
 		json_array_append_new(events, json_string(g_ptr_array_index(self->events, i)));
-	json = json_pack("{s:s, s:i, s:s, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:o}", "format", "viommu-trace", "version", 1, "monitor",
+	json = json_pack("{s:s, s:i, s:s, s:s, s:s*, s:s*, s:I, s:I, s:I, s:I, s:b, s:o}", "format", "viommu-trace", "version", 1, "monitor",
 		self->address, "file", self->file, "source", self->source, "log_was", self->log_was, "viommu",
 		(json_int_t) self->viommu, "viommu_began", (json_int_t) self->viommu_began, "qemu", (json_int_t) self->qemu, "qemu_began",
-		(json_int_t) self->qemu_began, "events", events);
+		(json_int_t) self->qemu_began, "own_folder", (int) self->own_folder, "events", events);
 	text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 	json_decref(json);
 	if (!text)
@@ -102,6 +102,7 @@ trace_state_read(const char *address)
 	self->viommu_began = (uint64_t) json_integer_value(json_object_get(json, "viommu_began"));
 	self->qemu = (pid_t) json_integer_value(json_object_get(json, "qemu"));
 	self->qemu_began = (uint64_t) json_integer_value(json_object_get(json, "qemu_began"));
+	self->own_folder = json_is_true(json_object_get(json, "own_folder"));
 	json_array_foreach (json_object_get(json, "events"), i, event)
 		if (json_is_string(event))
 			g_ptr_array_add(self->events, g_strdup(json_string_value(event)));

@@ -8,6 +8,7 @@
 typedef struct {
 	char *address;         /* of the monitor                                       */
 	char *file;            /* the trace goes here                                  */
+	gboolean own_folder;   /* the file's folder is ours, and goes with it           */
 	char *source;          /* QEMU's own log, when it was left in place; else NULL  */
 	char *log_was;         /* the log goes back to this; NULL: it was not touched   */
 	pid_t viommu, qemu;    /* processes, and when they began: a number can be       */

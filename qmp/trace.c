@@ -285,6 +285,7 @@ viommu_trace_begin(viommu_monitor *monitor, const viommu_trace_options *options,
 	self->registers = machine->registers_base;
 	self->state = state = trace_state_new(options->address);
 	state->file = g_strdup(options->file);
+	state->own_folder = options->own_folder;
 	state->qemu = options->pid ? options->pid : viommu_monitor_peer_pid(monitor);
 	state->qemu_began = trace_process_began(state->qemu);
 	state->viommu = getpid();
@@ -362,11 +363,11 @@ viommu_trace_events_before(const viommu_trace *self)
 
 /* A folder that verify or watch made for its own trace, and was killed before it took it away. */
 static void
-remove_own_folder(const char *file)
+remove_own_folder(const trace_state *state)
 {
-	g_autofree char *folder = g_path_get_dirname(file), *name = g_path_get_basename(folder);
+	g_autofree char *folder = g_path_get_dirname(state->file);
 
-	if (g_str_has_prefix(name, VIOMMU_TRACE_FOLDER) && unlink(file) == 0)
+	if (state->own_folder && unlink(state->file) == 0)
 		rmdir(folder);
 }
 
@@ -411,6 +412,6 @@ viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
 	if (!state || !restore(state, monitor, error))
 		return FALSE;
 	trace_state_remove(address);
-	remove_own_folder(state->file);
+	remove_own_folder(state);
 	return TRUE;
 }

@@ -11,10 +11,6 @@
 
 G_BEGIN_DECLS
 
-/* How the name of a folder begins that was made for a trace alone: undoing a trace that was left
- * on in a file there takes the folder away too. */
-#define VIOMMU_TRACE_FOLDER "viommu-trace."
-
 typedef struct {
 	const char *address; /* of the monitor; names the state file  */
 	pid_t pid;           /* of QEMU; 0: the monitor's peer          */
@@ -22,6 +18,9 @@ typedef struct {
 	/* What QEMU's log goes back to afterwards. NULL: found out from the process; it is an
 	 * error if that cannot be done, since QEMU does not tell. */
 	const char *log_was;
+	/* The file's folder was made for this trace alone: who undoes a trace that was left on
+	 * takes file and folder away too. */
+	gboolean own_folder;
 } viommu_trace_options;
 
 typedef struct viommu_trace viommu_trace;
