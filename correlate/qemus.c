@@ -28,20 +28,47 @@ proc_path(pid_t pid, const char *name)
 	return g_strdup_printf("/proc/%d/%s", (int) pid, name);
 }
 
+/* Whoever runs a program chooses how long this is: gigabytes are not even read. */
+static char *
+read_command_line(pid_t pid, gsize *len)
+{
+	g_autofree char *path = proc_path(pid, "cmdline");
+	g_autofree char *ret = NULL;
+	gsize room = 4096;
+	ssize_t got = 1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*len = 0;
+	while (fd >= 0 && got > 0 && *len <= MAX_COMMAND_LINE) {
+		room = ret ? MIN(2 * room, MAX_COMMAND_LINE + 1) : room;
+		ret = g_realloc(ret, room + 1);
+		do {
+			got = read(fd, ret + *len, room - *len);
+			*len += got > 0 ? (gsize) got : 0;
+		} while ((got > 0 && *len < room) || (got < 0 && errno == EINTR));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (got < 0 || *len == 0 || *len > MAX_COMMAND_LINE)
+		return NULL;
+	ret[*len] = '\0';
+	return g_steal_pointer(&ret);
+}
+
 static char **
 read_arguments(pid_t pid)
 {
-	g_autofree char *path = proc_path(pid, "cmdline");
-	g_autofree char *bytes = NULL;
-	g_autoptr(GPtrArray) ret = g_ptr_array_new();
 	gsize len;
+	g_autofree char *bytes = read_command_line(pid, &len);
+	GPtrArray *ret;
 
-	if (!g_file_get_contents(path, &bytes, &len, NULL) || len == 0 || len > MAX_COMMAND_LINE)
+	if (!bytes)
 		return NULL;
+	ret = g_ptr_array_new();
 	for (gsize at = 0; at < len; at += strlen(bytes + at) + 1)
 		g_ptr_array_add(ret, g_strdup(bytes + at));
 	g_ptr_array_add(ret, NULL);
-	return (char **) g_ptr_array_free(g_steal_pointer(&ret), FALSE);
+	return (char **) g_ptr_array_free(ret, FALSE);
 }
 
 static bool
@@ -305,7 +332,7 @@ viommu_qemu_of(pid_t pid, GError **error)
 			(int) pid, program);
 	else
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT, "there is no process %d%s; viommu list shows the QEMUs of this host",
-			(int) pid, g_file_test(dir, G_FILE_TEST_EXISTS) ? " with a command line" : "");
+			(int) pid, g_file_test(dir, G_FILE_TEST_EXISTS) ? " with a command line that can be read" : "");
 	return NULL;
 }
 

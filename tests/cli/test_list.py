@@ -13,7 +13,7 @@ import sys
 import time
 import unittest
 
-from cli import CLEAN, FAILED, USAGE, Case, run
+from cli import CLEAN, FAILED, USAGE, VIOMMU, Case, run
 
 from lab import accel, cleanup
 
@@ -22,6 +22,23 @@ import tap
 QEMU = shutil.which(os.environ.get('VIOMMU_LAB_QEMU') or 'qemu-system-x86_64')
 ON = ',server=on,wait=off'
 IOMMU = ('-machine', 'q35', '-device', 'intel-iommu,intremap=on,caching-mode=on')
+
+
+# prctl(PR_SET_MM, PR_SET_MM_MAP): where the kernel finds this process's arguments.
+ENDLESS = '''
+import ctypes, mmap, struct, time
+SIZE = 1 << 29
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+at = libc.mmap(None, ctypes.c_size_t(SIZE), mmap.PROT_READ, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, ctypes.c_long(0))
+stat = open('/proc/self/stat').read().rpartition(')')[2].split()
+code, data, stack = stat[23:25], stat[42:44], stat[25]
+heap = next(line.split()[0].split('-') for line in open('/proc/self/maps') if line.endswith('[heap]\\n'))
+numbers = [*map(int, code + data), int(stat[44]), int(heap[1], 16), int(stack), at, at + SIZE, int(stat[47]), int(stat[48])]
+map_ = struct.pack('=11QQIi', *numbers, 0, 0, -1)
+print('done' if libc.prctl(35, 14, map_, len(map_), 0) == 0 else ctypes.get_errno(), flush=True)
+time.sleep(600)
+'''
 
 
 class Alone(Case):
@@ -81,6 +98,21 @@ class Alone(Case):
         self.assertIn('\\x1b[31mred', text)
         self.assertEqual(self.listed(pid)['monitors'][0]['address'], 'unix:/\x1b[2J\n')
         self.assert_says(run('info', '-p', str(pid)), FAILED, 'no monitor answers')
+
+    def test_endless(self):
+        """any user can give a process a command line of half a gigabyte; it is not read into memory"""
+        process = subprocess.Popen([sys.executable, '-c', ENDLESS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.addCleanup(process.stdout.close)
+        if process.stdout.readline() != b'done\n':
+            self.skipTest('this kernel has no PR_SET_MM_MAP')
+        with subprocess.Popen([VIOMMU, 'list'], stdout=subprocess.DEVNULL) as listing:
+            _, status, used = os.wait4(listing.pid, 0)
+            listing.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(listing.returncode, CLEAN)
+        self.assertLess(used.ru_maxrss, 300 << 10)
+        self.assert_says(run('info', '-p', str(process.pid)), FAILED, 'with a command line that can be read')
 
     def test_text(self):
         pid = self.like('-name', 'guest=web', '-readconfig', 'x')
