@@ -59,7 +59,12 @@ catch_signals(void)
 static viommu_monitor *
 open_monitor(const trace_options *options, GError **error)
 {
-	return viommu_monitor_open(options->cmd.target.qmp, (unsigned) (options->cmd.target.timeout * 1000), error);
+	const viommu_target_options *target = &options->cmd.target;
+	g_autoptr(viommu_monitor) monitor = viommu_monitor_open(target->qmp, (unsigned) (target->timeout * 1000), error);
+
+	if (!monitor || !viommu_monitor_check_process(monitor, NULL, target->qmp, target->pid, target->claim, error))
+		return NULL;
+	return g_steal_pointer(&monitor);
 }
 
 static viommu_monitor *

@@ -355,13 +355,15 @@ best_monitor(const viommu_qemu *self)
 }
 
 char *
-viommu_qemu_address(const viommu_qemu *self, GError **error)
+viommu_qemu_address(const viommu_qemu *self, bool *handed_over, GError **error)
 {
 	const viommu_qemu_monitor *monitor = best_monitor(self);
 	g_autoptr(GString) more = g_string_new(NULL);
 
-	if (monitor)
+	if (monitor) {
+		*handed_over = monitor->fd >= 0;
 		return g_strdup(monitor->address);
+	}
 	for (guint i = 0; i < self->monitors->len; i++)
 		g_string_append_printf(more, "%s%s", i ? "; " : " that can be reached: ",
 			((const viommu_qemu_monitor *) g_ptr_array_index(self->monitors, i))->why_not);

@@ -40,7 +40,7 @@ GPtrArray *viommu_qemus(void);
 /* Errors: CONNECT (no such process, or it is not a QEMU). */
 viommu_qemu *viommu_qemu_of(pid_t pid, GError **error);
 /* The monitor to use: one that may be used and that nobody holds, if there is one. New.
- * Errors: CONNECT, which says what to do next. */
-char *viommu_qemu_address(const viommu_qemu *self, GError **error);
+ * *handed_over: it is a socket that QEMU was given.  Errors: CONNECT, which says what to do next. */
+char *viommu_qemu_address(const viommu_qemu *self, bool *handed_over, GError **error);
 
 #endif

@@ -57,7 +57,7 @@ usage(GError **error, const char *text)
 static gboolean
 live_options(const viommu_target_options *options, viommu_live_options *ret, GError **error)
 {
-	*ret = (viommu_live_options){ .address = options->qmp, .pid = options->pid };
+	*ret = (viommu_live_options){ .address = options->qmp, .pid = options->pid, .claim = options->claim };
 	if (!(options->timeout >= 0.1 && options->timeout <= 3600))
 		return usage(error, "--timeout takes 0.1 to 3600 seconds");
 	if (options->pid < 0)
@@ -128,13 +128,15 @@ gboolean
 viommu_target_find(viommu_target_options *options, GError **error)
 {
 	g_autoptr(viommu_qemu) qemu = NULL;
+	bool handed_over = false;
 
 	if (!options->pid || options->qmp || options->snapshot)
 		return TRUE;
 	if (options->pid < 0)
 		return usage(error, "--pid takes a process id; viommu list shows the QEMUs of this host");
 	qemu = viommu_qemu_of(options->pid, error);
-	options->qmp = qemu ? viommu_qemu_address(qemu, error) : NULL;
+	options->qmp = qemu ? viommu_qemu_address(qemu, &handed_over, error) : NULL;
+	options->claim = handed_over ? VIOMMU_PID_FOUND_BY_FD : VIOMMU_PID_FOUND;
 	if (options->qmp)
 		g_debug("the monitor of process %d is %s", options->pid, options->qmp);
 	return options->qmp != NULL;

@@ -13,6 +13,7 @@ typedef struct {
 	char *qmp, *snapshot, *memory;
 	int pid;
 	double timeout; /* seconds */
+	viommu_pid_claim claim; /* FOUND: qmp is from pid */
 } viommu_target_options;
 
 #define VIOMMU_TARGET_DEFAULTS { .timeout = 5.0 }

@@ -24,12 +24,18 @@ struct viommu_live {
 };
 
 static gboolean
+is_that_process(viommu_live *self, GError **error)
+{
+	return viommu_monitor_check_process(self->monitor, self->machine, self->address, self->options.pid, self->options.claim, error);
+}
+
+static gboolean
 choose_memory(viommu_live *self, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 
 	if (self->options.memory != VIOMMU_MEMORY_XP) {
-		self->memory = viommu_memory_process(self->monitor, self->machine, self->options.pid, &local);
+		self->memory = viommu_memory_process(self->monitor, self->machine, self->options.pid, NULL, &local);
 		self->process_proven = self->memory != NULL;
 		if (self->memory)
 			return TRUE;
@@ -39,11 +45,15 @@ choose_memory(viommu_live *self, GError **error)
 			g_propagate_error(error, g_steal_pointer(&local));
 			return FALSE;
 		}
+		if (!is_that_process(self, error))
+			return FALSE;
 		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_PERMISSION))
 			g_message("%s; reading through the monitor instead, which is slower (run as root, or as the user "
 				  "that QEMU runs as)", local->message);
 		else
 			g_debug("process memory: %s; using HMP xp", local->message);
+	} else if (!is_that_process(self, error)) {
+		return FALSE;
 	}
 	self->memory = viommu_memory_xp(self->monitor, self->machine);
 	return TRUE;
@@ -283,7 +293,7 @@ collect_backing(viommu_live *self, viommu_snapshot *snapshot, GError **error)
 	pid_t pid;
 
 	if (!viommu_memory_process_windows(process, &pid))
-		process = own = viommu_memory_process(self->monitor, self->machine, self->options.pid, &local);
+		process = own = viommu_memory_process(self->monitor, self->machine, self->options.pid, NULL, &local);
 	if (process)
 		return viommu_backing_collect(snapshot, process, error);
 	viommu_snapshot_set_backing_unknown(snapshot, local->message);

@@ -179,48 +179,56 @@ all_zero(const uint8_t *page)
 	return page[0] == 0 && memcmp(page, page + 1, VIOMMU_PAGE_SIZE - 1) == 0;
 }
 
-/* Reads one page both ways: 1 the same and not just zeros, 0 nothing learned, -1
- * different, -2 with error. */
-static int
+typedef enum { PAGE_ERROR, PAGE_DIFFERENT, PAGE_UNREADABLE, PAGE_ZEROS, PAGE_SAME } compared;
+
+/* Reads one page both ways. SAME: and not just zeros, which another process may have there too. */
+static compared
 compare(process_memory *self, viommu_memory *xp, viommu_gpa gpa, GError **error)
 {
 	uint8_t ours[VIOMMU_PAGE_SIZE], theirs[VIOMMU_PAGE_SIZE];
 	viommu_page_read a = { .gpa = gpa, .buffer = ours }, b = { .gpa = gpa, .buffer = theirs };
 
 	if (!viommu_memory_read_pages(&self->base, &a, 1, error) || !viommu_memory_read_pages(xp, &b, 1, error))
-		return -2;
+		return PAGE_ERROR;
 	if (a.status != VIOMMU_PAGE_OK || b.status != VIOMMU_PAGE_OK)
-		return 0;
+		return PAGE_UNREADABLE;
 	if (memcmp(a.data, b.data, VIOMMU_PAGE_SIZE) != 0)
-		return -1;
-	return all_zero(a.data) ? 0 : 1;
+		return PAGE_DIFFERENT;
+	return all_zero(a.data) ? PAGE_ZEROS : PAGE_SAME;
 }
 
 /* A socket's peer need not be QEMU (a manager may have opened it for QEMU), and a
  * pid given by hand may be wrong: a page must read the same both ways.  A running
  * guest may change it in between, so a few are tried, firmware last. */
 static gboolean
-prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machine, GError **error)
+prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machine, bool *all_zeros, GError **error)
 {
 	g_autoptr(viommu_memory) xp = viommu_memory_xp(monitor, machine);
+	bool different = false, zeros = machine->ram->len > 0;
 
 	for (unsigned try = 0; try < 3; try++) {
 		for (guint i = 0; i < machine->ram->len; i++) {
-			int same = compare(self, xp, proof_page(machine, i), error);
+			compared page = compare(self, xp, proof_page(machine, i), error);
 
-			if (same == -2)
+			if (page == PAGE_ERROR)
 				return FALSE;
-			if (same == 1)
+			if (page == PAGE_SAME)
 				return TRUE;
+			different |= page == PAGE_DIFFERENT;
+			zeros &= page == PAGE_ZEROS;
 		}
 	}
+	if (all_zeros)
+		*all_zeros = zeros;
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
-		"process %d does not hold the memory that the monitor shows: it is not this QEMU", (int) self->pid);
+		different ? "process %d does not hold the memory that the monitor shows: it is not this QEMU"
+			  : "nothing in memory tells whether process %d is this QEMU: the pages that would are zeros or cannot be read",
+		(int) self->pid);
 	return FALSE;
 }
 
 viommu_memory *
-viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid, GError **error)
+viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid, bool *all_zeros, GError **error)
 {
 	g_autoptr(viommu_memory) ret = NULL;
 	process_memory *self = g_new0(process_memory, 1);
@@ -234,7 +242,7 @@ viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pi
 			"the monitor is not a local socket, so the QEMU process is not known (give it with --pid)");
 		return NULL;
 	}
-	if (!find_windows(self, monitor, machine, error) || !prove(self, monitor, machine, error))
+	if (!find_windows(self, monitor, machine, error) || !prove(self, monitor, machine, all_zeros, error))
 		return NULL;
 	return g_steal_pointer(&ret);
 }

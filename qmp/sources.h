@@ -3,6 +3,8 @@
 #ifndef VIOMMU_SOURCES_H
 #define VIOMMU_SOURCES_H
 
+#include <stdbool.h>
+
 #include <viommu/memory.h>
 #include <viommu/monitor.h>
 #include <viommu/snapshot.h>
@@ -14,9 +16,10 @@ viommu_memory *viommu_memory_xp(viommu_monitor *monitor, const viommu_machine *m
 /* The memory of the QEMU process itself (process_vm_readv).  pid 0: the process
  * at the other end of the monitor's socket.  Needs the permission to trace it.
  * Proves before it returns that it reads the same memory as the monitor.
+ * *all_zeros (may be NULL): it failed since all pages that could prove it are zeros both ways.
  * Errors: PERMISSION, FAILED: the message says why this source cannot be used. */
 viommu_memory *viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid,
-	GError **error);
+	bool *all_zeros, GError **error);
 
 /* Gives the commands that opening these, or reading that page, waits for: viommu_monitor_ahead(). */
 void viommu_memory_process_ahead(viommu_monitor *monitor, const viommu_machine *machine);

@@ -14,17 +14,31 @@ typedef enum {
 	VIOMMU_MEMORY_PROCESS, /* the process, or fail */
 } viommu_memory_choice;
 
+/* How it is known that a process and a monitor belong together. */
+typedef enum {
+	VIOMMU_PID_SAID,        /* it is not: the user named both, and what depends on it is tried */
+	VIOMMU_PID_FOUND,       /* the process gave the address: another QEMU there is an error */
+	VIOMMU_PID_FOUND_BY_FD, /* the same, by a socket that somebody else made for it */
+} viommu_pid_claim;
+
 typedef struct {
 	const char *address; /* of the monitor */
 	unsigned timeout_ms; /* for each step with the monitor */
 	viommu_memory_choice memory;
 	pid_t pid; /* of QEMU; 0: whoever is at the other end of the monitor */
+	viommu_pid_claim claim; /* what pid has to do with address */
 } viommu_live_options;
+
+/* That the monitor is the one of this process: the process listens there, or holds the memory
+ * that the monitor shows. Always true of VIOMMU_PID_SAID. machine: NULL: it is asked for, if needed.
+ * Errors: CONNECT (it is another's, or that cannot be seen), those of the monitor. */
+gboolean viommu_monitor_check_process(viommu_monitor *monitor, const viommu_machine *machine, const char *address, pid_t pid,
+	viommu_pid_claim claim, GError **error);
 
 typedef struct viommu_live viommu_live;
 
 /* Connects, asks for the facts, reads the registers, chooses the memory source.
- * Errors: those of the monitor, NO_IOMMU, PERMISSION. */
+ * Errors: those of the monitor, NO_IOMMU, PERMISSION, CONNECT (another QEMU's monitor). */
 viommu_live *viommu_live_open(const viommu_live_options *options, GError **error);
 void viommu_live_free(viommu_live *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_live, viommu_live_free)

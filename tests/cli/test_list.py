@@ -207,6 +207,37 @@ class Real(Case):
         self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'tcp:127.0.0.1:{port}')
         self.assert_reached(pid)
 
+    def test_address_taken(self):
+        """a second QEMU was given the path of the first: that of -p is the first, and is not to be reached"""
+        folder = self.scratch()
+        path, output = folder / 'qmp', folder / 'out'
+        first = self.qemu(*IOMMU, '-qmp', f'unix:{path}{ON}', ready=path.exists)
+        was = path.stat().st_ino
+        second = self.qemu(*IOMMU, '-qmp', f'unix:{path}{ON}', ready=lambda: path.exists() and path.stat().st_ino != was)
+        for args in (['info'], ['info', '--memory', 'xp'], ['doctor'], ['capture', '-o', str(output)], ['trace', '-o', str(output)],
+                     ['trace', '--undo']):
+            with self.subTest(args=args):
+                done = self.assert_says(run(args[0], '-p', str(first), *args[1:]), FAILED, f'is that of process {first}',
+                                        f'process {second} listens there', 'an address of its own')
+                self.assertEqual(done.out, '')
+        self.assertFalse(output.exists())
+        self.assert_reached(second)
+        self.assert_clean(run('info', '-p', str(second), '--memory', 'xp'))
+        self.assert_clean(run('info', '-q', f'unix:{path}', '-p', str(first)))
+
+    def test_another_answers(self):
+        """no process is seen behind TCP: the memory tells whose monitor it is"""
+        with socket.create_server(('127.0.0.1', 0)) as free:
+            port = free.getsockname()[1]
+        path = self.scratch() / 'ready'
+        real = self.qemu(*IOMMU, '-qmp', f'tcp:127.0.0.1:{port}{ON}', '-monitor', f'unix:{path}{ON}', ready=path.exists)
+        other = Alone.like(self, '-qmp', f'tcp:127.0.0.1:{port}{ON}')
+        for memory in ('auto', 'xp'):
+            with self.subTest(memory=memory):
+                self.assert_clean(run('info', '-p', str(real), '--memory', memory))
+                self.assert_says(run('info', '-p', str(other), '--memory', memory), FAILED, f'is that of process {other}',
+                                 'who listens there is not known')
+
     def test_no_viommu(self):
         path = self.scratch() / 'qmp'
         pid = self.qemu('-qmp', f'unix:{path}{ON}', ready=path.exists)
