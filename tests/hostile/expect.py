@@ -215,4 +215,5 @@ def verify(case, text, json):
         contains(last[0], f'{name} {count:,}')
     for words in case.notes:
         contains(text, words)
-    equal('runs', len(json['runs']), sum(value['runs'] for value in json['counts'].values()))
+    listed = len(json['runs']) + json['left_out']['runs']['runs']
+    equal('runs', listed, sum(value['runs'] for value in json['counts'].values()))
