@@ -204,7 +204,7 @@ class Hostile(Case):
         (self.folder / 'x.elf').write_bytes(nasty.snapshot())
         record = self.folder / 'a<script>alert("path")<!-- `|\x1b[31m.jsonl'
         record.write_bytes(nasty.record())
-        page = self.open(self.report(self.folder / 'x.elf', record, 'nasty'))
+        page = self.open(self.report(self.folder / 'x.elf', record, 'nasty', '--no-redact'))
         for i in range(page.js("document.querySelectorAll('#rows button').length")):
             page.js(f"document.querySelectorAll('#rows button')[{i}].click()")
             page.settle()
