@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "cmd.h"
-#include "diff.h"
-#include "json-list.h"
-#include "json-text.h"
+#include "diff/diff.h"
+#include "text/json-list.h"
+#include "text/json-text.h"
 
 static const char help[] =
 	"Usage: viommu diff A B\n\n"

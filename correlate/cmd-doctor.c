@@ -4,7 +4,7 @@
 #include <viommu/finding.h>
 
 #include "cmd.h"
-#include "render.h"
+#include "report/render.h"
 
 static const char help[] =
 	"Usage: viommu doctor TARGET\n\n"

@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "dump.h"
-#include "json-text.h"
-#include "render.h"
+#include "dump/dump.h"
+#include "text/json-text.h"
+#include "report/render.h"
 
 static const char help[] =
 	"Usage: viommu dump TARGET [-d BDF]\n\n"

@@ -5,7 +5,7 @@
 #include <viommu/finding.h>
 
 #include "cmd.h"
-#include "finding-kinds.h"
+#include "find/finding-kinds.h"
 
 static const char help[] =
 	"Usage: viommu explain [CODE…]\n\n"

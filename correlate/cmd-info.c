@@ -3,9 +3,9 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "json-list.h"
-#include "json-text.h"
-#include "render.h"
+#include "text/json-list.h"
+#include "text/json-text.h"
+#include "report/render.h"
 
 static const char help[] =
 	"Usage: viommu info TARGET\n\n"

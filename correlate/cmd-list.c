@@ -5,7 +5,7 @@
 
 #include "cmd.h"
 #include "qemus.h"
-#include "render.h"
+#include "report/render.h"
 
 static const char help[] =
 	"Usage: viommu list [--format FORMAT]\n\n"

@@ -2,10 +2,10 @@
 /* What verify finds, as a report in a file. */
 #include <string.h>
 
-#include "bundle-make.h"
+#include "report/bundle-make.h"
 #include "cmd-verify.h"
-#include "report-file.h"
-#include "report-parts.h"
+#include "report/report-file.h"
+#include "report/report-parts.h"
 
 static const char help[] =
 	"Usage: viommu report TARGET RECORD… -o FILE\n\n"

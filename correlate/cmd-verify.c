@@ -5,10 +5,10 @@
 
 #include <viommu/correlate.h>
 
-#include "bundle-make.h"
-#include "bundle-replay.h"
+#include "report/bundle-make.h"
+#include "bundle/bundle-replay.h"
 #include "cmd-verify.h"
-#include "redact-parts.h"
+#include "redact/redact-parts.h"
 #include "verify-look.h"
 
 static const char help[] =

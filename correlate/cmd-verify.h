@@ -4,7 +4,7 @@
 #define VIOMMU_CMD_VERIFY_H
 
 #include "cmd.h"
-#include "report.h"
+#include "report/report.h"
 
 typedef struct {
 	const char *name;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "cmd.h"
-#include "render.h"
+#include "report/render.h"
 
 static const char help[] =
 	"Usage: viommu walk TARGET BDF IOVA\n\n"

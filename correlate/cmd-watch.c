@@ -7,7 +7,7 @@
 
 #include "cmd.h"
 #include "log-source.h"
-#include "report.h"
+#include "report/report.h"
 #include "stream.h"
 
 static const char help[] =

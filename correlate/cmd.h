@@ -8,7 +8,7 @@
 #include <viommu/qemu-log.h>
 
 #include "target.h"
-#include "text.h"
+#include "text/text.h"
 
 /* Exit statuses: part of the interface, in every man page. */
 enum {

@@ -11,7 +11,7 @@
 
 #include <viommu/error.h>
 
-#include "text.h"
+#include "text/text.h"
 
 #define MAX_COMMAND_LINE (4u << 20)
 

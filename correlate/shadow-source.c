@@ -6,10 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "bundle.h"
-#include "links.h"
+#include "bundle/bundle.h"
+#include "link/links.h"
 #include "target.h"
-#include "text.h"
+#include "text/text.h"
 
 #define DEBUGFS "/sys/kernel/debug/iommu/intel"
 

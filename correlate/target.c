@@ -7,7 +7,7 @@
 
 #include <viommu/trace.h>
 
-#include "bundle-replay.h"
+#include "bundle/bundle-replay.h"
 #include "qemus.h"
 
 void

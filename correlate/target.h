@@ -6,7 +6,7 @@
 #include <viommu/capture.h>
 #include <viommu/vtd.h>
 
-#include "bundle.h"
+#include "bundle/bundle.h"
 
 /* What the options say, filled in by the entries below. */
 typedef struct {

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "bundle-replay.h"
+#include "bundle/bundle-replay.h"
 
 /* A mismatch counts when two reads in a row agree on it. */
 #define MAX_READS 5

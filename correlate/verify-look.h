@@ -5,7 +5,7 @@
 
 #include <viommu/correlate.h>
 
-#include "bundle.h"
+#include "bundle/bundle.h"
 #include "cmd.h"
 #include "log-source.h"
 #include "shadow-source.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Records against a snapshot: each device of each address space, one after the other. */
-#include "join.h"
-#include "pieces.h"
-#include "report-bounds.h"
-#include "result.h"
+#include "join/join.h"
+#include "record/pieces.h"
+#include "report/report-bounds.h"
+#include "join/result.h"
 
 /* How many runs get the whole walk as their evidence. */
 #define EVIDENCE_LIMIT 1024

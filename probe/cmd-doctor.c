@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "doctor.h"
+#include "doctor/doctor.h"
 #include "options.h"
-#include "parse.h"
+#include "sys/parse.h"
 #include "probe.h"
 #include "report.h"
 

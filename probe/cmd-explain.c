@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "errno-table.h"
+#include "sys/errno-table.h"
 #include "options.h"
-#include "parse.h"
+#include "sys/parse.h"
 #include "probe.h"
-#include "proc.h"
+#include "sys/proc.h"
 #include "report.h"
-#include "sysfs.h"
+#include "sys/sysfs.h"
 #include "wrap.h"
 
 enum { INDENT = 2, LABEL = 14, CONTAINERS_MAX = 64 };

@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bind.h"
-#include "doctor.h"
-#include "hold.h"
-#include "map-options.h"
-#include "map-run.h"
-#include "output.h"
+#include "map/bind.h"
+#include "doctor/doctor.h"
+#include "map/hold.h"
+#include "map/map-options.h"
+#include "map/map-run.h"
+#include "out/output.h"
 #include "probe.h"
-#include "record-writer.h"
+#include "out/record-writer.h"
 #include "signals.h"
 #include "viommu/record.h"
 

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-#include "doctor.h"
-#include "output.h"
+#include "doctor/doctor.h"
+#include "out/output.h"
 #include "probe.h"
-#include "rec-asks.h"
-#include "rec-fd.h"
-#include "rec-start.h"
-#include "record-options.h"
-#include "record-writer.h"
+#include "record/rec-asks.h"
+#include "record/rec-fd.h"
+#include "record/rec-start.h"
+#include "record/record-options.h"
+#include "out/record-writer.h"
 #include "signals.h"
 #include "viommu/record.h"
 

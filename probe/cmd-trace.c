@@ -2,8 +2,8 @@
 /* viommu-probe trace: see trace-options.c for what it offers. */
 #include "probe.h"
 #include "signals.h"
-#include "trace-options.h"
-#include "trace-run.h"
+#include "trace/trace-options.h"
+#include "trace/trace-run.h"
 
 int
 cmd_trace(int argc, char **argv)

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "cmdline.h"
-#include "sysfs.h"
+#include "doctor/cmdline.h"
+#include "sys/sysfs.h"
 
 enum lockdown
 lockdown_get(void)

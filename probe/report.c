@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "utf8.h"
+#include "out/utf8.h"
 
 int
 probe_fail(struct probe_error *error, int err, const char *format, ...)

@@ -2,7 +2,7 @@
 /* Steps of verify. */
 #include <stdio.h>
 
-#include "report.h"
+#include "report/report.h"
 #include "steps.h"
 
 static GPtrArray *

@@ -30,8 +30,8 @@ COST = os.path.join(os.environ.get('VIOMMU_GUEST_PROGRAMS', os.path.join(TOP, 'b
                     'prog-cost')
 CALLS = {'getppid': 'getppid()', 'read': 'read() of one byte of /dev/zero', 'fionread': 'an ioctl, FIONREAD of a pipe',
          'no-call': 'no system call'}
-SOURCES = 'for f in rec-space rec-calls json parse vfio sysfs output iommufd; do ' \
-          f'gcc -O2 -D_GNU_SOURCE -DVIOMMU_VERSION=0 -I {TOP}/include -c {TOP}/probe/$f.c -o /dev/null; done'
+SOURCES = 'for f in record/rec-space record/rec-calls out/json sys/parse map/vfio sys/sysfs out/output map/iommufd; do ' \
+          f'gcc -O2 -D_GNU_SOURCE -DVIOMMU_VERSION=0 -I {TOP}/include -I {TOP}/probe -c {TOP}/probe/$f.c -o /dev/null; done'
 PROGRAMS = {
     'tar cf - /usr/include \\| gzip -1': 'tar cf - /usr/include 2>/dev/null | gzip -1',
     'find /usr -size +1M': 'find /usr -xdev -size +1M',

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "record-writer.h"
+#include "out/record-writer.h"
 
 #define PAGE 4096u
 

@@ -134,7 +134,7 @@ class Help(ProbeTest):
 
     def test_options_are_in_help_and_manual(self):
         manual = (TOP / 'man' / 'viommu-probe.1.scd').read_text()
-        source = (TOP / 'probe' / 'map-options.c').read_text()
+        source = (TOP / 'probe' / 'map' / 'map-options.c').read_text()
         options = re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument', source)
         self.assertGreater(len(options), 10)
         text = run('map', '--help').stdout

@@ -388,7 +388,7 @@ class Usage(RecordTest):
         self.assertTrue(text.startswith('Usage: viommu-probe record'))
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
         manual = (TOP / 'man' / 'viommu-probe.1.scd').read_text()
-        source = (TOP / 'probe' / 'record-options.c').read_text()
+        source = (TOP / 'probe' / 'record' / 'record-options.c').read_text()
         options = re.findall(r'\{ "([a-z-]+)", (?:no|required)_argument', source)
         self.assertGreaterEqual(len(options), 6)
         for option in options:

@@ -22,7 +22,7 @@ WORKS = {
 
 def known_options():
     """Every option that some command has: the names in the sources' tables."""
-    text = ''.join(path.read_text() for path in sorted((TOP / 'correlate').glob('*.c')))
+    text = ''.join(path.read_text() for path in sorted((TOP / 'correlate').rglob('*.c')))
     found = set(re.findall(r'\{ "([a-z-]+)", (?:0|\'.\'), 0, G_OPTION_ARG', text))
     return sorted(found)
 

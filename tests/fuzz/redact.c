@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "redact-parts.h"
+#include "redact/redact-parts.h"
 
 #define SECRET "hunter2hunter2"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sysfs.h"
+#include "sys/sysfs.h"
 
 static struct open_file files[32];
 const char *ending = "close";

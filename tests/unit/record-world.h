@@ -8,7 +8,7 @@
 
 #include <glib.h>
 
-#include "recorder.h"
+#include "record/recorder.h"
 
 /* The open files of the made-up system. */
 struct open_file {

@@ -2,7 +2,7 @@
 #include "records.h"
 
 #include "helpers.h"
-#include "pieces.h"
+#include "record/pieces.h"
 
 record_text *
 record_text_new(void)

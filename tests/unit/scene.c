@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "pieces.h"
+#include "record/pieces.h"
 
 static void
 free_record(gpointer record)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is found in paging entries. */
-#include "find.h"
+#include "find/find.h"
 #include "found.h"
 
 #define SID 0x20

@@ -3,7 +3,7 @@
 #include <glib.h>
 
 #include "helpers.h"
-#include "pieces.h"
+#include "record/pieces.h"
 
 #define PAGES 64
 

@@ -4,7 +4,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "errno-table.h"
+#include "sys/errno-table.h"
 #include "report.h"
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
 
-#include "extents.h"
+#include "sys/extents.h"
 
 #define PAGE(pfn) (PAGEMAP_PRESENT | (uint64_t) (pfn))
 /* Soft-dirty and exclusively mapped: bits beside the page frame number. */

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hold.h"
-#include "output.h"
+#include "map/hold.h"
+#include "out/output.h"
 #include "signals.h"
 
 enum { BIG = 1 << 20 }; /* more than a pipe holds */

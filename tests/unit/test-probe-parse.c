@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
 
-#include "cap.h"
-#include "cmdline.h"
-#include "parse.h"
+#include "sys/cap.h"
+#include "doctor/cmdline.h"
+#include "sys/parse.h"
 
 static void
 test_size(void)

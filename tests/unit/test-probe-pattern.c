@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
 
-#include "parse.h"
-#include "pattern.h"
-#include "vfio-info.h"
+#include "sys/parse.h"
+#include "map/pattern.h"
+#include "map/vfio-info.h"
 
 /* What VFIO gives for QEMU's intel-iommu with aw-bits=39. */
 static const struct iova_ranges ranges_39 = {

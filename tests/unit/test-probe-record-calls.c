@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "rec-calls.h"
-#include "rec-filter.h"
-#include "rec-vma.h"
+#include "sys/parse.h"
+#include "record/rec-calls.h"
+#include "record/rec-filter.h"
+#include "record/rec-vma.h"
 
 /* As the kernel runs it (man 2 seccomp), for the instructions that filters of
  * this kind are made of. */

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "live.h"
-#include "queue.h"
-#include "record-writer.h"
+#include "sys/live.h"
+#include "out/queue.h"
+#include "out/record-writer.h"
 
 enum { PAGES = 64, ROUNDS = 20000 };
 

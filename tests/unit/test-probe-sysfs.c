@@ -5,10 +5,10 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "bind.h"
-#include "iommufd.h"
-#include "sysfs.h"
-#include "vfio.h"
+#include "map/bind.h"
+#include "map/iommufd.h"
+#include "sys/sysfs.h"
+#include "map/vfio.h"
 
 #define DEVICE "/bus/pci/devices/0000:00:04.0"
 

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "parse.h"
-#include "proc.h"
-#include "sysfs.h"
-#include "trace-engine.h"
+#include "sys/parse.h"
+#include "sys/proc.h"
+#include "sys/sysfs.h"
+#include "trace/trace-engine.h"
 
 enum {
 	SET_IOMMU = 0x3b66,

@@ -4,11 +4,11 @@
 #include <glib.h>
 #include <string.h>
 
-#include "parse.h"
-#include "trace-format.h"
-#include "trace-live.h"
-#include "trace-qi.h"
-#include "trace-queue.h"
+#include "sys/parse.h"
+#include "trace/trace-format.h"
+#include "trace/trace-live.h"
+#include "trace/trace-qi.h"
+#include "trace/trace-queue.h"
 
 /* Up to 5.16; the fields are the same since 3.13. */
 static const char old_map[] =

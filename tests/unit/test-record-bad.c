@@ -8,7 +8,7 @@
 #include <glib/gstdio.h>
 
 #include "helpers.h"
-#include "pieces.h"
+#include "record/pieces.h"
 #include "records.h"
 
 static void

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "helpers.h"
-#include "pieces.h"
-#include "record-line.h"
+#include "record/pieces.h"
+#include "record/record-line.h"
 #include "records.h"
 
 #define HEADER "{\"event\":\"header\",\"format\":\"viommu-record\",\"version\":1}\n"

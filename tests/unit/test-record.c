@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "helpers.h"
-#include "pieces.h"
+#include "record/pieces.h"
 #include "records.h"
 
 static viommu_space *

@@ -2,7 +2,7 @@
 /* What is private goes, what is needed stays, and the same stays the same. */
 #include <string.h>
 
-#include "redact.h"
+#include "redact/redact.h"
 
 static void
 check_text(viommu_redact *self, const char *text, const char *want)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <glib.h>
 
-#include "text.h"
+#include "text/text.h"
 
 static void
 test_bdf(void)

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads a record (viommu-record(5)) and plays it up to the chosen moment.
+ * Records come out of a guest: every number is checked, and one line that is not
+ * what the format says rejects the record with its line number.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <viommu/json.h>
+#include <viommu/record.h>
+
+#include "record/record-reader.h"
+#include "text/text.h"
+
+#define LINE_LIMIT (256u << 20) /* bytes: a map of a million extents is about 50 MB */
+#define CHUNK (256u << 10)
+#define KEEP_LIMIT (3u << 30)
+
+struct viommu_record_player {
+	viommu_record_reader r;
+	GByteArray *partial; /* a line that has begun */
+};
+
+bool
+viommu_record_reject(viommu_record_reader *r, const char *format, ...)
+{
+	va_list args;
+	g_autofree char *why = NULL;
+
+	va_start(args, format);
+	why = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_set_error(r->error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s is not a usable record: line %" G_GUINT64_FORMAT ": %s",
+		r->record->path, r->line, why);
+	return false;
+}
+
+void
+viommu_record_free(viommu_record *self)
+{
+	if (!self)
+		return;
+	g_ptr_array_unref(self->spaces);
+	g_array_unref(self->announcements);
+	g_free(self->path);
+	g_free(self->session);
+	g_free(self->kernel);
+	g_free(self->cmdline);
+	g_free(self->program);
+	g_free(self->lost_reason);
+	json_decref(self->checks);
+	g_free(self);
+}
+
+static bool
+read_header(viommu_record_reader *r, const json_t *json)
+{
+	viommu_record *record = r->record;
+	json_int_t version = json_integer_value(json_object_get(json, "version"));
+	const json_t *iommu = json_array_get(json_object_get(json, "iommus"), 0);
+
+	if (g_strcmp0(json_string_value(json_object_get(json, "event")), VIOMMU_EVENT_HEADER) != 0 ||
+		g_strcmp0(json_string_value(json_object_get(json, "format")), VIOMMU_RECORD_FORMAT) != 0 || version < 1)
+		return viommu_record_reject(r, "it does not begin with a viommu-record header; make one in L1 with: viommu-probe map BDF -o FILE");
+	if (version > VIOMMU_RECORD_VERSION)
+		return viommu_record_reject(r, "it has format version %" JSON_INTEGER_FORMAT " and this viommu reads up to %d; use a newer viommu",
+			version, VIOMMU_RECORD_VERSION);
+	record->session = viommu_json_dup_text(json, "session");
+	record->kernel = viommu_json_dup_text(json, "kernel");
+	record->cmdline = viommu_json_dup_text(json, "cmdline");
+	record->program = viommu_json_dup_text(json, "program");
+	viommu_json_get_hex(iommu, "cap", &record->cap);
+	viommu_json_get_hex(iommu, "ecap", &record->ecap);
+	return true;
+}
+
+static bool
+read_line(viommu_record_reader *r, const char *text, size_t len)
+{
+	json_error_t why;
+	json_t *json;
+	bool ok = true;
+
+	if (!r->reached && r->line > 1 && viommu_map_line_parse(text, len, &r->map))
+		return viommu_record_map(r);
+	json = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, &why);
+
+	if (r->reached) {
+		viommu_record_after(r, json);
+		json_decref(json);
+		return true;
+	}
+	if (!json_is_object(json)) {
+		g_autofree char *safe = viommu_escape(json ? "not an object" : why.text);
+
+		json_decref(json);
+		if (r->line == 1 && len >= 4 && memcmp(text, "\177ELF", 4) == 0)
+			return viommu_record_reject(r, "not a JSON object (it is an ELF file; a snapshot is named with -s)");
+		if (r->line == 1 && len >= 2 && memcmp(text, "\037\213", 2) == 0)
+			return viommu_record_reject(r, "not a JSON object (it is compressed; a bundle stands first, in the place of a TARGET)");
+		return viommu_record_reject(r, "not a JSON object (%s)", safe);
+	}
+	ok = r->line == 1 ? read_header(r, json) : viommu_record_event(r, json);
+	json_decref(json);
+	return ok;
+}
+
+viommu_record_player *
+viommu_record_player_new(const char *path, const char *at)
+{
+	viommu_record_player *self = g_new0(viommu_record_player, 1);
+
+	self->r.record = g_new0(viommu_record, 1);
+	self->r.record->path = g_strdup(path);
+	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
+	self->r.record->announcements = g_array_new(FALSE, FALSE, sizeof(viommu_announcement));
+	self->r.spaces = g_hash_table_new(g_int64_hash, g_int64_equal);
+	self->r.at = at;
+	self->r.space_of = g_hash_table_new(NULL, NULL);
+	self->r.map.extents = g_array_new(FALSE, FALSE, sizeof(viommu_line_extent));
+	self->partial = g_byte_array_new();
+	return self;
+}
+
+void
+viommu_record_player_free(viommu_record_player *self)
+{
+	if (!self)
+		return;
+	g_hash_table_unref(self->r.spaces);
+	viommu_record_free(self->r.record);
+	g_hash_table_unref(self->r.space_of);
+	g_array_unref(self->r.map.extents);
+	g_byte_array_unref(self->partial);
+	g_free(self);
+}
+
+const viommu_record *
+viommu_record_player_record(const viommu_record_player *self)
+{
+	return self->r.record;
+}
+
+void
+viommu_record_player_settle(viommu_record_player *self)
+{
+	self->r.record->settled = self->partial->len == 0;
+}
+
+/* Appends to the line that has begun, within the limit. */
+static bool
+keep(viommu_record_player *self, const char *bytes, size_t len)
+{
+	if (len > LINE_LIMIT - self->partial->len) {
+		self->r.line++;
+		return viommu_record_reject(&self->r, "the line is longer than %u MiB", LINE_LIMIT >> 20);
+	}
+	g_byte_array_append(self->partial, (const guint8 *) bytes, (guint) len);
+	return true;
+}
+
+static gboolean
+forgive(const viommu_record_reader *r, GError **error)
+{
+	if (r->reached)
+		g_clear_error(error);
+	return r->reached;
+}
+
+gboolean
+viommu_record_player_feed(viommu_record_player *self, const char *bytes, size_t len, GError **error)
+{
+	self->r.error = error;
+	while (len) {
+		const char *end = memchr(bytes, '\n', len);
+		size_t part = end ? (size_t) (end - bytes) : len;
+		bool ok;
+
+		/* Behind the chosen moment nothing can make the record a bad one. */
+		if (!end)
+			return keep(self, bytes, len) || forgive(&self->r, error);
+		if (self->partial->len && !keep(self, bytes, part))
+			return forgive(&self->r, error);
+		self->r.line++;
+		ok = self->partial->len ? read_line(&self->r, (const char *) self->partial->data, self->partial->len)
+					: read_line(&self->r, bytes, part);
+		g_byte_array_set_size(self->partial, 0);
+		if (!ok)
+			return FALSE;
+		bytes += part + 1;
+		len -= part + 1;
+	}
+	return TRUE;
+}
+
+gboolean
+viommu_record_player_finish(viommu_record_player *self, GError **error)
+{
+	viommu_record_reader *r = &self->r;
+
+	r->error = error;
+	r->record->cut = self->partial->len && !r->reached; /* being written, or cut off: valid up to here */
+	r->record->settled = r->reached || (r->at_rest && !r->record->cut);
+	if (r->line == 0)
+		return viommu_record_reject(r, r->record->cut ? "it is cut off within its header" : "it is empty");
+	return !r->at || r->reached ||
+		viommu_record_reject(r, "the record ends before the moment \"%s\" (--at takes a sequence number or the name of a mark)",
+			r->at);
+}
+
+static gboolean
+fail_read(const char *path, const char *doing, GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot %s the record %s: %s%s", doing, path, g_strerror(errno),
+		errno == ENOENT ? "; viommu-probe map, record or trace writes one in L1, to be copied here" : "");
+	return FALSE;
+}
+
+/* keep may be NULL: gets what was read. */
+static gboolean
+read_all(viommu_record_player *player, int fd, const char *path, GByteArray *keep, GError **error)
+{
+	g_autofree char *bytes = g_malloc(CHUNK);
+	struct stat st;
+	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+
+	/* What stands behind the moment in a file is looked at as well; a pipe may never end. */
+	while (!player->r.reached || is_file) {
+		ssize_t n = read(fd, bytes, CHUNK);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_read(path, "read", error);
+		if (n == 0)
+			break;
+		if (keep && keep->len > KEEP_LIMIT - CHUNK) {
+			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "the record %s is too long to be kept whole", path);
+			return FALSE;
+		}
+		if (keep)
+			g_byte_array_append(keep, (const guint8 *) bytes, (guint) n);
+		if (!viommu_record_player_feed(player, bytes, (size_t) n, error))
+			return FALSE;
+	}
+	return viommu_record_player_finish(player, error);
+}
+
+viommu_record *
+viommu_record_parse(GBytes *bytes, const char *name, const char *at, GError **error)
+{
+	g_autoptr(viommu_record_player) player = viommu_record_player_new(name, at);
+	gsize len;
+	const char *text = g_bytes_get_data(bytes, &len);
+
+	return viommu_record_player_feed(player, text, len, error) && viommu_record_player_finish(player, error)
+		? g_steal_pointer(&player->r.record)
+		: NULL;
+}
+
+viommu_record *
+viommu_record_read(const char *path, const char *at, GError **error)
+{
+	return viommu_record_read_whole(path, at, NULL, error);
+}
+
+viommu_record *
+viommu_record_read_whole(const char *path, const char *at, GBytes **bytes, GError **error)
+{
+	g_autoptr(GByteArray) keep = bytes ? g_byte_array_new() : NULL;
+	g_autoptr(viommu_record_player) player = viommu_record_player_new(path, at);
+	bool input = strcmp(path, "-") == 0;
+	int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	gboolean ok;
+
+	if (fd < 0) {
+		fail_read(path, "open", error);
+		return NULL;
+	}
+	ok = read_all(player, fd, path, keep, error);
+	if (!input)
+		close(fd);
+	if (ok && bytes)
+		*bytes = g_byte_array_free_to_bytes(g_steal_pointer(&keep));
+	return ok ? g_steal_pointer(&player->r.record) : NULL;
+}
