@@ -63,11 +63,15 @@ static char *
 redact_value(viommu_redact *self, const char *key, const char *text)
 {
 	static const char *const versions[] = { "version", "package", "kernel", NULL };
+	static const char *const of_doctor[] = { "seen", "more", "fix", NULL };
 
 	if (strcmp(key, "cmdline") == 0)
 		return viommu_redact_kernel(self, text);
 	if (viommu_redact_is_term(self, text) || is_formal(key, text))
 		return g_strdup(text);
+	/* These quote the kernel's command line. */
+	if (is_one_of(key, of_doctor))
+		return viommu_redact_kernel(self, text);
 	if (strcmp(key, "driver") == 0)
 		return redact_driver(self, text);
 	return is_one_of(key, versions) ? viommu_redact_version(self, text) : viommu_redact_text(self, text);

@@ -426,6 +426,17 @@ class Doctor(Case):
         if reports.jsonschema:
             self.assertEqual(reports.errors(whole), [])
 
+    def test_command_line(self):
+        """quoted by a check, it hides by place what it hides in the header, short and common words too"""
+        quoted = 'systemd.hostname=pi rd.luks.key=x9 password=ab root=LABEL=db iommu=pt'
+        lines = self.record.read_text().splitlines()
+        checks = [{**self.checks[0], key: [quoted] if key == 'more' else quoted} for key in ('seen', 'more', 'fix')]
+        lines[1] = json.dumps({**json.loads(lines[1]), 'checks': checks})
+        self.record.write_text('\n'.join([*lines, '']))
+        got = report('json', *self.words).json['records'][0]['checks']
+        for text in (got[0]['seen'], got[1]['more'][0], got[2]['fix']):
+            self.assertRegex(text, r'^systemd.hostname=<host-\d+> rd.luks.key=<secret-\d+> password=<secret-\d+> root=LABEL=<name-\d+> iommu=pt$')
+
     def test_people(self):
         for form, fix in (('markdown', 'raise <it>'), ('html', 'raise &lt;it&gt;')):
             text = report(form, *self.words).out
