@@ -266,6 +266,16 @@ class Killed(Trace):
             self.assertIn('nothing was left on', done.err)
             self.assert_clean(self.viommu('info', '-q', qemu.target))
 
+    def test_undoing_leaves_the_users_file(self):
+        """also in a folder with a name as those of verify --trace have"""
+        folder = self.place / 'viommu-trace.mine'
+        folder.mkdir()
+        self.file = folder / 'log'
+        with TracedQemu() as qemu:
+            self.killed(qemu)
+            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
+            self.assertIn(MARK, self.file.read_text())
+
     def test_another_way_to_write_the_path(self):
         with TracedQemu() as qemu:
             self.killed(qemu)
