@@ -7,6 +7,7 @@ The moments are those of the commands to the monitor: the signal comes before ea
 import contextlib
 import glob
 import os
+import queue
 import signal
 import subprocess
 
@@ -86,8 +87,10 @@ class Ends(Case):
 
     def ended(self, nth, number, command):
         """The command, with a signal before the nth line that the monitor gets."""
-        with self.proxy(nth, lambda: process.send_signal(number)) as proxy:
+        started = queue.SimpleQueue()       # its first line may come before Popen() has returned
+        with self.proxy(nth, lambda: started.get().send_signal(number)) as proxy:
             process = self.start(*command)
+            started.put(process)
             process.communicate(timeout=SECONDS)
         return process, proxy
 
