@@ -9,11 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <gio/gio.h>
 #include <viommu/json.h>
 
+#include "bundle/archive-calls.h"
 #include "bundle/bundle.h"
 
 #define CHUNK (128u << 10)
@@ -33,6 +32,7 @@ typedef struct {
 typedef struct {
 	const char *path;
 	stream s;
+	const viommu_archive_calls *la;
 	struct archive *archive;
 	GHashTable *files; /* name -> GBytes */
 } reader;
@@ -125,7 +125,7 @@ get(struct archive *archive, void *user, const void **bytes)
 
 	*bytes = self->s.out;
 	if (n < 0)
-		archive_set_error(archive, EIO, "%s", self->s.error->message);
+		self->la->archive_set_error(archive, EIO, "%s", self->s.error->message);
 	return n;
 }
 
@@ -134,7 +134,7 @@ get(struct archive *archive, void *user, const void **bytes)
 static gboolean
 fail_archive(const reader *self, GError **error)
 {
-	const char *why = archive_error_string(self->archive);
+	const char *why = self->la->archive_error_string(self->archive);
 
 	if (self->s.error) {
 		g_propagate_error(error, g_error_copy(self->s.error));
@@ -147,14 +147,15 @@ fail_archive(const reader *self, GError **error)
 static gboolean
 check_entry(const reader *self, struct archive_entry *entry, const char **ret, GError **error)
 {
-	const char *name = archive_entry_pathname(entry);
+	const char *name = self->la->archive_entry_pathname(entry);
 	size_t folder = strlen(VIOMMU_BUNDLE_FOLDER);
 
 	if (!name)
 		return reject(self->path, error, "an entry has no readable name");
-	if (archive_entry_hardlink(entry) || archive_entry_symlink(entry) || archive_entry_filetype(entry) != AE_IFREG)
+	if (self->la->archive_entry_hardlink(entry) || self->la->archive_entry_symlink(entry) ||
+		self->la->archive_entry_filetype(entry) != AE_IFREG)
 		return reject(self->path, error, "the entry \"%.100s\" is not a plain file", name);
-	if (archive_entry_sparse_count(entry) > 0)
+	if (self->la->archive_entry_sparse_count(entry) > 0)
 		return reject(self->path, error, "the entry \"%.100s\" has holes", name);
 	if (strncmp(name, VIOMMU_BUNDLE_FOLDER, folder) != 0 || !viommu_bundle_is_name(name + folder))
 		return reject(self->path, error, "the entry \"%.100s\" is not named as in a bundle, and may lead out of it", name);
@@ -175,7 +176,7 @@ read_entry(const reader *self, const char *name, GError **error)
 	size_t len;
 	int status;
 
-	while ((status = archive_read_data_block(self->archive, &block, &len, &at)) == ARCHIVE_OK) {
+	while ((status = self->la->archive_read_data_block(self->archive, &block, &len, &at)) == ARCHIVE_OK) {
 		if (at != (la_int64_t) ret->len || len > VIOMMU_BUNDLE_MAX_SIZE - ret->len) {
 			reject(self->path, error, "the entry \"%s\" has holes", name);
 			return NULL;
@@ -196,7 +197,7 @@ read_entries(reader *self, GError **error)
 	struct archive_entry *entry;
 	int status;
 
-	while ((status = archive_read_next_header(self->archive, &entry)) == ARCHIVE_OK) {
+	while ((status = self->la->archive_read_next_header(self->archive, &entry)) == ARCHIVE_OK) {
 		const char *part = NULL;
 		g_autofree char *name = NULL;
 		GBytes *bytes;
@@ -342,22 +343,23 @@ free_bytes(void *bytes)
 viommu_bundle *
 viommu_bundle_read(const char *path, GError **error)
 {
-	reader self = { .path = path, .s = { .fd = open_file(path, error) } };
+	reader self = { .path = path, .la = viommu_archive(error) };
 	viommu_bundle *ret = NULL;
 
+	self.s.fd = self.la ? open_file(path, error) : -1;
 	if (self.s.fd < 0)
 		return NULL;
 	self.s.gunzip = G_CONVERTER(g_zlib_decompressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP));
 	self.s.in = g_malloc(CHUNK);
 	self.s.out = g_malloc(CHUNK);
 	self.files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_bytes);
-	self.archive = archive_read_new();
-	archive_read_support_format_tar(self.archive);
-	if (archive_read_open(self.archive, &self, NULL, get, NULL) != ARCHIVE_OK)
+	self.archive = self.la->archive_read_new();
+	self.la->archive_read_support_format_tar(self.archive);
+	if (self.la->archive_read_open(self.archive, &self, NULL, get, NULL) != ARCHIVE_OK)
 		fail_archive(&self, error);
 	else if (read_entries(&self, error))
 		ret = from_files(&self, error);
-	archive_read_free(self.archive);
+	self.la->archive_read_free(self.archive);
 	g_hash_table_unref(self.files);
 	g_object_unref(self.s.gunzip);
 	g_free(self.s.in);

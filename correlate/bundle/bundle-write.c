@@ -3,9 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <archive.h>
-#include <archive_entry.h>
-
+#include "bundle/archive-calls.h"
 #include "bundle/bundle.h"
 
 /* The manifest is the first file, so that whoever unpacks by hand meets it first. */
@@ -30,32 +28,41 @@ parts_json(const viommu_bundle *self)
 	return ret;
 }
 
+typedef struct {
+	const viommu_archive_calls *la;
+	struct archive *archive;
+	FILE *out;
+} writer;
+
 static la_ssize_t
 put(struct archive *archive, void *user, const void *bytes, size_t len)
 {
-	if (fwrite(bytes, 1, len, user) == len)
+	const writer *self = user;
+
+	if (fwrite(bytes, 1, len, self->out) == len)
 		return (la_ssize_t) len;
-	archive_set_error(archive, errno ? errno : EIO, "%s", g_strerror(errno ? errno : EIO));
+	self->la->archive_set_error(archive, errno ? errno : EIO, "%s", g_strerror(errno ? errno : EIO));
 	return -1;
 }
 
 /* Nothing of this host or moment goes into the header. */
 static gboolean
-put_file(struct archive *archive, const char *name, const void *bytes, size_t len)
+put_file(const writer *self, const char *name, const void *bytes, size_t len)
 {
 	g_autofree char *path = g_strconcat(VIOMMU_BUNDLE_FOLDER, name, NULL);
-	struct archive_entry *entry = archive_entry_new();
+	const viommu_archive_calls *la = self->la;
+	struct archive_entry *entry = la->archive_entry_new();
 	gboolean ok;
 
-	archive_entry_set_pathname(entry, path);
-	archive_entry_set_filetype(entry, AE_IFREG);
-	archive_entry_set_perm(entry, 0644);
-	archive_entry_set_mtime(entry, 0, 0);
-	archive_entry_set_size(entry, (la_int64_t) len);
-	ok = archive_write_header(archive, entry) == ARCHIVE_OK;
-	archive_entry_free(entry);
+	la->archive_entry_set_pathname(entry, path);
+	la->archive_entry_set_filetype(entry, AE_IFREG);
+	la->archive_entry_set_perm(entry, 0644);
+	la->archive_entry_set_mtime(entry, 0, 0);
+	la->archive_entry_set_size(entry, (la_int64_t) len);
+	ok = la->archive_write_header(self->archive, entry) == ARCHIVE_OK;
+	la->archive_entry_free(entry);
 	for (size_t done = 0; ok && done < len;) {
-		la_ssize_t n = archive_write_data(archive, (const char *) bytes + done, MIN(len - done, (size_t) 1 << 20));
+		la_ssize_t n = la->archive_write_data(self->archive, (const char *) bytes + done, MIN(len - done, (size_t) 1 << 20));
 
 		ok = n > 0;
 		done += ok ? (size_t) n : 0;
@@ -64,22 +71,24 @@ put_file(struct archive *archive, const char *name, const void *bytes, size_t le
 }
 
 static gboolean
-put_all(const viommu_bundle *self, struct archive *archive, const char *manifest, FILE *out)
+put_all(const viommu_bundle *self, writer *to, const char *manifest)
 {
-	gboolean ok = archive_write_set_format_ustar(archive) == ARCHIVE_OK && archive_write_add_filter_gzip(archive) == ARCHIVE_OK &&
-		archive_write_set_filter_option(archive, "gzip", "timestamp", NULL) == ARCHIVE_OK &&
-		archive_write_set_bytes_in_last_block(archive, 1) == ARCHIVE_OK &&
-		archive_write_open(archive, out, NULL, put, NULL) == ARCHIVE_OK &&
-		put_file(archive, VIOMMU_BUNDLE_MANIFEST, manifest, strlen(manifest));
+	const viommu_archive_calls *la = to->la;
+	gboolean ok = la->archive_write_set_format_ustar(to->archive) == ARCHIVE_OK &&
+		la->archive_write_add_filter_gzip(to->archive) == ARCHIVE_OK &&
+		la->archive_write_set_filter_option(to->archive, "gzip", "timestamp", NULL) == ARCHIVE_OK &&
+		la->archive_write_set_bytes_in_last_block(to->archive, 1) == ARCHIVE_OK &&
+		la->archive_write_open(to->archive, to, NULL, put, NULL) == ARCHIVE_OK &&
+		put_file(to, VIOMMU_BUNDLE_MANIFEST, manifest, strlen(manifest));
 
 	for (guint i = 0; ok && i < self->parts->len; i++) {
 		const viommu_part *part = g_ptr_array_index(self->parts, i);
 		gsize len;
 		const void *bytes = g_bytes_get_data(part->bytes, &len);
 
-		ok = put_file(archive, part->name, bytes, len);
+		ok = put_file(to, part->name, bytes, len);
 	}
-	return ok && archive_write_close(archive) == ARCHIVE_OK;
+	return ok && la->archive_write_close(to->archive) == ARCHIVE_OK;
 }
 
 static gboolean
@@ -100,23 +109,23 @@ is_readable(const viommu_bundle *self, GError **error)
 gboolean
 viommu_bundle_write(viommu_bundle *self, FILE *out, GError **error)
 {
-	struct archive *archive;
+	writer to = { .la = viommu_archive(error), .out = out };
 	g_autofree char *text = NULL;
 	char *dumped;
 	gboolean ok;
 
-	if (!is_readable(self, error))
+	if (!to.la || !is_readable(self, error))
 		return FALSE;
 	json_object_set_new(self->manifest, "parts", parts_json(self));
 	dumped = json_dumps(self->manifest, JSON_INDENT(2) | JSON_ENSURE_ASCII);
 	text = g_strconcat(dumped, "\n", NULL);
 	free(dumped);
-	archive = archive_write_new();
+	to.archive = to.la->archive_write_new();
 	errno = 0;
-	ok = put_all(self, archive, text, out);
+	ok = put_all(self, &to, text);
 	if (!ok)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot write the bundle: %s",
-			archive_error_string(archive) ? archive_error_string(archive) : g_strerror(EIO));
-	archive_write_free(archive);
+			to.la->archive_error_string(to.archive) ? to.la->archive_error_string(to.archive) : g_strerror(EIO));
+	to.la->archive_write_free(to.archive);
 	return ok;
 }

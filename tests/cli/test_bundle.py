@@ -447,6 +447,17 @@ class Files(_Case):
         self.assert_says(done, FAILED, 'File too large')
         self.assertEqual(list(self.dir.iterdir()), [])
 
+    def test_no_libarchive(self):
+        """it is loaded for bundles only, and what is missing is named"""
+        bundle = self.make()
+        (self.dir / 'libarchive.so.13').touch()
+        without = {'env': {**os.environ, 'LD_LIBRARY_PATH': str(self.dir)}}
+        for argv in ('verify', bundle), ('report', '-s', 'clean.elf', 'small.jsonl', '-o', self.path()):
+            self.assert_says(run(*argv, **without), FAILED, 'bundles need libarchive.so.13', 'file too short', 'Debian has it in')
+        self.assertEqual(run('verify', '-s', 'clean.elf', 'small.jsonl', **without).status, CLEAN)
+        self.assertEqual(run('report', '-s', 'clean.elf', 'small.jsonl', '-o', self.path('.md'), **without).status, CLEAN)
+        self.assertEqual(len(list(self.dir.iterdir())), 3)
+
     def test_dev_full(self):
         with open('/dev/full', 'wb') as full:
             done = run('report', '-s', 'clean.elf', 'small.jsonl', '--format', 'bundle', stdout=full)
