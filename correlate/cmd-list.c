@@ -28,7 +28,7 @@ static const struct {
 	[ACCESS_HELD] = { "held", "held: somebody is connected to its monitor (libvirt, a shell), which serves one client at a time; "
 				  "close that one, or give QEMU one more -qmp unix:PATH,server=on,wait=off" },
 	[ACCESS_ROOT] = { "root", "root: its monitor may not be used by you; run viommu as root, or as the user that it runs as" },
-	[ACCESS_NONE] = { "no", "no: it was started with no QMP monitor that can be reached; start it with -qmp "
+	[ACCESS_NONE] = { "no", "no: it has no QMP monitor that can be reached (why: --format json); start it with -qmp "
 				"unix:PATH,server=on,wait=off" },
 };
 
@@ -39,11 +39,11 @@ access_of(const viommu_qemu *qemu)
 
 	for (guint i = 0; i < qemu->monitors->len; i++) {
 		const viommu_qemu_monitor *monitor = g_ptr_array_index(qemu->monitors, i);
-		access_kind here = !monitor->address ? ACCESS_NONE
-			: !monitor->permitted	     ? ACCESS_ROOT
-			: monitor->held		     ? ACCESS_HELD
-			: qemu->memory		     ? ACCESS_ALL
-						     : ACCESS_MONITOR;
+		access_kind here = monitor->why_not	   ? ACCESS_NONE
+			: !monitor->permitted		   ? ACCESS_ROOT
+			: monitor->held == VIOMMU_HELD_YES ? ACCESS_HELD
+			: qemu->memory			   ? ACCESS_ALL
+							   : ACCESS_MONITOR;
 
 		ret = MIN(ret, here);
 	}
@@ -65,16 +65,23 @@ user_name(uid_t uid)
 }
 
 static char *
-monitors_text(const viommu_qemu *qemu)
+monitors_text(const viommu_qemu *qemu, bool *unknown)
 {
+	static const char *const held[] = { [VIOMMU_HELD_NO] = "", [VIOMMU_HELD_YES] = " (held)", [VIOMMU_HELD_UNKNOWN] = " (held?)" };
 	GString *ret = g_string_new(NULL);
 
 	for (guint i = 0; i < qemu->monitors->len; i++) {
 		const viommu_qemu_monitor *monitor = g_ptr_array_index(qemu->monitors, i);
 		g_autofree char *safe = viommu_escape(monitor->address ? monitor->address : "");
 
-		if (monitor->address)
-			g_string_append_printf(ret, "%s%s%s", ret->len ? ", " : "", safe, monitor->held ? " (held)" : "");
+		if (!monitor->address)
+			continue;
+		g_string_append_printf(ret, "%s%s", ret->len ? ", " : "", safe);
+		if (monitor->why_not)
+			g_string_append_printf(ret, " (%s)", monitor->why_not);
+		else
+			g_string_append(ret, held[monitor->held]);
+		*unknown |= !monitor->why_not && monitor->held == VIOMMU_HELD_UNKNOWN;
 	}
 	return g_string_free(ret, FALSE);
 }
@@ -82,7 +89,7 @@ monitors_text(const viommu_qemu *qemu)
 static void
 print_text(const GPtrArray *qemus)
 {
-	bool used[ACCESSES] = { false }, elsewhere = false;
+	bool used[ACCESSES] = { false }, elsewhere = false, unknown = false;
 
 	if (!qemus->len) {
 		puts("No QEMU runs on this host that can be seen from here.\nA QEMU for viommu is started with: -device "
@@ -95,7 +102,7 @@ print_text(const GPtrArray *qemus)
 		access_kind access = access_of(qemu);
 		g_autofree char *user = user_name(qemu->uid);
 		g_autofree char *name = viommu_escape(qemu->name);
-		g_autofree char *monitors = monitors_text(qemu);
+		g_autofree char *monitors = monitors_text(qemu, &unknown);
 
 		printf("%8d  %-12s %-6s %s%-6s%s  %s%s%s\n", (int) qemu->pid, user, said(qemu->iommu),
 			viommu_tone_on(access == ACCESS_ALL ? VIOMMU_GOOD : VIOMMU_UNSURE), accesses[access].name,
@@ -107,6 +114,8 @@ print_text(const GPtrArray *qemus)
 	for (unsigned i = 0; i < ACCESSES; i++)
 		if (used[i] && accesses[i].meaning)
 			puts(accesses[i].meaning);
+	if (unknown)
+		puts("held?: whether somebody is connected to that monitor could not be seen");
 	if (elsewhere)
 		puts("?: what it has is in a file (-readconfig); viommu info -p PID asks it");
 	puts("As a TARGET: -p PID.");
@@ -122,9 +131,10 @@ qemu_json(const viommu_qemu *qemu)
 		const viommu_qemu_monitor *monitor = g_ptr_array_index(qemu->monitors, i);
 
 		json_array_append_new(monitors,
-			json_pack("{s:o, s:b, s:b, s:o}", "address", monitor->address ? viommu_json_path(monitor->address) : json_null(),
-				"permitted", (int) (monitor->address && monitor->permitted), "held", (int) monitor->held, "why_not",
-				monitor->why_not ? json_string(monitor->why_not) : json_null()));
+			json_pack("{s:o, s:b, s:o, s:o}", "address", monitor->address ? viommu_json_path(monitor->address) : json_null(),
+				"permitted", (int) (!monitor->why_not && monitor->permitted), "held",
+				monitor->held == VIOMMU_HELD_UNKNOWN ? json_null() : json_boolean(monitor->held == VIOMMU_HELD_YES), "why_not",
+				monitor->why_not ? viommu_json_path(monitor->why_not) : json_null()));
 	}
 	for (guint i = 0; i < qemu->sockets->len; i++)
 		json_array_append_new(sockets, viommu_json_path(g_ptr_array_index(qemu->sockets, i)));

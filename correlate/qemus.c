@@ -12,15 +12,9 @@
 #include <viommu/error.h>
 
 #include "text/text.h"
+#include "unix-sockets.h"
 
 #define MAX_COMMAND_LINE (4u << 20)
-
-/* The kernel's list of unix sockets, of the network namespace of a process. */
-typedef struct {
-	guint64 inode;
-	gboolean listens;
-	char *path;
-} unix_socket;
 
 static char *
 proc_path(pid_t pid, const char *name)
@@ -72,63 +66,33 @@ read_arguments(pid_t pid)
 }
 
 static bool
-is_qemu_name(const char *program)
+is_qemu_name(const char *name)
 {
-	g_autofree char *name = g_path_get_basename(program);
-
 	return g_str_has_prefix(name, "qemu-system-") || strcmp(name, "qemu-kvm") == 0 || strcmp(name, "kvm") == 0;
 }
 
-/* By its program, or, where that may not be seen, by the name that it was started with. */
-static bool
-is_qemu(pid_t pid, const char *first)
+/* Anybody can choose the name that a program is started with (first), so that counts only
+ * where the program itself may not be seen. */
+static char *
+program_of(pid_t pid, const char *first)
 {
 	g_autofree char *path = proc_path(pid, "exe");
 	g_autofree char *exe = g_file_read_link(path, NULL);
 
-	return (exe && is_qemu_name(exe)) || is_qemu_name(first);
+	/* An upgrade has replaced it since. */
+	if (exe && g_str_has_suffix(exe, " (deleted)"))
+		exe[strlen(exe) - strlen(" (deleted)")] = '\0';
+	return g_path_get_basename(exe ? exe : first);
 }
 
-static void
-socket_clear(gpointer data)
-{
-	g_free(((unix_socket *) data)->path);
-}
-
-/* "Num: RefCount Protocol Flags Type St Inode Path"; bit 16 of Flags: it listens. */
+/* Of the network namespace of a process; NULL: it may not be read. */
 static GArray *
 read_sockets(pid_t pid)
 {
 	g_autofree char *path = proc_path(pid, "net/unix");
 	g_autofree char *text = NULL;
-	g_auto(GStrv) lines = NULL;
-	GArray *ret = g_array_new(FALSE, FALSE, sizeof(unix_socket));
 
-	g_array_set_clear_func(ret, socket_clear);
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return ret;
-	lines = g_strsplit(text, "\n", -1);
-	for (char **line = lines + (*lines != NULL); *line; line++) {
-		const char *rest = *line;
-		unix_socket item = { 0 };
-		unsigned skipped = 0;
-
-		/* Columns are padded; a path can have blanks in it. */
-		while (skipped < 7 && *rest) {
-			rest += strspn(rest, " ");
-			if (skipped == 6)
-				item.inode = g_ascii_strtoull(rest, NULL, 10);
-			if (skipped == 3)
-				item.listens = (g_ascii_strtoull(rest, NULL, 16) >> 16 & 1) != 0;
-			rest += strcspn(rest, " ");
-			skipped++;
-		}
-		if (skipped < 7 || *rest != ' ')
-			continue;
-		item.path = g_strdup(rest + 1);
-		g_array_append_val(ret, item);
-	}
-	return ret;
+	return g_file_get_contents(path, &text, NULL, NULL) ? viommu_unix_sockets_parse(text) : NULL;
 }
 
 /* 0: not a socket, or it may not be seen. */
@@ -163,12 +127,6 @@ read_open_sockets(pid_t pid)
 }
 
 static bool
-is_open(GHashTable *open_sockets, guint64 inode)
-{
-	return !open_sockets || g_hash_table_contains(open_sockets, &inode);
-}
-
-static bool
 same_file(const char *a, const char *b)
 {
 	struct stat x, y;
@@ -177,7 +135,7 @@ same_file(const char *a, const char *b)
 }
 
 /* The path by which we find what the process bound: its working directory and its root may
- * be others than ours. */
+ * be others than ours. NULL: it is relative to what may not be seen. */
 static char *
 our_path(pid_t pid, const char *bound)
 {
@@ -187,27 +145,75 @@ our_path(pid_t pid, const char *bound)
 	g_autofree char *path = cwd ? g_build_filename(cwd, bound, NULL) : g_strdup(bound);
 	g_autofree char *within = g_strconcat(root, path, NULL);
 
+	if (!g_path_is_absolute(path))
+		return NULL;
 	/* What may not be looked at is named as it is. */
 	if (!same_file(path, within) && g_file_test(within, G_FILE_TEST_EXISTS))
 		return g_steal_pointer(&within);
 	return g_steal_pointer(&path);
 }
 
-/* A socket that was handed over is known by its number only. */
+/* A socket that was handed over is known by its number only, and who bound it had a working
+ * directory of his own. */
 static void
 find_by_fd(pid_t pid, viommu_qemu_monitor *monitor, const GArray *sockets)
 {
 	g_autofree char *link = g_strdup_printf("/proc/%d/fd/%d", (int) pid, monitor->fd);
 	guint64 inode = inode_of(link);
+	const viommu_unix_socket *found = NULL;
 
-	for (guint i = 0; inode && !monitor->bound && i < sockets->len; i++) {
-		const unix_socket *item = &g_array_index(sockets, unix_socket, i);
+	for (guint i = 0; inode && sockets && !found && i < sockets->len; i++) {
+		const viommu_unix_socket *item = &g_array_index(sockets, viommu_unix_socket, i);
 
-		if (item->inode == inode && item->listens)
-			monitor->bound = g_strdup(item->path);
+		if (item->inode == inode && (item->doubtful || (item->listens && item->path)))
+			found = item;
 	}
-	if (monitor->bound)
-		g_clear_pointer(&monitor->why_not, g_free);
+	if (!found)
+		return;
+	g_free(monitor->why_not);
+	monitor->why_not = NULL;
+	if (found->doubtful)
+		monitor->why_not = g_strdup("it is a socket that QEMU was given, and the kernel's list of sockets is ambiguous about it");
+	else if (*found->path == '@')
+		monitor->why_not = g_strdup("it is an abstract socket that QEMU was given, which viommu cannot use");
+	else if (*found->path != '/')
+		monitor->why_not = g_strdup_printf("it is a socket that QEMU was given, and its path \"%s\" is relative to a directory that "
+						   "is not known", found->path);
+	else
+		monitor->bound = g_strdup(found->path);
+}
+
+/* Is somebody connected? What is accepted has the path of what listens. */
+static viommu_held
+is_held(const char *bound, const GArray *sockets, GHashTable *open_sockets)
+{
+	viommu_held ret = VIOMMU_HELD_NO;
+
+	if (!sockets || strchr(bound, '\n'))
+		return VIOMMU_HELD_UNKNOWN;
+	for (guint i = 0; i < sockets->len; i++) {
+		const viommu_unix_socket *item = &g_array_index(sockets, viommu_unix_socket, i);
+
+		if (item->listens || g_strcmp0(item->path, bound) != 0)
+			continue;
+		/* Others can bind the same path, elsewhere or before. */
+		if (!open_sockets || (item->doubtful && g_hash_table_contains(open_sockets, &item->inode)))
+			ret = VIOMMU_HELD_UNKNOWN;
+		else if (g_hash_table_contains(open_sockets, &item->inode))
+			return VIOMMU_HELD_YES;
+	}
+	return ret;
+}
+
+static char *
+why_not_there(pid_t pid, int errnum)
+{
+	g_autofree char *link = proc_path(pid, "root");
+	g_autofree char *root = g_file_read_link(link, NULL);
+
+	if (errnum == ENOENT || errnum == ENOTDIR)
+		return g_strdup_printf("its socket file is %s: %s", root ? "gone" : "not there, as far as can be seen", g_strerror(errnum));
+	return g_strdup_printf("its socket file cannot be used: %s", g_strerror(errnum));
 }
 
 static void
@@ -216,19 +222,24 @@ look_at_monitor(pid_t pid, viommu_qemu_monitor *monitor, const GArray *sockets, 
 	g_autofree char *path = NULL;
 
 	monitor->permitted = true;
+	monitor->held = VIOMMU_HELD_UNKNOWN;
 	if (monitor->fd >= 0)
 		find_by_fd(pid, monitor, sockets);
 	if (!monitor->bound)
 		return;
 	path = our_path(pid, monitor->bound);
-	g_free(monitor->address);
+	g_clear_pointer(&monitor->address, g_free);
+	if (!path) {
+		monitor->why_not = g_strdup_printf("its path \"%s\" is relative to QEMU's working directory, which may not be seen (root may)",
+			monitor->bound);
+		return;
+	}
 	monitor->address = g_strdup_printf("unix:%s", path);
-	monitor->permitted = access(path, W_OK) == 0 || errno == ENOENT;
-	for (guint i = 0; i < sockets->len; i++) {
-		const unix_socket *item = &g_array_index(sockets, unix_socket, i);
-
-		if (!item->listens && strcmp(item->path, monitor->bound) == 0 && is_open(open_sockets, item->inode))
-			monitor->held = true;
+	monitor->held = is_held(monitor->bound, sockets, open_sockets);
+	if (access(path, W_OK) != 0) {
+		monitor->permitted = false;
+		if (errno != EACCES && errno != EPERM)
+			monitor->why_not = why_not_there(pid, errno);
 	}
 }
 
@@ -258,25 +269,31 @@ look_at(viommu_qemu *self)
 		self->uid = st.st_uid;
 	for (guint i = 0; i < self->monitors->len; i++)
 		look_at_monitor(self->pid, g_ptr_array_index(self->monitors, i), sockets, open_sockets);
-	for (guint i = 0; open_sockets && i < sockets->len; i++) {
-		const unix_socket *item = &g_array_index(sockets, unix_socket, i);
+	for (guint i = 0; sockets && open_sockets && i < sockets->len; i++) {
+		const viommu_unix_socket *item = &g_array_index(sockets, viommu_unix_socket, i);
+		char *path;
 
-		if (item->listens && *item->path != '@' && is_open(open_sockets, item->inode) && !is_a_monitor(self, item->path))
-			g_ptr_array_add(self->sockets, our_path(self->pid, item->path));
+		if (!item->listens || item->doubtful || !item->path || *item->path == '@' ||
+			!g_hash_table_contains(open_sockets, &item->inode) || is_a_monitor(self, item->path))
+			continue;
+		path = our_path(self->pid, item->path);
+		if (path)
+			g_ptr_array_add(self->sockets, path);
 	}
 }
 
-/* NULL: it is no QEMU. *there: there is such a process. */
+/* NULL: it is no QEMU. *there: there is such a process, and then *program is its name. */
 static viommu_qemu *
 qemu_new(pid_t pid, bool *there, char **program)
 {
 	g_auto(GStrv) arguments = read_arguments(pid);
+	g_autofree char *name = arguments ? program_of(pid, arguments[0]) : NULL;
 	viommu_qemu *self;
 
 	*there = arguments != NULL;
-	if (!arguments || !is_qemu(pid, arguments[0])) {
-		if (arguments && program)
-			*program = g_path_get_basename(arguments[0]);
+	if (!name || !is_qemu_name(name)) {
+		if (program)
+			*program = g_steal_pointer(&name);
 		return NULL;
 	}
 	self = viommu_qemu_parse(arguments);
@@ -339,12 +356,13 @@ viommu_qemu_of(pid_t pid, GError **error)
 static const viommu_qemu_monitor *
 best_monitor(const viommu_qemu *self)
 {
+	static const int ease[] = { [VIOMMU_HELD_NO] = 2, [VIOMMU_HELD_UNKNOWN] = 1, [VIOMMU_HELD_YES] = 0 };
 	const viommu_qemu_monitor *ret = NULL;
 	int best = -1;
 
 	for (guint i = 0; i < self->monitors->len; i++) {
 		const viommu_qemu_monitor *monitor = g_ptr_array_index(self->monitors, i);
-		int worth = 2 * monitor->permitted + !monitor->held;
+		int worth = monitor->why_not ? 0 : 1 + 3 * monitor->permitted + ease[monitor->held];
 
 		if (monitor->address && worth > best) {
 			ret = monitor;

@@ -10,14 +10,16 @@
 
 typedef enum { VIOMMU_SAID_NO, VIOMMU_SAID_YES, VIOMMU_SAID_ELSEWHERE } viommu_said;
 
+typedef enum { VIOMMU_HELD_NO, VIOMMU_HELD_YES, VIOMMU_HELD_UNKNOWN } viommu_held;
+
 /* A QMP monitor that the command line asks for. */
 typedef struct {
-	char *address;  /* "unix:PATH", "tcp:HOST:PORT"; NULL: nobody can connect to it */
-	char *why_not;  /* then why not; else NULL */
-	char *bound;    /* the path as QEMU gave it to the kernel; NULL: no path */
-	int fd;         /* of a socket that QEMU was given; -1: of none */
-	bool permitted; /* this user may connect, as far as the file's permissions say */
-	bool held;      /* somebody is connected: it serves one client at a time */
+	char *address;    /* "unix:PATH", "tcp:HOST:PORT"; NULL: it has none, or it is not known */
+	char *why_not;    /* why nobody can connect to it now; never NULL without an address */
+	char *bound;      /* the path as QEMU gave it to the kernel; NULL: no path */
+	int fd;           /* of a socket that QEMU was given; -1: of none */
+	bool permitted;   /* this user may connect, as far as the file's permissions say */
+	viommu_held held; /* somebody is connected: it serves one client at a time */
 } viommu_qemu_monitor;
 
 typedef struct {

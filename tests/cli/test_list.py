@@ -5,6 +5,7 @@ processes that only look like one."""
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -45,9 +46,14 @@ class Alone(Case):
     """Without a QEMU."""
 
     def like(self, *argv):
-        """A process with this command line, which sleeps: its program is Python."""
-        process = subprocess.Popen(['qemu-system-x86_64', '-c', 'import time; time.sleep(600)', *argv], executable=sys.executable,
-                                   stdin=subprocess.DEVNULL)
+        """A process with this command line, which waits: its program is a shell by QEMU's name."""
+        program = self.scratch() / 'qemu-system-x86_64'
+        shutil.copy(os.path.realpath(shutil.which('sh')), program)
+        return Alone.process(self, [program.name, '-c', 'read line', *argv], executable=program)
+
+    def process(self, argv, **options):
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, **options)
+        self.addCleanup(process.stdin.close)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         return process.pid
@@ -70,6 +76,24 @@ class Alone(Case):
             finally:
                 process.kill()
 
+    def test_program_not_name(self):
+        """what a process calls itself counts only where its program may not be seen"""
+        argv = ['qemu-system-x86_64', '600']
+        pid = self.process(argv, executable=shutil.which('sleep'))
+        self.assert_says(run('info', '-p', str(pid)), FAILED, f'process {pid} (sleep) is not a QEMU')
+        self.assertNotIn(str(pid), run('list').out.split())
+        self.need_somebody_else()
+        self.assertEqual(self.listed(pid, user=65534, group=65534, extra_groups=[])['viommu'], 'no')
+
+    def test_program_replaced(self):
+        """an upgrade of QEMU takes the program's file away"""
+        for name in ('qemu-system-x86_64', 'qemu-kvm'):
+            program = self.scratch() / name
+            shutil.copy(os.path.realpath(shutil.which('sh')), program)
+            pid = self.process(['x', '-c', 'read line'], executable=program)
+            program.unlink()
+            self.assertEqual(self.listed(pid)['access'], 'no')
+
     def test_no_monitor(self):
         """each command says what to do"""
         pid = str(self.like('-monitor', 'unix:/tmp/hmp' + ON))
@@ -89,6 +113,13 @@ class Alone(Case):
         """what the command line says need not be true: the monitor's own error"""
         pid = self.like('-qmp', 'unix:/nowhere/qmp' + ON)
         self.assert_says(run('info', '-p', str(pid)), FAILED, 'no monitor answers at unix:/nowhere/qmp')
+        item = self.listed(pid)
+        self.assertEqual(item['access'], 'no')
+        self.assertEqual(item['monitors'], [{'address': 'unix:/nowhere/qmp', 'permitted': False, 'held': False,
+                                             'why_not': 'its socket file is gone: No such file or directory'}])
+        self.assertRegex(run('list').out, rf'(?m)^ *{pid} .* no  .*unix:/nowhere/qmp \(its socket file is gone: ')
+        pid = self.like('-qmp', 'unix:/dev/null/qmp' + ON)
+        self.assertEqual(self.listed(pid)['monitors'][0]['why_not'], 'its socket file is gone: Not a directory')
 
     def test_hostile(self):
         """a command line that means harm"""
@@ -196,6 +227,100 @@ class Real(Case):
         self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'unix:{folder}/qmp.sock')
         self.assert_reached(pid)
 
+    def test_relative_to_the_unseen(self):
+        """somebody else's QEMU: its working directory may not be seen, and ours is another"""
+        self.need_somebody_else()
+        folder = self.scratch()
+        pid = self.qemu(*IOMMU, '-qmp', f'unix:qmp.sock{ON}', folder=folder, ready=(folder / 'qmp.sock').exists)
+        nobody = {'user': 65534, 'group': 65534, 'extra_groups': []}
+        for where in ('/', folder):
+            item = self.listed(pid, cwd=where, **nobody)
+            monitor, = item['monitors']
+            self.assertEqual((item['access'], monitor['address'], monitor['permitted'], monitor['held']), ('no', None, False, None))
+            self.assertIn('"qmp.sock" is relative', monitor['why_not'])
+            self.assert_says(run('info', '-p', str(pid), cwd=where, **nobody), FAILED, '"qmp.sock" is relative')
+
+    def test_handed_over_without_a_path(self):
+        """an abstract socket, and one that was bound in another working directory than QEMU's"""
+        folder, elsewhere = self.scratch(), self.scratch()
+        for name, why in (('\0viommu-' + folder.name, 'abstract'), ('monitor.sock', '"monitor.sock" is relative')):
+            with self.subTest(why), socket.socket(socket.AF_UNIX) as listening:
+                was = os.getcwd()
+                os.chdir(elsewhere)
+                try:
+                    listening.bind(name)
+                finally:
+                    os.chdir(was)
+                listening.listen(1)
+                os.set_inheritable(listening.fileno(), True)
+                path = self.scratch() / 'ready'
+                pid = self.qemu(*IOMMU, '-chardev', f'socket,id=m,fd={listening.fileno()}{ON}', '-mon', 'chardev=m,mode=control',
+                                '-monitor', f'unix:{path}{ON}', pass_fds=[listening.fileno()], ready=path.exists)
+                monitor, = self.listed(pid)['monitors']
+                self.assertEqual((monitor['address'], monitor['permitted'], monitor['held']), (None, False, None))
+                self.assertIn(why, monitor['why_not'])
+                self.assert_says(run('info', '-p', str(pid)), FAILED, why)
+
+    def forge(self, inode, flags, path):
+        """A socket whose path goes on, behind a line break, as a line of the kernel's list."""
+        line = f'0: 00000003 00000000 {flags:08X} 0001 03 {inode} {path}'
+        program = 'import socket, sys; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); print(flush=True); sys.stdin.read()'
+        folder = self.scratch()
+        (folder / f'x\n{line}').parent.mkdir(parents=True)
+        process = subprocess.Popen([sys.executable, '-c', program, f'x\n{line}'], cwd=folder, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        for cleanup_ in (process.stdin.close, process.stdout.close, process.wait, process.kill):
+            self.addCleanup(cleanup_)
+        self.assertEqual(process.stdout.readline(), b'\n')
+        with open('/proc/net/unix', encoding='utf-8', errors='replace') as sockets:
+            self.assertIn(f'\n{line}\n', sockets.read())
+
+    def test_forged_client(self):
+        """anybody can write a line into the kernel's list of sockets: it must not keep us from a monitor"""
+        path = self.scratch() / 'q'
+        pid = self.qemu(*IOMMU, '-qmp', f'unix:{path}{ON}', ready=path.exists)
+        inodes = [os.readlink(link) for link in pathlib.Path(f'/proc/{pid}/fd').iterdir()]
+        inode, = (int(inode[8:-1]) for inode in inodes if inode.startswith('socket:['))
+        self.assertIs(self.listed(pid)['monitors'][0]['held'], False)
+        self.forge(inode, 0, path)
+        item = self.listed(pid)
+        self.assertEqual((item['access'], item['monitors'][0]['held']), ('yes', None))
+        self.assertRegex(run('list').out, rf'(?m)^ *{pid} .*unix:{re.escape(str(path))} \(held\?\)$')
+        self.assert_reached(pid)
+        # Who may not see what QEMU has open knows even less.
+        self.need_somebody_else()
+        path.chmod(0o777)
+        self.assertIsNone(self.listed(pid, user=65534, group=65534, extra_groups=[])['monitors'][0]['held'])
+
+    def test_forged_path(self):
+        """nor name another socket as the one that QEMU was given"""
+        path = self.scratch() / 'q'
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+            listening.listen(1)
+            fd = listening.fileno()
+            os.set_inheritable(fd, True)
+            pid = self.qemu(*IOMMU, '-chardev', f'socket,id=m,fd={fd}{ON}', '-mon', 'chardev=m,mode=control', pass_fds=[fd])
+            self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'unix:{path}')
+            self.forge(os.fstat(fd).st_ino, 1 << 16, '/tmp/evil')
+            monitor, = self.listed(pid)['monitors']
+        self.assertIsNone(monitor['address'])
+        self.assertIn('ambiguous', monitor['why_not'])
+        self.assertNotIn('/tmp/evil', run('list', '--format', 'json').out)
+
+    def test_gone(self):
+        """of two monitors the one whose file was removed is not taken"""
+        folder = self.scratch()
+        pid = self.qemu(*IOMMU, '-qmp', f'unix:{folder}/1{ON}', '-qmp', f'unix:{folder}/2{ON}', ready=(folder / '2').exists)
+        (folder / '1').unlink()
+        first, second = self.listed(pid)['monitors']
+        self.assertEqual((first['address'], first['permitted']), (f'unix:{folder}/1', False))
+        self.assertIn('its socket file is gone', first['why_not'])
+        self.assertEqual((second['permitted'], second['why_not']), (True, None))
+        self.assert_reached(pid)
+        (folder / '2').unlink()
+        self.assertEqual(self.listed(pid)['access'], 'no')
+
     def test_tcp(self):
         with socket.create_server(('127.0.0.1', 0)) as free:
             port = free.getsockname()[1]
@@ -204,7 +329,8 @@ class Real(Case):
             with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', port), 1):
                 return True
         pid = self.qemu(*IOMMU, '-qmp', f'tcp:127.0.0.1:{port}{ON}', ready=answers)
-        self.assertEqual(self.listed(pid)['monitors'][0]['address'], f'tcp:127.0.0.1:{port}')
+        monitor = self.listed(pid)['monitors'][0]
+        self.assertEqual((monitor['address'], monitor['held']), (f'tcp:127.0.0.1:{port}', None))
         self.assert_reached(pid)
 
     def test_address_taken(self):
