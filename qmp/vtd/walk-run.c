@@ -75,27 +75,34 @@ unsigned
 vtd_walk_follow(vtd_walker *w, const vtd_walk_table *at, const uint64_t *raw, unsigned index)
 {
 	const uint64_t mask = vtd_walk_address_bits(w, at->level), size = 1ull << vtd_level_shift(at->level);
+	const vtd_run_visitor visit = w->request->visit;
+	const uint64_t room = w->budget->runs;
+	const unsigned last = at->last;
 	vtd_run *run = &w->run;
+	uint64_t told = 0, iova = run->iova.last + 1; /* of what was not looked at; wraps behind the last one */
 
 	/* Behind the middle of a first stage the IOVA jumps. */
 	if (w->request->first_stage && at->level == w->request->levels)
 		return index;
-	for (; index < at->last; index++) {
-		uint64_t next = raw[index + 1];
+	for (; index < last; index++) {
+		const uint64_t here = raw[index], next = raw[index + 1];
 
-		if ((next ^ raw[index]) & ~mask || near_interrupts(next & mask, size))
-			return index;
-		if ((next & mask) != (raw[index] & mask) + size) {
-			if (w->budget->runs == 0)
-				return index;
-			w->request->visit(run, w->request->user);
-			w->budget->runs--;
-			run->iova.first = run->iova.last + 1;
+		if ((next ^ here) & ~mask || near_interrupts(next & mask, size))
+			break;
+		if (next != here + size) {
+			if (told == room)
+				break;
+			run->iova.last = iova - 1;
+			visit(run, w->request->user);
+			told++;
+			run->iova.first = iova;
 			run->gpa.v = next & mask;
 			run->entry.v = at->table.v + (index + 1) * 8;
 			run->raw = next;
 		}
-		run->iova.last += size;
+		iova += size;
 	}
+	run->iova.last = iova - 1;
+	w->budget->runs = room - told;
 	return index;
 }
