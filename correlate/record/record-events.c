@@ -204,39 +204,6 @@ on_invalidate(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
-/* More than doctor can ever say. */
-#define MAX_CHECKS 1000
-
-/* For people: what is odd about it is left out. */
-static bool
-on_doctor(viommu_record_reader *r, const json_t *json)
-{
-	static const char *const texts[] = { "section", "name", "verdict", "seen", "fix" };
-	json_t *checks = json_array(), *item, *more;
-	size_t i, k;
-
-	json_array_foreach (json_object_get(json, "checks"), i, item) {
-		json_t *check = json_is_object(item) && i < MAX_CHECKS ? json_object() : NULL, *lines = json_array();
-
-		for (k = 0; check && k < G_N_ELEMENTS(texts); k++)
-			if (json_is_string(json_object_get(item, texts[k])))
-				json_object_set(check, texts[k], json_object_get(item, texts[k]));
-			else if (strcmp(texts[k], "fix") != 0)
-				json_object_set_new(check, texts[k], json_string(""));
-		json_array_foreach (json_object_get(item, "more"), k, more)
-			if (json_is_string(more))
-				json_array_append(lines, more);
-		if (check && json_array_size(lines))
-			json_object_set(check, "more", lines);
-		json_decref(lines);
-		if (check)
-			json_array_append_new(checks, check);
-	}
-	json_decref(r->record->checks);
-	r->record->checks = checks;
-	return true;
-}
-
 static const struct {
 	const char *event;
 	bool (*handle)(viommu_record_reader *r, const json_t *json);
@@ -247,7 +214,7 @@ static const struct {
 	{ VIOMMU_EVENT_MAP, viommu_record_on_map },
 	{ VIOMMU_EVENT_UNMAP, viommu_record_on_unmap },
 	{ VIOMMU_EVENT_LOST, on_lost },
-	{ VIOMMU_EVENT_DOCTOR, on_doctor },
+	{ VIOMMU_EVENT_DOCTOR, viommu_record_on_doctor },
 	{ VIOMMU_EVENT_INVALIDATE, on_invalidate },
 	{ VIOMMU_EVENT_MARK, on_mark },
 	{ VIOMMU_EVENT_END, on_end },

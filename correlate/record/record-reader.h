@@ -45,4 +45,7 @@ bool viommu_record_on_map(viommu_record_reader *r, const json_t *json);
 bool viommu_record_on_map_line(viommu_record_reader *r);
 bool viommu_record_on_unmap(viommu_record_reader *r, const json_t *json);
 
+/* "record-doctor.c": what viommu-probe doctor found in L1. True. */
+bool viommu_record_on_doctor(viommu_record_reader *r, const json_t *json);
+
 #endif

@@ -454,16 +454,47 @@ class Doctor(Case):
         self.assertEqual(facts[1]['checks'][0], self.checks[0])
         self.assertEqual(json.loads(files['result.json'])['records'][0]['checks'], facts[1]['checks'])
 
+    def checks_of(self, checks):
+        """what a report has of these"""
+        lines = self.record.read_text().splitlines()
+        lines[1] = json.dumps({**json.loads(lines[1]), 'checks': checks})
+        self.record.write_text('\n'.join([*lines, '']))
+        self.assert_status(report('markdown', *self.words), CLEAN)
+        return report('json', *self.words, '--no-redact').json['records'][0]['checks']
+
+    def test_bounds(self):
+        """a hostile record: what a report leaves out of it is counted"""
+        check = self.checks[0]
+        for key in ('section', 'name', 'verdict', 'seen', 'fix'):
+            got, = self.checks_of([{**check, key: 'x' * 4096}])
+            self.assertEqual(got[key], 'x' * 4096)
+            got, = self.checks_of([{**check, key: 'x' * 4094 + 'é' * 500}])
+            self.assertEqual(got[key], 'x' * 4094 + 'é… (998 more bytes, left out)')
+            got, = self.checks_of([{**check, key: 'x' * 4095 + 'é' * 500}])
+            self.assertEqual(got[key], 'x' * 4095 + '… (1000 more bytes, left out)')
+        got, = self.checks_of([{**check, 'more': ['y' * 4097]}])
+        self.assertEqual(got['more'], ['y' * 4096 + '… (1 more bytes, left out)'])
+        lines = [f'line {i}' for i in range(256)]
+        self.assertEqual(self.checks_of([{**check, 'more': lines}])[0]['more'], lines)
+        self.assertEqual(self.checks_of([{**check, 'more': [*lines, 5, 'one', 'two']}])[0]['more'], [*lines, '… and 2 more lines, left out'])
+
+    def test_sum(self):
+        """1 MiB of all texts is taken, and 1000 checks"""
+        full = {'section': '', 'name': '', 'verdict': '', 'seen': '', 'more': ['z' * 4096] * 256}
+        one = {'section': '', 'name': '', 'verdict': '', 'seen': '!'}
+        left = {'section': 'record', 'name': 'more checks', 'verdict': 'skip', 'seen': '2 checks of this record are left out'}
+        empty = {**one, 'seen': ''}
+        self.assertEqual(self.checks_of([full, empty]), [full, empty])
+        self.assertEqual(self.checks_of([full, one, 1, empty]), [full, left])
+        self.assertEqual(self.checks_of([one] * 1000), [one] * 1000)
+        self.assertEqual(self.checks_of([one] * 1002), [one] * 1000 + [left])
+
     def test_odd(self):
         """what is no check is left out, and nothing is refused for it"""
         for checks, left in ((None, []), (7, []), ([], []), ([1, 'x', None, []], []), ([{}], [{}]),
-                             ([{'verdict': 5, 'more': 'x', 'fix': [], 'seen': 'y'}], [{'seen': 'y'}]), ([{'more': [1, {}]}] * 2000, [{}] * 1000)):
-            lines = self.record.read_text().splitlines()
-            lines[1] = json.dumps({**json.loads(lines[1]), 'checks': checks})
-            self.record.write_text('\n'.join([*lines, '']))
+                             ([{'verdict': 5, 'more': 'x', 'fix': [], 'seen': 'y'}], [{'seen': 'y'}]), ([{'more': [1, {}]}], [{}])):
             nothing = {'section': '', 'name': '', 'verdict': '', 'seen': ''}
-            self.assertEqual(report('json', *self.words, '--no-redact').json['records'][0]['checks'], [{**nothing, **check} for check in left])
-            self.assert_status(report('markdown', *self.words), CLEAN)
+            self.assertEqual(self.checks_of(checks), [{**nothing, **check} for check in left])
 
 
 class OfAnotherIommu(Case):
