@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is private goes, what is needed stays, and the same stays the same. */
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "redact/redact.h"
 
@@ -47,6 +49,47 @@ test_shapes(void)
 
 		check_text(self, cases[i].text, cases[i].want);
 	}
+}
+
+/* What looks like the beginning of something private at every place: were it followed to the
+ * end each time, a megabyte of it would take hours. Behind the page there is nothing to read. */
+static void
+test_looks_ahead(void)
+{
+	static const char *const patterns[] = { "1:", "abcd:", "a.", "1.", "a+" };
+	const size_t page = (size_t) sysconf(_SC_PAGESIZE);
+	char *text = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	g_assert_true(text != MAP_FAILED);
+	g_assert_cmpint(mprotect(text + page, page, PROT_NONE), ==, 0);
+	for (gsize i = 0; i < G_N_ELEMENTS(patterns); i++) {
+		viommu_redact_kind kind;
+
+		for (size_t at = 0; at < page; at++)
+			text[at] = patterns[i][at % strlen(patterns[i])];
+		g_assert_cmpuint(viommu_redact_shape(text, 1000000, 0, true, &kind), ==, 0);
+	}
+	munmap(text, 2 * page);
+}
+
+/* Only the last eight groups are an address, and what stands behind is found as ever. */
+static void
+test_colons(void)
+{
+	static const char end[] = " 1:2:3:4:5:6:7:8 fe80::1:2", shown[] = "<host-1>: <host-2> <host-3>";
+	g_autoptr(viommu_redact) self = viommu_redact_new();
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autofree char *got = NULL;
+	size_t same;
+
+	for (unsigned i = 0; i < 1000000; i++)
+		g_string_append(text, "1:");
+	same = text->len - 16;
+	g_string_append(text, end);
+	got = viommu_redact_text(self, text->str);
+	g_assert_cmpuint(strlen(got), ==, same + strlen(shown));
+	g_assert_cmpint(memcmp(got, text->str, same), ==, 0);
+	g_assert_cmpstr(got + same, ==, shown);
 }
 
 static void
@@ -217,6 +260,8 @@ main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/redact/shapes", test_shapes);
+	g_test_add_func("/redact/looks-ahead", test_looks_ahead);
+	g_test_add_func("/redact/colons", test_colons);
 	g_test_add_func("/redact/consistent", test_consistent);
 	g_test_add_func("/redact/learned", test_learned);
 	g_test_add_func("/redact/taken", test_taken);
