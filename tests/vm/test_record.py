@@ -83,7 +83,7 @@ class _Type1:
             recorded.at(1)
             self.assert_verified(recorded)
             made = [e for e in recorded.events('map') if 'errno' not in e]
-            self.assertEqual(len(made), 6 * 30 * 2)
+            self.assertEqual(len(made), 6 * 30 * 2 + 1)
             self.assertEqual(recorded.events('note'), [])
             self.assertEqual(recorded.go_on_to_the_end(), 0)
             self.assert_nothing_left(recorded)
