@@ -26,9 +26,9 @@ static const char help[] =
 
 typedef struct {
 	const viommu_snapshot *a, *b;
-	uint64_t facts, groups;
+	viommu_diff *tables;
+	uint64_t facts;
 	uint64_t runs, pages[VIOMMU_DIFF_CHANGES];
-	bool cut;
 	/* While it is shown. */
 	const char *topic;
 	uint64_t shown;
@@ -44,18 +44,12 @@ pages_of(const viommu_diff_run *run)
 	return ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
 }
 
-/* ---- counting: the sum is said before what it is of ----------------------------------------------- */
+/* ---- counting: in JSON the sum is said before what it is of ----------------------------------------------- */
 
 static void
 count_fact(G_GNUC_UNUSED const viommu_diff_fact *fact, void *user)
 {
 	((diff *) user)->facts++;
-}
-
-static void
-count_group(G_GNUC_UNUSED const viommu_diff_group *group, void *user)
-{
-	((diff *) user)->groups++;
 }
 
 static void
@@ -72,19 +66,19 @@ count_run(const viommu_diff_run *run, void *user)
 static gboolean
 count(diff *self, GError **error)
 {
-	const viommu_diff_visitor visit = { count_fact, count_group, count_run, self };
+	const viommu_diff_visitor visit = { count_fact, NULL, count_run, self };
 
 	viommu_diff_facts(self->a, self->b, count_fact, self);
-	return viommu_diff_tables(self->a, self->b, &visit, &self->cut, error);
+	return viommu_diff_visit(self->tables, &visit, error);
 }
 
 static bool
 is_unsure(const diff *self)
 {
-	return self->cut || self->pages[VIOMMU_DIFF_CHANGES - 1];
+	return viommu_diff_is_cut(self->tables) || self->pages[VIOMMU_DIFF_CHANGES - 1];
 }
 
-/* ---- text ----------------------------------------------------------------------------------------- */
+/* ---- text: counted as it is printed --------------------------------------------------------------- */
 
 static const char *
 heading(const char *topic)
@@ -107,6 +101,7 @@ print_fact(const viommu_diff_fact *fact, void *user)
 	g_autofree char *after = viommu_escape(fact->after ? fact->after : "(none)");
 	bool wide = strlen(before) + strlen(after) > 60;
 
+	count_fact(fact, self);
 	if (g_strcmp0(self->topic, fact->topic) != 0)
 		printf("%s%s%s%s\n", self->topic ? "\n" : "", viommu_tone_on(VIOMMU_STRONG), heading(fact->topic), viommu_tone_off(VIOMMU_STRONG));
 	self->topic = fact->topic;
@@ -175,6 +170,7 @@ print_run(const viommu_diff_run *run, void *user)
 	diff *self = user;
 	g_autoptr(GString) what = g_string_new(NULL);
 
+	count_run(run, self);
 	if (self->group) {
 		printf("%s%s", self->topic ? "\n" : "", viommu_tone_on(VIOMMU_STRONG));
 		print_group_name(self->group);
@@ -219,7 +215,7 @@ print_sum(const diff *self)
 	if (self->pages[VIOMMU_DIFF_CHANGES - 1])
 		printf("%s pages could not be compared: a table that leads to them could not be read.\n",
 			viommu_count_text(self->pages[VIOMMU_DIFF_CHANGES - 1]).text);
-	if (self->cut)
+	if (viommu_diff_is_cut(self->tables))
 		puts("Not every device or PASID was compared: there are too many, or what names them could not be read.");
 	puts("Compared: registers, QEMU's facts, contexts and page tables; not the queue, and not interrupt remapping entries.");
 }
@@ -230,7 +226,7 @@ print_text(diff *self, GError **error)
 	const viommu_diff_visitor visit = { print_fact, show_group, print_run, self };
 
 	viommu_diff_facts(self->a, self->b, print_fact, self);
-	if (!viommu_diff_tables(self->a, self->b, &visit, &self->cut, error))
+	if (!viommu_diff_visit(self->tables, &visit, error))
 		return FALSE;
 	print_left_out(self);
 	print_sum(self);
@@ -342,11 +338,11 @@ print_json(diff *self, int status, GError **error)
 		"exit_status", status, "equal", !self->facts && !self->runs, "complete", !is_unsure(self), "pages", pages));
 	viommu_json_lists_next(&self->lists, "facts");
 	viommu_diff_facts(self->a, self->b, put_fact, self);
-	ok = viommu_diff_tables(self->a, self->b, &facts, &self->cut, error);
+	ok = viommu_diff_visit(self->tables, &facts, error);
 	viommu_json_lists_next(&self->lists, "tables");
-	ok = ok && viommu_diff_tables(self->a, self->b, &groups, &self->cut, error);
+	ok = ok && viommu_diff_visit(self->tables, &groups, error);
 	viommu_json_lists_next(&self->lists, "mappings");
-	ok = ok && viommu_diff_tables(self->a, self->b, &runs, &self->cut, error);
+	ok = ok && viommu_diff_visit(self->tables, &runs, error);
 	viommu_json_lists_end(&self->lists);
 	return ok;
 }
@@ -362,11 +358,18 @@ open_side(const char *path, GError **error)
 	return viommu_target_open(&options, error);
 }
 
+static int
+status_of(const diff *self, gboolean strict)
+{
+	return self->facts || self->runs || (strict && is_unsure(self)) ? VIOMMU_EXIT_FAULT : VIOMMU_EXIT_CLEAN;
+}
+
 int
 viommu_cmd_diff(int argc, char **argv)
 {
 	g_auto(viommu_cmd) cmd = VIOMMU_CMD_DEFAULTS;
 	g_autoptr(viommu_target) a = NULL, b = NULL;
+	g_autoptr(viommu_diff) tables = NULL;
 	g_autoptr(GError) error = NULL;
 	gboolean strict = FALSE, ok;
 	diff self = { 0 };
@@ -387,9 +390,9 @@ viommu_cmd_diff(int argc, char **argv)
 		return viommu_cmd_fail("diff", error);
 	self.a = a->snapshot;
 	self.b = b->snapshot;
-	if (!count(&self, &error))
+	tables = self.tables = viommu_diff_open(self.a, self.b, &error);
+	if (!tables || (cmd.json && !count(&self, &error)))
 		return viommu_cmd_fail("diff", error);
-	status = self.facts || self.runs || (strict && is_unsure(&self)) ? VIOMMU_EXIT_FAULT : VIOMMU_EXIT_CLEAN;
-	ok = cmd.json ? print_json(&self, status, &error) : print_text(&self, &error);
-	return ok ? status : viommu_cmd_fail("diff", error);
+	ok = cmd.json ? print_json(&self, status_of(&self, strict), &error) : print_text(&self, &error);
+	return ok ? status_of(&self, strict) : viommu_cmd_fail("diff", error);
 }

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "diff/diff.h"
 
-#include <inttypes.h>
-
-#include "text/text.h"
-
-/* More devices and PASIDs than this are not compared: only tables that were made to cost
- * time have them. */
-#define MAX_DEVICES (1u << 17)
+#include "diff/diff-world.h"
 
 const char *
 viommu_diff_change_name(unsigned change)
@@ -183,217 +177,79 @@ merge_runs(merge *self, GError **error)
 	return TRUE;
 }
 
-/* ---- devices ----------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------- */
 
-/* One of the two snapshots. */
-typedef struct {
-	const viommu_snapshot *snapshot;
-	viommu_memory *memory;
-	vtd_unit unit;
-	vtd_budget budget;
-	GArray *devices;   /* of vtd_device, by source id and PASID */
-	GHashTable *tables; /* vtd_device -> number of its tables + 1 */
-	bool cut;
-} world;
+struct viommu_diff {
+	viommu_diff_world a, b;
+	GPtrArray *groups; /* of viommu_diff_group */
+	bool uses_tables;  /* in both */
+};
 
-static void
-add_device(const vtd_device *device, void *user)
+viommu_diff *
+viommu_diff_open(const viommu_snapshot *a, const viommu_snapshot *b, GError **error)
 {
-	world *self = user;
+	g_autoptr(viommu_diff) self = g_new0(viommu_diff, 1);
 
-	if (self->devices->len >= MAX_DEVICES)
-		self->cut = true;
-	else if (device->n_steps >= 2)
-		g_array_append_vals(self->devices, device, 1);
-}
-
-static void
-add_pasid_finding(G_GNUC_UNUSED const vtd_device *device, const vtd_pasid_finding *finding, void *user)
-{
-	world *self = user;
-
-	self->cut = self->cut || finding->kind != VTD_RUN_REPEATED;
-}
-
-static int
-cmp_devices(const void *a, const void *b)
-{
-	const vtd_device *x = a, *y = b;
-
-	if (x->sid.v != y->sid.v)
-		return x->sid.v < y->sid.v ? -1 : 1;
-	if (x->pasid_requested != y->pasid_requested)
-		return x->pasid_requested ? 1 : -1;
-	return x->pasid_requested && x->pasid != y->pasid ? (x->pasid < y->pasid ? -1 : 1) : 0;
-}
-
-static gboolean
-world_open(world *self, const viommu_snapshot *snapshot, GError **error)
-{
-	guint n;
-
-	*self = (world){ .snapshot = snapshot, .memory = viommu_snapshot_memory(snapshot), .budget = VTD_DEFAULT_BUDGET };
-	self->devices = g_array_new(FALSE, FALSE, sizeof(vtd_device));
-	self->tables = vtd_tables_new(NULL);
-	self->budget.visited = vtd_visited_new();
-	/* The hash of its keys is made when it is first used, and walks are threads. */
-	g_hash_table_lookup(self->budget.visited, self);
-	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &self->unit);
-	if (!vtd_for_each_device(&self->unit, self->memory, add_device, self, error))
-		return FALSE;
-	n = self->unit.scalable ? self->devices->len : 0;
-	for (guint i = 0; i < n; i++) {
-		vtd_device device = g_array_index(self->devices, vtd_device, i);
-
-		if (!vtd_for_each_pasid(&self->unit, self->memory, &device, &self->budget, add_device, add_pasid_finding, self, error))
-			return FALSE;
-	}
-	g_array_sort(self->devices, cmp_devices);
-	return TRUE;
-}
-
-static void
-world_close(world *self)
-{
-	g_array_unref(self->devices);
-	g_hash_table_unref(self->tables);
-	g_hash_table_unref(self->budget.visited);
-	viommu_memory_free(self->memory);
-}
-
-static guint
-tables_number(world *self, const vtd_device *device)
-{
-	guint ret;
-
-	if (!device || device->outcome != VTD_TRANSLATES)
-		return 0;
-	ret = GPOINTER_TO_UINT(g_hash_table_lookup(self->tables, device));
-	if (!ret) {
-		ret = g_hash_table_size(self->tables) + 1;
-		g_hash_table_insert(self->tables, (void *) device, GUINT_TO_POINTER(ret));
-	}
-	return ret;
-}
-
-static char *
-say_device(const vtd_device *device)
-{
-	static const char *const stages[] = { "second stage", "first stage", "nested" };
-
-	if (!device)
+	if (!viommu_diff_world_open(&self->a, a, error) || !viommu_diff_world_open(&self->b, b, error))
 		return NULL;
-	if (device->outcome == VTD_TRANSLATES)
-		return g_strdup_printf("domain %u, %s at GPA 0x%" PRIx64 ", %u levels (%u bits)%s", device->did, stages[device->stage],
-			device->table.v, device->levels, device->input_bits, device->stage == VTD_STAGE_NESTED ? ", over a second one" : "");
-	if (device->outcome == VTD_FAULTS)
-		return g_strdup_printf("refused, fault reason 0x%x", (unsigned) device->fault);
-	return g_strdup(vtd_outcome_text(device->outcome));
+	/* Translation that is off in one of them: the registers say it, and its tables are not used. */
+	self->uses_tables = vtd_gsts_tes(self->a.unit.gsts) && vtd_gsts_tes(self->b.unit.gsts);
+	if (self->uses_tables)
+		self->groups = viommu_diff_groups(&self->a, &self->b);
+	return g_steal_pointer(&self);
 }
 
-/* There can be a million, and most are the same. */
-static bool
-same_context(const vtd_device *a, const vtd_device *b)
+void
+viommu_diff_free(viommu_diff *self)
 {
-	return a && b && a->outcome == b->outcome && a->did == b->did && a->stage == b->stage && a->table.v == b->table.v &&
-		a->levels == b->levels && a->input_bits == b->input_bits && a->fault == b->fault;
-}
-
-static void
-tell_context(const vtd_device *a, const vtd_device *b, const viommu_diff_visitor *visit)
-{
-	const vtd_device *any = a ? a : b;
-	g_autofree char *before = NULL, *after = NULL, *name = NULL;
-
-	if (!visit->fact || same_context(a, b))
+	if (!self)
 		return;
-	before = say_device(a);
-	after = say_device(b);
-	if (g_strcmp0(before, after) == 0)
-		return;
-	name = any->pasid_requested ? g_strdup_printf("%s PASID %u", viommu_bdf_text(any->sid).text, any->pasid)
-				    : g_strdup(viommu_bdf_text(any->sid).text);
-	visit->fact(&(viommu_diff_fact){ "context", name, before, after }, visit->user);
-}
-
-static void
-group_free(void *data)
-{
-	viommu_diff_group *self = data;
-
-	g_array_unref(self->devices);
+	g_clear_pointer(&self->groups, g_ptr_array_unref);
+	viommu_diff_world_close(&self->a);
+	viommu_diff_world_close(&self->b);
 	g_free(self);
 }
 
-/* The pairs of tables, each with the devices that go through it. */
-static GPtrArray *
-find_groups(world *a, world *b, const viommu_diff_visitor *visit)
+bool
+viommu_diff_is_cut(const viommu_diff *self)
 {
-	GPtrArray *ret = g_ptr_array_new_with_free_func(group_free);
-	g_autoptr(GHashTable) known = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-
-	for (guint i = 0, k = 0; i < a->devices->len || k < b->devices->len;) {
-		const vtd_device *x = i < a->devices->len ? &g_array_index(a->devices, vtd_device, i) : NULL;
-		const vtd_device *y = k < b->devices->len ? &g_array_index(b->devices, vtd_device, k) : NULL;
-		int order = !x ? 1 : !y ? -1 : cmp_devices(x, y);
-		const vtd_device *before = order <= 0 ? x : NULL, *after = order >= 0 ? y : NULL, *any = before ? before : after;
-		viommu_diff_device device = { any->sid, any->pasid, any->pasid_requested };
-		gint64 key = (gint64) tables_number(a, before) << 32 | tables_number(b, after);
-		viommu_diff_group *group = g_hash_table_lookup(known, &key);
-
-		i += order <= 0;
-		k += order >= 0;
-		tell_context(before, after, visit);
-		/* What is passed through or switched off has no table to compare. */
-		if (!key || (before && before->outcome == VTD_PASS_THROUGH) || (after && after->outcome == VTD_PASS_THROUGH))
-			continue;
-		if (!group) {
-			group = g_new0(viommu_diff_group, 1);
-			group->devices = g_array_new(FALSE, FALSE, sizeof(viommu_diff_device));
-			group->before = before && before->outcome == VTD_TRANSLATES ? before : NULL;
-			group->after = after && after->outcome == VTD_TRANSLATES ? after : NULL;
-			g_hash_table_insert(known, g_memdup2(&key, sizeof(key)), group);
-			g_ptr_array_add(ret, group);
-		}
-		g_array_append_val(group->devices, device);
-	}
-	return ret;
+	return self->a.cut || self->b.cut;
 }
 
-static gboolean
-compare(world *a, world *b, const viommu_diff_visitor *visit, GError **error)
+/* The walks of one snapshot's side of all groups. */
+static viommu_run_stream *
+walk_all(const viommu_diff_world *world, const GPtrArray *groups, bool after)
 {
-	g_autoptr(GPtrArray) groups = find_groups(a, b, visit);
+	g_autoptr(GPtrArray) tables = g_ptr_array_sized_new(groups->len);
 
 	for (guint i = 0; i < groups->len; i++) {
 		const viommu_diff_group *group = g_ptr_array_index(groups, i);
-		g_autoptr(viommu_run_stream) before =
-			viommu_run_stream_new(&a->unit, a->memory, visit->run ? group->before : NULL, &a->budget);
-		g_autoptr(viommu_run_stream) after =
-			viommu_run_stream_new(&b->unit, b->memory, visit->run ? group->after : NULL, &b->budget);
+
+		g_ptr_array_add(tables, (void *) (after ? group->after : group->before));
+	}
+	return viommu_run_stream_new(&world->unit, world->memory, &world->budget, g_steal_pointer(&tables));
+}
+
+gboolean
+viommu_diff_visit(const viommu_diff *self, const viommu_diff_visitor *visit, GError **error)
+{
+	g_autoptr(viommu_run_stream) before = NULL, after = NULL;
+
+	if (!self->uses_tables)
+		return TRUE;
+	if (visit->fact)
+		viommu_diff_contexts(&self->a, &self->b, visit->fact, visit->user);
+	if (visit->run) {
+		before = walk_all(&self->a, self->groups, false);
+		after = walk_all(&self->b, self->groups, true);
+	}
+	for (guint i = 0; i < self->groups->len; i++) {
 		merge m = { .a = { .runs = before }, .b = { .runs = after }, .visit = visit };
 
 		if (visit->group)
-			visit->group(group, visit->user);
+			visit->group(g_ptr_array_index(self->groups, i), visit->user);
 		if (visit->run && !merge_runs(&m, error))
 			return FALSE;
 	}
 	return TRUE;
-}
-
-gboolean
-viommu_diff_tables(
-	const viommu_snapshot *a, const viommu_snapshot *b, const viommu_diff_visitor *visit, bool *cut, GError **error)
-{
-	world worlds[2];
-	gboolean ok = world_open(&worlds[0], a, error);
-
-	ok = world_open(&worlds[1], b, ok ? error : NULL) && ok;
-	/* Translation that is off in one of them: the registers say it, and its tables are not used. */
-	if (ok && vtd_gsts_tes(worlds[0].unit.gsts) && vtd_gsts_tes(worlds[1].unit.gsts))
-		ok = compare(&worlds[0], &worlds[1], visit, error);
-	*cut = worlds[0].cut || worlds[1].cut;
-	world_close(&worlds[0]);
-	world_close(&worlds[1]);
-	return ok;
 }

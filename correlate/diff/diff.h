@@ -76,18 +76,27 @@ typedef struct {
 	void *user;
 } viommu_diff_visitor;
 
-/* TRUE, or error: a snapshot could not be read. *cut: there was too much of it, and what is
- * left was not looked at. */
-gboolean viommu_diff_tables(
-	const viommu_snapshot *a, const viommu_snapshot *b, const viommu_diff_visitor *visit, bool *cut, GError **error);
+/* Both snapshots, with their devices read.  They have to outlive it. NULL with error: one
+ * could not be read. */
+typedef struct viommu_diff viommu_diff;
+viommu_diff *viommu_diff_open(const viommu_snapshot *a, const viommu_snapshot *b, GError **error);
+void viommu_diff_free(viommu_diff *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_diff, viommu_diff_free)
 
-/* ---- the runs of a walk, one by one ------------------------------------------------------------ */
+/* Tells the same each time.  TRUE, or error: a snapshot could not be read. */
+gboolean viommu_diff_visit(const viommu_diff *self, const viommu_diff_visitor *visit, GError **error);
+/* There was too much of one of them, and what is left was not looked at. */
+bool viommu_diff_is_cut(const viommu_diff *self);
+
+/* ---- the runs of walks, one by one ------------------------------------------------------------ */
 
 typedef struct viommu_run_stream viommu_run_stream;
-/* All have to outlive it; budget is used up. device NULL: there are none. */
+/* The walks of all tables (vtd_device; NULL: one without runs), in this order and within the
+ * budget, which stays as it is. Takes tables; the rest has to outlive it. */
 viommu_run_stream *viommu_run_stream_new(
-	const vtd_unit *unit, viommu_memory *memory, const vtd_device *device, vtd_budget *budget);
-/* The next one, into *ret; FALSE at the end, and with error. */
+	const vtd_unit *unit, viommu_memory *memory, const vtd_budget *budget, GPtrArray *tables);
+/* The next one of this table, into *ret. FALSE when there is none (what is asked for then is
+ * of the next table), and with error. */
 gboolean viommu_run_stream_next(viommu_run_stream *self, vtd_run *ret, GError **error);
 void viommu_run_stream_free(viommu_run_stream *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_run_stream, viommu_run_stream_free)
