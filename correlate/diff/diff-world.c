@@ -42,34 +42,41 @@ cmp_devices(const void *a, const void *b)
 	return x->pasid_requested && x->pasid != y->pasid ? (x->pasid < y->pasid ? -1 : 1) : 0;
 }
 
+/* g_int64_hash() looks at the low half alone, and L1 chooses what is in it. */
+static guint
+hash_key(gconstpointer key)
+{
+	return (guint) ((uint64_t) GPOINTER_TO_SIZE(key) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
 /* The directory of a device, and the PASID in it that is not told: all that its other PASIDs depend on. */
-static gint64
+static uint64_t
 directory_key(const vtd_device *device)
 {
 	const vtd_sm_context_entry *context = &device->sm_context;
 
-	return (gint64) (context->pasid_directory.v >> VIOMMU_PAGE_SHIFT << 23 | (uint64_t) context->pdts << 20 | context->rid_pasid);
+	return context->pasid_directory.v >> VIOMMU_PAGE_SHIFT << 23 | (uint64_t) context->pdts << 20 | context->rid_pasid;
 }
 
 static gboolean
 add_pasids(viommu_diff_world *self, GError **error)
 {
 	/* Directories without any PASID: tens of thousands of devices can have one. */
-	g_autoptr(GHashTable) empty = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) empty = g_hash_table_new(hash_key, NULL);
 	guint n = self->devices->len;
 
 	for (guint i = 0; i < n && !self->full; i++) {
 		vtd_device device = g_array_index(self->devices, vtd_device, i);
-		gint64 key = directory_key(&device);
+		void *key = GSIZE_TO_POINTER(directory_key(&device));
 		guint before = self->devices->len;
 
-		if (g_hash_table_contains(empty, &key))
+		if (g_hash_table_contains(empty, key))
 			continue;
 		self->found = false;
 		if (!vtd_for_each_pasid(&self->unit, self->memory, &device, &self->budget, add_device, add_pasid_finding, self, error))
 			return FALSE;
 		if (self->devices->len == before && !self->found)
-			g_hash_table_insert(empty, g_memdup2(&key, sizeof(key)), NULL);
+			g_hash_table_add(empty, key);
 	}
 	return TRUE;
 }
@@ -194,15 +201,15 @@ GPtrArray *
 viommu_diff_groups(const viommu_diff_world *a, const viommu_diff_world *b)
 {
 	GPtrArray *ret = g_ptr_array_new_with_free_func(group_free);
-	g_autoptr(GHashTable) known = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr(GHashTable) known = g_hash_table_new(hash_key, NULL);
 	g_autoptr(GHashTable) tables_a = vtd_tables_new(NULL), tables_b = vtd_tables_new(NULL);
 	pairs pair = { .a = a, .b = b };
 
 	while (next_pair(&pair)) {
 		const vtd_device *before = pair.before, *after = pair.after, *any = before ? before : after;
 		viommu_diff_device device = { any->sid, any->pasid, any->pasid_requested };
-		gint64 key = (gint64) tables_number(tables_a, before) << 32 | tables_number(tables_b, after);
-		viommu_diff_group *group = g_hash_table_lookup(known, &key);
+		void *key = GSIZE_TO_POINTER((uint64_t) tables_number(tables_a, before) << 32 | tables_number(tables_b, after));
+		viommu_diff_group *group = g_hash_table_lookup(known, key);
 
 		/* What is passed through or switched off has no table to compare. */
 		if (!key || (before && before->outcome == VTD_PASS_THROUGH) || (after && after->outcome == VTD_PASS_THROUGH))
@@ -212,7 +219,7 @@ viommu_diff_groups(const viommu_diff_world *a, const viommu_diff_world *b)
 			group->devices = g_array_new(FALSE, FALSE, sizeof(viommu_diff_device));
 			group->before = before && before->outcome == VTD_TRANSLATES ? before : NULL;
 			group->after = after && after->outcome == VTD_TRANSLATES ? after : NULL;
-			g_hash_table_insert(known, g_memdup2(&key, sizeof(key)), group);
+			g_hash_table_insert(known, key, group);
 			g_ptr_array_add(ret, group);
 		}
 		g_array_append_val(group->devices, device);
