@@ -13,15 +13,6 @@
 
 /* ---- JSON ------------------------------------------------------------------------------ */
 
-static bool
-is_one_of(const char *word, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(word, *list) == 0)
-			return true;
-	return false;
-}
-
 /* "EEXIST" */
 static bool
 is_errno(const char *text)
@@ -39,8 +30,8 @@ is_formal(const char *key, const char *text)
 	viommu_sid unused_sid;
 	uint64_t unused;
 
-	return (is_one_of(key, addresses) && viommu_parse_hex(text, &unused)) ||
-		(is_one_of(key, devices) && viommu_parse_bdf(text, &unused_sid)) || (strcmp(key, "error") == 0 && is_errno(text)) ||
+	return (g_strv_contains(addresses, key) && viommu_parse_hex(text, &unused)) ||
+		(g_strv_contains(devices, key) && viommu_parse_bdf(text, &unused_sid)) || (strcmp(key, "error") == 0 && is_errno(text)) ||
 		(strcmp(key, "at") == 0 && strspn(text, "0123456789") == strlen(text));
 }
 
@@ -70,11 +61,11 @@ redact_value(viommu_redact *self, const char *key, const char *text)
 	if (viommu_redact_is_term(self, text) || is_formal(key, text))
 		return g_strdup(text);
 	/* These quote the kernel's command line. */
-	if (is_one_of(key, of_doctor))
+	if (g_strv_contains(of_doctor, key))
 		return viommu_redact_kernel(self, text);
 	if (strcmp(key, "driver") == 0)
 		return redact_driver(self, text);
-	return is_one_of(key, versions) ? viommu_redact_version(self, text) : viommu_redact_text(self, text);
+	return g_strv_contains(versions, key) ? viommu_redact_version(self, text) : viommu_redact_text(self, text);
 }
 
 /* New reference; what is nested too deep is left out. */

@@ -18,15 +18,6 @@ viommu_redact_is_plain(const char *value)
 }
 
 static bool
-is_one_of(const char *word, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcmp(word, *list) == 0)
-			return true;
-	return false;
-}
-
-static bool
 has_suffix_of(const char *word, const char *const *list)
 {
 	for (; *list; list++)
@@ -55,19 +46,19 @@ viommu_redact_key(const char *name, viommu_redact_kind *kind)
 	g_autofree char *key = g_ascii_strdown(name, -1);
 
 	g_strdelimit(key, "_", '-');
-	if (is_one_of(key, serials))
+	if (g_strv_contains(serials, key))
 		*kind = VIOMMU_REDACT_SERIAL;
-	else if (is_one_of(key, paths))
+	else if (g_strv_contains(paths, key))
 		*kind = VIOMMU_REDACT_PATH;
-	else if (is_one_of(key, names))
+	else if (g_strv_contains(names, key))
 		*kind = VIOMMU_REDACT_NAME;
-	else if (is_one_of(key, hosts))
+	else if (g_strv_contains(hosts, key))
 		*kind = VIOMMU_REDACT_HOST;
 	else if (strcmp(key, "user") == 0 || strcmp(key, "username") == 0 || strcmp(key, "login") == 0 || strcmp(key, "identity") == 0)
 		*kind = VIOMMU_REDACT_USER;
 	else if (has_suffix_of(key, references))
 		return false; /* the name of an object, not what it holds */
-	else if (is_one_of(key, secrets) || strstr(key, "passw") || strstr(key, "passphrase") || strstr(key, "secret") ||
+	else if (g_strv_contains(secrets, key) || strstr(key, "passw") || strstr(key, "passphrase") || strstr(key, "secret") ||
 		strstr(key, "token") || strstr(key, "credential") || g_str_has_suffix(key, "-key"))
 		*kind = VIOMMU_REDACT_SECRET;
 	else

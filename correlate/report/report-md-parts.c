@@ -212,12 +212,10 @@ print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, index);
 	const viommu_space *space = target->space;
 	g_auto(viommu_mappings) mappings = { 0 };
-	uint64_t live = 0, shown = 0;
+	uint64_t shown = 0;
 	guint most = report->all ? G_MAXUINT : MAX_MAPPINGS;
 
 	viommu_report_mappings(report->result, index, span, most, most, &mappings);
-	for (unsigned i = VIOMMU_MAPPING_CLEAN; i < VIOMMU_MAPPING_STATES; i++)
-		live += mappings.of[i];
 	fputs("\n| IOVA | size | prot | GPA | pages | 12345 | verdict |\n|---|---|---|---|---|---|---|\n", out);
 	for (unsigned clean = 0; clean < 2; clean++)
 		for (guint i = 0; i < mappings.shown->len; i++) {
@@ -230,8 +228,8 @@ print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span
 			print_mapping(out, &g_array_index(space->requests, viommu_request, m->request), m);
 			shown++;
 		}
-	if (live > shown)
-		fprintf(out, "\n… and %s more mappings, left out (`--all` has them)\n", viommu_count_text(live - shown).text);
+	if (mappings.live > shown)
+		fprintf(out, "\n… and %s more mappings, left out (`--all` has them)\n", viommu_count_text(mappings.live - shown).text);
 	if (target->not_in_record)
 		fprintf(out, "\n%s more pages are in the table; the record does not claim to know all mappings\n",
 			viommu_count_text(target->not_in_record).text);

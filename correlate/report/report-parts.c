@@ -139,6 +139,8 @@ viommu_report_mappings(const viommu_result *result, uint32_t target, viommu_span
 	}
 	for (guint i = 0; i < space->requests->len; i++)
 		ret->of[states[i]]++;
+	for (unsigned i = VIOMMU_MAPPING_CLEAN; i < VIOMMU_MAPPING_STATES; i++)
+		ret->live += ret->of[i];
 	left[VIOMMU_MAPPING_BROKEN] = MIN(ret->of[VIOMMU_MAPPING_BROKEN], most_other);
 	left[VIOMMU_MAPPING_OPEN] = most_other - left[VIOMMU_MAPPING_BROKEN];
 	for (guint i = 0; i < space->requests->len; i++) {

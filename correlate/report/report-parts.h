@@ -57,6 +57,7 @@ typedef struct {
 /* What is told of the requests of a target, whose runs are span: there can be millions. */
 typedef struct {
 	uint64_t of[VIOMMU_MAPPING_STATES]; /* how many there are */
+	uint64_t live; /* the sum of those that L1 has not unmapped */
 	GArray *shown; /* of viommu_mapping: the first of them that are clean and that are not, in record
 	                * order; those that are open only as far as those that are broken leave room */
 } viommu_mappings;

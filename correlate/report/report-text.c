@@ -70,26 +70,24 @@ print_mappings(FILE *out, const viommu_report *report, uint32_t target, guint fi
 	const viommu_space *space = g_array_index(report->result->targets, viommu_target_result, target).space;
 	viommu_span span = { first, end };
 	g_auto(viommu_mappings) mappings = { 0 };
-	uint64_t live = 0, shown = 0;
+	uint64_t shown = 0;
 	guint most = report->all ? G_MAXUINT : MAX_MAPPINGS;
 
 	viommu_report_mappings(report->result, target, span, most, most, &mappings);
-	for (unsigned i = VIOMMU_MAPPING_CLEAN; i < VIOMMU_MAPPING_STATES; i++)
-		live += mappings.of[i];
-	if (!live)
+	if (!mappings.live)
 		return;
 	fprintf(out, "  %-29s %8s  %-4s%-18s %-9s %s %s\n", "IOVA", "size", "prot", " GPA", "pages", "12345", "verdict");
 	for (guint i = 0; i < mappings.shown->len; i++) {
 		const viommu_mapping *m = &g_array_index(mappings.shown, viommu_mapping, i);
 
 		/* When there are many, only those are told that are not clean. */
-		if (live > most && m->state == VIOMMU_MAPPING_CLEAN)
+		if (mappings.live > most && m->state == VIOMMU_MAPPING_CLEAN)
 			continue;
 		shown++;
 		print_mapping(out, &g_array_index(space->requests, viommu_request, m->request), m);
 	}
-	if (live > shown)
-		fprintf(out, "  … and %s more mappings%s; --all shows every one\n", viommu_count_text(live - shown).text,
+	if (mappings.live > shown)
+		fprintf(out, "  … and %s more mappings%s; --all shows every one\n", viommu_count_text(mappings.live - shown).text,
 			shown >= MAX_MAPPINGS ? "" : " that match");
 }
 
