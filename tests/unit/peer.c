@@ -221,3 +221,27 @@ peer_commands(const peer *self)
 {
 	return self->commands;
 }
+
+viommu_monitor *
+peer_open(const peer *self)
+{
+	g_autoptr(GError) error = NULL;
+	viommu_monitor *ret = viommu_monitor_open(peer_address(self), PEER_PATIENCE, &error);
+
+	g_assert_no_error(error);
+	g_assert_nonnull(ret);
+	return ret;
+}
+
+void
+peer_expect(viommu_monitor *monitor, const char *command, const char *value)
+{
+	g_autoptr(GError) error = NULL;
+	json_t *answer = viommu_monitor_execute(monitor, command, NULL, &error);
+	json_t *wanted = json_loads(value, JSON_DECODE_ANY, NULL);
+
+	g_assert_no_error(error);
+	g_assert_true(json_equal(answer, wanted));
+	json_decref(answer);
+	json_decref(wanted);
+}

@@ -8,6 +8,10 @@
 
 #include <glib.h>
 #include <jansson.h>
+#include <viommu/monitor.h>
+
+/* Milliseconds. Long enough for a busy machine: no test waits for it to pass. */
+#define PEER_PATIENCE 20000u
 
 typedef struct peer peer;
 typedef void (*peer_script)(peer *self, gpointer user);
@@ -21,6 +25,11 @@ void peer_free(peer *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(peer, peer_free)
 
 const char *peer_address(const peer *self); /* "unix:…" or "tcp:127.0.0.1:…" */
+
+/* The client's side, which has to succeed: opened, and the answer to a command without arguments
+ * is this JSON value. */
+viommu_monitor *peer_open(const peer *self);
+void peer_expect(viommu_monitor *monitor, const char *command, const char *value);
 
 /* For scripts. */
 void peer_send(peer *self, const char *text);
@@ -38,6 +47,11 @@ void peer_answer(peer *self, const char *command, const char *value);
 void peer_close(peer *self);
 /* Reads until the client closes. */
 void peer_wait_closed(peer *self);
+
+/* One that QEMU may send at any time. */
+#define PEER_EVENT                                                                                                \
+	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"RESUME\", \"data\": {\"id\": "  \
+	"2}}\r\n"
 
 /* How many commands came. */
 guint peer_commands(const peer *self);

@@ -11,9 +11,8 @@
 #include "helpers.h"
 #include "peer.h"
 
-/* For tests that wait until it has passed, and for those that do not. */
+/* For tests that wait until it has passed. */
 #define SHORT 1500u
-#define PATIENT 20000u
 
 /* Opening has to fail so, and not long after the deadline. */
 static void
@@ -190,7 +189,7 @@ test_other_protocols(void)
 		g_autoptr(peer) p = peer_unix(say, (gpointer) cases[i].text);
 
 		g_test_message("case %zu", i);
-		expect_no_monitor(peer_address(p), PATIENT, VIOMMU_ERROR_PROTOCOL, cases[i].part);
+		expect_no_monitor(peer_address(p), PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL, cases[i].part);
 	}
 }
 
@@ -207,7 +206,7 @@ test_deep(void)
 		g_string_append_c(text, ']');
 	g_string_append_c(text, '}');
 	p = peer_unix(say, text->str);
-	expect_no_monitor(peer_address(p), PATIENT, VIOMMU_ERROR_PROTOCOL, "does not speak QMP");
+	expect_no_monitor(peer_address(p), PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL, "does not speak QMP");
 }
 
 static void
@@ -228,7 +227,7 @@ test_garbage_later(void)
 
 	for (gsize i = 0; i < G_N_ELEMENTS(answers); i++) {
 		g_autoptr(peer) p = peer_unix(answer_so, (gpointer) answers[i]);
-		unsigned timeout_ms = i == 3 ? SHORT : PATIENT; /* that one could still go on */
+		unsigned timeout_ms = i == 3 ? SHORT : PEER_PATIENCE; /* that one could still go on */
 		g_autoptr(viommu_monitor) monitor = viommu_monitor_open(peer_address(p), timeout_ms, NULL);
 		g_autoptr(GError) error = NULL;
 
@@ -245,7 +244,7 @@ static void
 test_hmp_not_text(void)
 {
 	g_autoptr(peer) p = peer_unix(answer_so, (gpointer) "{\"return\": {}, \"id\": 2}");
-	g_autoptr(viommu_monitor) monitor = viommu_monitor_open(peer_address(p), PATIENT, NULL);
+	g_autoptr(viommu_monitor) monitor = viommu_monitor_open(peer_address(p), PEER_PATIENCE, NULL);
 	g_autoptr(GError) error = NULL;
 
 	g_assert_null(viommu_monitor_hmp(monitor, "info pci", &error));
@@ -279,11 +278,11 @@ test_closes(void)
 	for (gsize i = 0; i < G_N_ELEMENTS(early); i++) {
 		g_autoptr(peer) p = peer_unix(close_so, (gpointer) early[i]);
 
-		expect_no_monitor(peer_address(p), PATIENT, VIOMMU_ERROR_CLOSED, "QEMU closed the monitor");
+		expect_no_monitor(peer_address(p), PEER_PATIENCE, VIOMMU_ERROR_CLOSED, "QEMU closed the monitor");
 	}
 	for (gsize i = 0; i < G_N_ELEMENTS(late); i++) {
 		g_autoptr(peer) p = peer_unix(close_later, (gpointer) late[i]);
-		g_autoptr(viommu_monitor) monitor = viommu_monitor_open(peer_address(p), PATIENT, NULL);
+		g_autoptr(viommu_monitor) monitor = viommu_monitor_open(peer_address(p), PEER_PATIENCE, NULL);
 		g_autoptr(GError) error = NULL;
 
 		g_assert_nonnull(monitor);
@@ -302,23 +301,23 @@ test_addresses(void)
 	g_autofree char *too_long = g_strnfill(108, 'a');
 	g_autofree char *closed = NULL;
 
-	expect_no_monitor(file, PATIENT, VIOMMU_ERROR_CONNECT, "it is no socket");
-	expect_no_monitor(none, PATIENT, VIOMMU_ERROR_CONNECT, "check that QEMU runs");
-	expect_no_monitor("", PATIENT, VIOMMU_ERROR_USAGE, "unix:PATH");
-	expect_no_monitor("unix:", PATIENT, VIOMMU_ERROR_USAGE, "unix:PATH");
-	expect_no_monitor(too_long, PATIENT, VIOMMU_ERROR_USAGE, "107 characters");
-	expect_no_monitor("tcp:", PATIENT, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
-	expect_no_monitor("tcp:127.0.0.1", PATIENT, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
-	expect_no_monitor("tcp:127.0.0.1:", PATIENT, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
-	expect_no_monitor("tcp:127.0.0.1:0", PATIENT, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
-	expect_no_monitor("tcp:127.0.0.1:65536", PATIENT, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
-	expect_no_monitor("tcp:127.0.0.1:port!", PATIENT, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
+	expect_no_monitor(file, PEER_PATIENCE, VIOMMU_ERROR_CONNECT, "it is no socket");
+	expect_no_monitor(none, PEER_PATIENCE, VIOMMU_ERROR_CONNECT, "check that QEMU runs");
+	expect_no_monitor("", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "unix:PATH");
+	expect_no_monitor("unix:", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "unix:PATH");
+	expect_no_monitor(too_long, PEER_PATIENCE, VIOMMU_ERROR_USAGE, "107 characters");
+	expect_no_monitor("tcp:", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
+	expect_no_monitor("tcp:127.0.0.1", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
+	expect_no_monitor("tcp:127.0.0.1:", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
+	expect_no_monitor("tcp:127.0.0.1:0", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
+	expect_no_monitor("tcp:127.0.0.1:65536", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
+	expect_no_monitor("tcp:127.0.0.1:port!", PEER_PATIENCE, VIOMMU_ERROR_USAGE, "tcp:HOST:PORT");
 	{
 		g_autoptr(peer) p = peer_tcp(silent, NULL);
 
 		closed = g_strdup(peer_address(p));
 	}
-	expect_no_monitor(closed, PATIENT, VIOMMU_ERROR_CONNECT, "check that QEMU runs");
+	expect_no_monitor(closed, PEER_PATIENCE, VIOMMU_ERROR_CONNECT, "check that QEMU runs");
 }
 
 int

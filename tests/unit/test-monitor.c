@@ -11,34 +11,6 @@
 typedef peer *(*peer_maker)(peer_script script, gpointer user);
 static const peer_maker makers[] = { peer_unix, peer_tcp };
 
-/* Long enough for a busy machine: no test waits for it to pass. */
-#define PATIENT 20000u
-
-static viommu_monitor *
-open_monitor(const peer *p)
-{
-	g_autoptr(GError) error = NULL;
-	viommu_monitor *ret = viommu_monitor_open(peer_address(p), PATIENT, &error);
-
-	g_assert_no_error(error);
-	g_assert_nonnull(ret);
-	return ret;
-}
-
-/* Runs a command whose answer has to be this value. */
-static void
-expect(viommu_monitor *monitor, const char *command, const char *value)
-{
-	g_autoptr(GError) error = NULL;
-	json_t *answer = viommu_monitor_execute(monitor, command, NULL, &error);
-	json_t *wanted = json_loads(value, JSON_DECODE_ANY, NULL);
-
-	g_assert_no_error(error);
-	g_assert_true(json_equal(answer, wanted));
-	json_decref(answer);
-	json_decref(wanted);
-}
-
 static void
 greet_only(peer *self, G_GNUC_UNUSED gpointer user)
 {
@@ -51,7 +23,7 @@ test_open(void)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(makers); i++) {
 		g_autoptr(peer) p = makers[i](greet_only, NULL);
-		g_autoptr(viommu_monitor) monitor = open_monitor(p);
+		g_autoptr(viommu_monitor) monitor = peer_open(p);
 		const json_t *version = viommu_monitor_version(monitor);
 
 		g_assert_cmpint(
@@ -69,7 +41,7 @@ test_bare_path(void)
 	g_autoptr(peer) p = peer_unix(greet_only, NULL);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(viommu_monitor) monitor =
-		viommu_monitor_open(peer_address(p) + strlen("unix:"), PATIENT, &error);
+		viommu_monitor_open(peer_address(p) + strlen("unix:"), PEER_PATIENCE, &error);
 
 	g_assert_no_error(error);
 	g_assert_nonnull(monitor);
@@ -97,13 +69,13 @@ test_commands(void)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(makers); i++) {
 		g_autoptr(peer) p = makers[i](several, NULL);
-		g_autoptr(viommu_monitor) monitor = open_monitor(p);
+		g_autoptr(viommu_monitor) monitor = peer_open(p);
 		g_autoptr(GError) error = NULL;
 		json_t *answer;
 
-		expect(monitor, "query-status", "{\"status\": \"running\", \"running\": true}");
-		expect(monitor, "query-kvm", "null");
-		expect(monitor, "query-pci", "[1, [], {}]");
+		peer_expect(monitor, "query-status", "{\"status\": \"running\", \"running\": true}");
+		peer_expect(monitor, "query-kvm", "null");
+		peer_expect(monitor, "query-pci", "[1, [], {}]");
 		answer = viommu_monitor_execute(
 			monitor, "qom-list", json_pack("{s:s}", "path", "/x \"y\"\n"), &error);
 		g_assert_no_error(error);
@@ -113,22 +85,18 @@ test_commands(void)
 	}
 }
 
-#define EVENT                                                                                                \
-	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"RESUME\", \"data\": {\"id\": "  \
-	"2}}\r\n"
-
 static void
 with_events(peer *self, G_GNUC_UNUSED gpointer user)
 {
 	json_t *command;
 
 	peer_send(self,
-		"{\"QMP\": {\"version\": {\"qemu\": {\"major\": 10}}, \"capabilities\": []}}\r\n" EVENT
-			EVENT);
+		"{\"QMP\": {\"version\": {\"qemu\": {\"major\": 10}}, \"capabilities\": []}}\r\n" PEER_EVENT
+			PEER_EVENT);
 	peer_answer(self, "qmp_capabilities", "{}");
-	peer_send(self, EVENT);
+	peer_send(self, PEER_EVENT);
 	command = peer_command(self);
-	peer_send(self, EVENT EVENT EVENT "{\"return\": 1, \"id\": 2}" EVENT);
+	peer_send(self, PEER_EVENT PEER_EVENT PEER_EVENT "{\"return\": 1, \"id\": 2}" PEER_EVENT);
 	json_decref(command);
 	peer_answer(self, "query-status", "2");
 }
@@ -137,10 +105,10 @@ static void
 test_events(void)
 {
 	g_autoptr(peer) p = peer_unix(with_events, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
+	g_autoptr(viommu_monitor) monitor = peer_open(p);
 
-	expect(monitor, "query-status", "1");
-	expect(monitor, "query-status", "2");
+	peer_expect(monitor, "query-status", "1");
+	peer_expect(monitor, "query-status", "2");
 }
 
 static void
@@ -149,12 +117,12 @@ in_pieces(peer *self, gpointer user)
 	gsize piece = GPOINTER_TO_SIZE(user);
 
 	peer_send_pieces(self,
-		"{\r\n  \"QMP\": {\r\n  \"version\": {\"a\": \"}\"}, \"capabilities\": []}}\r\n" EVENT,
+		"{\r\n  \"QMP\": {\r\n  \"version\": {\"a\": \"}\"}, \"capabilities\": []}}\r\n" PEER_EVENT,
 		piece);
 	json_decref(peer_command(self));
-	peer_send_pieces(self, "{\"return\": {}, \"id\": 1}\r\n" EVENT, piece);
+	peer_send_pieces(self, "{\"return\": {}, \"id\": 1}\r\n" PEER_EVENT, piece);
 	json_decref(peer_command(self));
-	peer_send_pieces(self, EVENT "{\"return\": {\"text\": \"{[\\\"\\\\\"}, \"id\": 2}\r\n", piece);
+	peer_send_pieces(self, PEER_EVENT "{\"return\": {\"text\": \"{[\\\"\\\\\"}, \"id\": 2}\r\n", piece);
 }
 
 static void
@@ -162,9 +130,9 @@ test_pieces(void)
 {
 	for (gsize piece = 1; piece < 8; piece++) {
 		g_autoptr(peer) p = peer_unix(in_pieces, GSIZE_TO_POINTER(piece));
-		g_autoptr(viommu_monitor) monitor = open_monitor(p);
+		g_autoptr(viommu_monitor) monitor = peer_open(p);
 
-		expect(monitor, "query-status", "{\"text\": \"{[\\\"\\\\\"}");
+		peer_expect(monitor, "query-status", "{\"text\": \"{[\\\"\\\\\"}");
 	}
 }
 
@@ -191,13 +159,13 @@ test_large(void)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(makers); i++) {
 		g_autoptr(peer) p = makers[i](large, NULL);
-		g_autoptr(viommu_monitor) monitor = open_monitor(p);
+		g_autoptr(viommu_monitor) monitor = peer_open(p);
 		g_autoptr(GError) error = NULL;
 		g_autofree char *text = viommu_monitor_hmp(monitor, "info qtree", &error);
 
 		g_assert_no_error(error);
 		g_assert_cmpuint(strlen(text), ==, LARGE);
-		expect(monitor, "query-status", "true");
+		peer_expect(monitor, "query-status", "true");
 	}
 }
 
@@ -221,7 +189,7 @@ static void
 test_hmp(void)
 {
 	g_autoptr(peer) p = peer_unix(hmp, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
+	g_autoptr(viommu_monitor) monitor = peer_open(p);
 	g_autofree char *first = viommu_monitor_hmp(monitor, "xp /4gx 0x1000", NULL);
 	g_autofree char *second = viommu_monitor_hmp(monitor, "info pci", NULL);
 
@@ -246,7 +214,7 @@ static void
 test_refused_by_qemu(void)
 {
 	g_autoptr(peer) p = peer_unix(refusing, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
+	g_autoptr(viommu_monitor) monitor = peer_open(p);
 	g_autoptr(GError) error = NULL;
 
 	g_assert_null(viommu_monitor_execute(monitor, "qom-get", NULL, &error));
@@ -254,7 +222,7 @@ test_refused_by_qemu(void)
 	unit_error(&error, VIOMMU_ERROR_QEMU, "QEMU refused qom-get: no \\033[31m such\\nthing");
 	g_assert_null(viommu_monitor_execute(monitor, "qom-get", NULL, &error));
 	unit_error(&error, VIOMMU_ERROR_QEMU, "QEMU refused qom-get");
-	expect(monitor, "query-status", "3");
+	peer_expect(monitor, "query-status", "3");
 }
 
 static void
@@ -274,121 +242,9 @@ static void
 test_wrong_ids(void)
 {
 	g_autoptr(peer) p = peer_unix(wrong_ids, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
+	g_autoptr(viommu_monitor) monitor = peer_open(p);
 
-	expect(monitor, "query-status", "\"mine\"");
-}
-
-/* Takes all commands before the first answer. */
-static void
-takes_all_first(peer *self, G_GNUC_UNUSED gpointer user)
-{
-	static const char *const names[] = { "query-status", "query-kvm", "query-pci", "query-status" };
-
-	peer_greet(self);
-	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-		json_t *command = peer_command(self);
-
-		g_assert_cmpstr(json_string_value(json_object_get(command, "execute")), ==, names[i]);
-		g_assert_cmpint(json_integer_value(json_object_get(command, "id")), ==, (json_int_t) i + 2);
-		json_decref(command);
-	}
-	peer_send(self, EVENT "{\"return\": \"a\", \"id\": 2}" EVENT "{\"return\": \"b\", \"id\": 3}");
-	peer_send(self, "{\"return\": \"c\", \"id\": 4}{\"return\": \"d\", \"id\": 5}");
-	peer_answer(self, "query-kvm", "\"e\"");
-}
-
-static void
-test_ahead(void)
-{
-	g_autoptr(peer) p = peer_unix(takes_all_first, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
-
-	viommu_monitor_ahead(monitor, "query-status", NULL);
-	viommu_monitor_ahead(monitor, "query-kvm", NULL);
-	viommu_monitor_ahead(monitor, "quit", NULL); /* not on the list */
-	viommu_monitor_ahead(monitor, "query-pci", NULL);
-	viommu_monitor_ahead(monitor, "query-status", NULL);
-	expect(monitor, "query-status", "\"a\"");
-	expect(monitor, "query-kvm", "\"b\"");
-	expect(monitor, "query-pci", "\"c\"");
-	expect(monitor, "query-status", "\"d\"");
-	g_assert_cmpuint(viommu_monitor_round_trips(monitor), ==, 2);
-	expect(monitor, "query-kvm", "\"e\"");
-	g_assert_cmpuint(viommu_monitor_round_trips(monitor), ==, 3);
-}
-
-static void
-several_in_order(peer *self, G_GNUC_UNUSED gpointer user)
-{
-	peer_greet(self);
-	peer_answer(self, "query-status", "\"old\"");
-	peer_answer(self, "query-kvm", "\"kvm\"");
-	peer_answer(self, "query-pci", "\"old\"");
-	peer_answer(self, "query-pci", "\"new\"");
-	peer_answer(self, "query-status", "\"new\"");
-}
-
-/* An answer that was passed over, or forgotten, is not taken for news. */
-static void
-test_ahead_passed_over(void)
-{
-	g_autoptr(peer) p = peer_unix(several_in_order, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
-
-	viommu_monitor_ahead(monitor, "query-status", NULL);
-	viommu_monitor_ahead(monitor, "query-kvm", NULL);
-	viommu_monitor_ahead(monitor, "query-pci", NULL);
-	expect(monitor, "query-kvm", "\"kvm\"");
-	viommu_monitor_forget_ahead(monitor);
-	expect(monitor, "query-pci", "\"new\"");
-	expect(monitor, "query-status", "\"new\"");
-}
-
-/* The same command with other arguments is another. */
-static void
-test_ahead_arguments(void)
-{
-	g_autoptr(peer) p = peer_unix(hmp, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
-	g_autofree char *first = NULL;
-
-	viommu_monitor_hmp_ahead(monitor, "xp /4gx 0x1000");
-	first = viommu_monitor_hmp(monitor, "info pci", NULL); /* the answer to the second command */
-	g_assert_cmpstr(first, ==, "");
-	g_assert_cmpuint(viommu_monitor_round_trips(monitor), ==, 2);
-}
-
-static void
-answers_one_refuses_one(peer *self, G_GNUC_UNUSED gpointer user)
-{
-	peer_greet(self);
-	peer_answer(self, "query-status", "1");
-	json_decref(peer_command(self));
-	peer_send(self, "{\"id\": 3, \"error\": {\"desc\": \"no\"}}");
-	json_decref(peer_command(self));
-	peer_close(self);
-}
-
-/* Each command ends in its own way, also when all went out together. */
-static void
-test_ahead_fails(void)
-{
-	g_autoptr(peer) p = peer_unix(answers_one_refuses_one, NULL);
-	g_autoptr(viommu_monitor) monitor = open_monitor(p);
-	g_autoptr(GError) error = NULL;
-
-	viommu_monitor_ahead(monitor, "query-status", NULL);
-	viommu_monitor_ahead(monitor, "query-kvm", NULL);
-	viommu_monitor_ahead(monitor, "query-pci", NULL);
-	viommu_monitor_hmp_ahead(monitor, "info qtree");
-	expect(monitor, "query-status", "1");
-	g_assert_null(viommu_monitor_execute(monitor, "query-kvm", NULL, &error));
-	unit_error(&error, VIOMMU_ERROR_QEMU, "QEMU refused query-kvm: no");
-	g_assert_null(viommu_monitor_execute(monitor, "query-pci", NULL, &error));
-	unit_error(&error, VIOMMU_ERROR_CLOSED, "waited for its answer to \"query-pci\"");
-	g_assert_null(viommu_monitor_hmp(monitor, "info qtree", &error));
-	unit_error(&error, VIOMMU_ERROR_CLOSED, "the monitor is gone");
+	peer_expect(monitor, "query-status", "\"mine\"");
 }
 
 static json_t *
@@ -402,7 +258,7 @@ static void
 test_refused(void)
 {
 	g_autoptr(peer) p = peer_unix(greet_only, NULL);
-	viommu_monitor *monitor = open_monitor(p);
+	viommu_monitor *monitor = peer_open(p);
 	g_autoptr(GError) error = NULL;
 
 	g_assert_null(viommu_monitor_execute(monitor, "quit", NULL, &error));
@@ -441,12 +297,12 @@ static void
 test_pause(void)
 {
 	g_autoptr(peer) p = peer_unix(pausing, NULL);
-	viommu_monitor *monitor = open_monitor(p);
+	viommu_monitor *monitor = peer_open(p);
 	g_autoptr(GError) error = NULL;
 
 	viommu_monitor_allow_pause(monitor);
-	expect(monitor, "stop", "{}");
-	expect(monitor, "cont", "{}");
+	peer_expect(monitor, "stop", "{}");
+	peer_expect(monitor, "cont", "{}");
 	g_assert_null(viommu_monitor_execute(monitor, "system_reset", NULL, &error));
 	unit_error(&error, VIOMMU_ERROR_REFUSED, "system_reset");
 	viommu_monitor_free(monitor);
@@ -467,10 +323,6 @@ main(int argc, char **argv)
 	g_test_add_func("/monitor/hmp", test_hmp);
 	g_test_add_func("/monitor/refused-by-qemu", test_refused_by_qemu);
 	g_test_add_func("/monitor/wrong-ids", test_wrong_ids);
-	g_test_add_func("/monitor/ahead", test_ahead);
-	g_test_add_func("/monitor/ahead-passed-over", test_ahead_passed_over);
-	g_test_add_func("/monitor/ahead-arguments", test_ahead_arguments);
-	g_test_add_func("/monitor/ahead-fails", test_ahead_fails);
 	g_test_add_func("/monitor/refused", test_refused);
 	g_test_add_func("/monitor/pause", test_pause);
 	return g_test_run();

@@ -1,219 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which space a mapping is in and which devices that reaches: scenes of events,
- * and the lines of the record that they lead to. */
+/* What programs map through VFIO: which space it is in, and which devices that reaches. */
 #include <errno.h>
-#include <glib.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "sys/parse.h"
-#include "sys/proc.h"
-#include "sys/sysfs.h"
-#include "trace/trace-engine.h"
-
-enum {
-	SET_IOMMU = 0x3b66,
-	SET_CONTAINER = 0x3b68,
-	MAP_DMA = 0x3b71,
-	UNMAP_DMA = 0x3b72,
-};
-
-struct scene {
-	struct trace_queue queue;
-	struct trace_engine engine;
-	struct record_writer writer;
-	struct output output;
-	char *root;
-	uint64_t ns;
-};
-
-/* A guest in which process 10 has container 3 and group 5 with 04.0 and 04.1. */
-static void
-make_guest(const char *root)
-{
-	g_autofree char *script = g_strdup_printf(
-		"set -e; cd '%s'; mkdir -p proc/10/fd proc/20/fd sys/bus/pci/devices/0000:00:04.0 "
-		"sys/bus/pci/devices/0000:00:04.1 sys/kernel/iommu_groups/5/devices/0000:00:04.0 "
-		"sys/kernel/iommu_groups/5/devices/0000:00:04.1; "
-		"ln -s /dev/vfio/vfio proc/10/fd/3; ln -s /dev/vfio/5 proc/10/fd/4; ln -s /dev/vfio/vfio "
-		"proc/20/fd/3; printf 'Name:\\tqemu\\nTgid:\\t10\\n' >proc/10/status; mkdir proc/11; "
-		"cp proc/10/status proc/11; echo qemu >proc/10/comm",
-		root);
-	const char *argv[] = { "sh", "-c", script, NULL };
-	int status = -1;
-
-	g_assert_true(g_spawn_sync(
-		NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, NULL));
-	g_assert_cmpint(status, ==, 0);
-}
-
-static void
-begin(struct scene *scene, gconstpointer data)
-{
-	g_autofree char *proc = NULL, *sys = NULL;
-
-	(void) data;
-	scene->root = g_dir_make_tmp("viommu-XXXXXX", NULL);
-	make_guest(scene->root);
-	proc = g_build_filename(scene->root, "proc", NULL);
-	sys = g_build_filename(scene->root, "sys", NULL);
-	proc_set_root(g_intern_string(proc));
-	sysfs_set_root(g_intern_string(sys));
-	scene->output.fd = fileno(tmpfile());
-	scene->output.name = "record";
-	record_begin(&scene->writer, &scene->output);
-	scene->engine.record.writer = &scene->writer;
-	scene->engine.caching_mode = true;
-}
-
-static void
-end(struct scene *scene, gconstpointer data)
-{
-	g_autofree char *remove = g_strdup_printf("rm -r '%s'", scene->root);
-
-	(void) data;
-	g_assert_cmpint(system(remove), ==, 0);
-	g_free(scene->root);
-	trace_engine_free(&scene->engine);
-	trace_queue_free(&scene->queue);
-	record_free(&scene->writer);
-	close(scene->output.fd);
-}
-
-static struct trace_event *
-add(struct scene *scene, enum trace_kind kind, int pid)
-{
-	const struct trace_event event = { .kind = (uint8_t) kind, .pid = pid, .ns = scene->ns += 1000 };
-
-	trace_queue_add(&scene->queue, &event);
-	return &scene->queue.event[scene->queue.n - 1];
-}
-
-static struct trace_event *
-add_map(struct scene *scene, enum trace_kind kind, int pid, uint64_t iova, uint64_t size, uint64_t paddr)
-{
-	struct trace_event *event = add(scene, kind, pid);
-
-	event->map.iova = iova;
-	event->map.size = size;
-	event->map.paddr = paddr;
-	return event;
-}
-
-static void
-add_named(struct scene *scene, enum trace_kind kind, int pid, const char *name)
-{
-	strcpy(add(scene, kind, pid)->name, name);
-}
-
-static void
-add_call(struct scene *scene, int pid, unsigned fd, unsigned cmd)
-{
-	struct trace_event *event = add(scene, TRACE_CALL, pid);
-
-	event->call.fd = fd;
-	event->call.cmd = cmd;
-}
-
-static void
-add_return(struct scene *scene, int pid, int64_t result)
-{
-	add(scene, TRACE_RETURN, pid)->result = result;
-}
-
-static void
-add_qi(struct scene *scene, int pid, uint64_t qw0, uint64_t qw1)
-{
-	struct trace_event *event = add(scene, TRACE_QI, pid);
-
-	strcpy(event->name, "dmar0");
-	event->qi.qw[0] = qw0;
-	event->qi.qw[1] = qw1;
-}
-
-/* A page mapped, and announced for domain DID as caching mode wants it. */
-static void
-add_page(struct scene *scene, int pid, uint64_t iova, uint64_t paddr, uint64_t did)
-{
-	add_map(scene, TRACE_MAP, pid, iova, 0x1000, paddr);
-	add_qi(scene, pid, 0xf2 | did << 16, iova);
-}
-
-static void
-add_dma(struct scene *scene, int pid, const char *device, uint64_t addr, unsigned prot)
-{
-	struct trace_event *event = add(scene, TRACE_DMA, pid);
-
-	strcpy(event->name, device);
-	event->dma.addr = addr;
-	event->dma.size = 0x1000;
-	event->dma.prot = prot;
-}
-
-/* A device gets a context entry with domain DID: Linux 6.1's way. */
-static void
-add_join(struct scene *scene, int pid, uint64_t sid, uint64_t did, const char *device)
-{
-	add_qi(scene, pid, 0x31 | sid << 32, 0);
-	add_qi(scene, pid, 0xe2 | did << 16, 0);
-	add_named(scene, TRACE_ATTACH, pid, device);
-}
-
-/* Process PID sets up container FD for DEVICE and maps a page. */
-static void
-add_program(struct scene *scene, int pid, unsigned fd, const char *device, uint64_t iova, uint64_t paddr)
-{
-	add_call(scene, pid, fd, SET_IOMMU);
-	add_named(scene, TRACE_ATTACH, pid, device);
-	add_return(scene, pid, 0);
-	add_call(scene, pid, fd, MAP_DMA);
-	add_map(scene, TRACE_MAP, pid, iova, 0x1000, paddr);
-	add_return(scene, pid, 0);
-}
-
-/* The record, a line for each event, without seq, time, notes and invalidations. */
-static char *
-play(struct scene *scene)
-{
-	g_autofree char *text = NULL;
-	g_auto(GStrv) lines = NULL;
-	GString *kept = g_string_new(NULL);
-	const struct trace_event *event;
-	off_t len;
-
-	trace_queue_sort(&scene->queue);
-	while ((event = trace_queue_first(&scene->queue, UINT64_MAX)) != NULL) {
-		struct trace_sequel sequel = { 0 };
-
-		if (event->kind == TRACE_MAP || event->kind == TRACE_UNMAP)
-			sequel = trace_queue_sequel(&scene->queue, scene->engine.caching_mode);
-		trace_engine_event(&scene->engine, event, &sequel);
-		trace_queue_pop(&scene->queue);
-	}
-	trace_record_flush(&scene->engine.record);
-	len = lseek(scene->output.fd, 0, SEEK_END);
-	text = g_malloc0((gsize) len + 1);
-	g_assert_cmpint(pread(scene->output.fd, text, (gsize) len, 0), ==, len);
-	lines = g_strsplit(text, "\n", -1);
-	for (char **line = lines; *line != NULL && **line; line++) {
-		const char *rest = strstr(*line, "\"event\":");
-
-		if (!strstr(rest, "\"event\":\"note\"") && !strstr(rest, "\"event\":\"invalidate\""))
-			g_string_append_printf(kept, "%s\n", rest + strlen("\"event\":"));
-	}
-	return g_string_free(kept, FALSE);
-}
-
-static void
-expect(struct scene *scene, const char *lines)
-{
-	g_autofree char *got = play(scene);
-
-	g_assert_cmpstr(got, ==, lines);
-}
-
-#define IN_VFIO ",\"complete\":false,\"from_start\":true,\"evidence\":\"attach event in an ioctl of VFIO\""
+#include "trace-scene.h"
 
 static void
 test_program(struct scene *scene, gconstpointer data)
@@ -438,94 +229,6 @@ test_second_group(struct scene *scene, gconstpointer data)
 	g_assert_nonnull(strstr(got, "\"attach\",\"space\":1,\"device\":\"0000:00:07.0\""));
 }
 
-static void
-test_driver(struct scene *scene, gconstpointer data)
-{
-	(void) data;
-	add_page(scene, 50, 0xfffc0000, 0xa000, 6);
-	add_dma(scene, 50, "0000:00:06.0", 0xfffc0000, DMA_PROT_READ);
-	add_page(scene, 50, 0xfffc1000, 0xb000, 7);
-	add_dma(scene, 50, "not-pci", 0xfffc1000, DMA_PROT_READ);
-	add_map(scene, TRACE_UNMAP, 51, 0xfffc0000, 0x1000, 0);
-	expect(scene, "\"attach\",\"space\":1,\"device\":\"0000:00:06.0\",\"backend\":\"dma-api\","
-		      "\"complete\":false,"
-		      "\"evidence\":\"dma event of its driver\"}\n"
-		      "\"map\",\"space\":1,\"iova\":\"0xfffc0000\",\"size\":\"0x1000\",\"prot\":\"r\","
-		      "\"extents\":[{\"gpa\":\"0xa000\",\"size\":\"0x1000\"}],\"iommu\":\"dmar0\",\"domain_"
-		      "id\":6}\n"
-		      "\"map\",\"space\":2,\"iova\":\"0xfffc1000\",\"size\":\"0x1000\",\"prot\":\"r\","
-		      "\"extents\":[{\"gpa\":\"0xb000\",\"size\":\"0x1000\"}],\"iommu\":\"dmar0\",\"domain_"
-		      "id\":7}\n"
-		      "\"unmap\",\"space\":1,\"iova\":\"0xfffc0000\",\"size\":\"0x1000\"}\n");
-}
-
-/* No dma events, as before 6.12: the domain number keeps two devices apart. */
-static void
-test_domains(struct scene *scene, gconstpointer data)
-{
-	(void) data;
-	add_join(scene, 1, 0x30, 6, "0000:00:06.0");
-	add_page(scene, 50, 0xfffff000, 0xa000, 6);
-	add_page(scene, 50, 0xfffff000, 0xb000, 7);
-	add_map(scene, TRACE_UNMAP, 0, 0xfffff000, 0x1000, 0);
-	add_qi(scene, 0, 0x700f2, 0xfffff000);
-	expect(scene, "\"attach\",\"space\":1,\"device\":\"0000:00:06.0\",\"backend\":\"iommu-domain\","
-		      "\"complete\":false,"
-		      "\"evidence\":\"attach event, and the domain flushed before it\",\"iommu\":\"dmar0\","
-		      "\"domain_id\":6}\n"
-		      "\"map\",\"space\":1,\"iova\":\"0xfffff000\",\"size\":\"0x1000\","
-		      "\"extents\":[{\"gpa\":\"0xa000\",\"size\":\"0x1000\"}],\"iommu\":\"dmar0\",\"domain_"
-		      "id\":6}\n"
-		      "\"map\",\"space\":2,\"iova\":\"0xfffff000\",\"size\":\"0x1000\","
-		      "\"extents\":[{\"gpa\":\"0xb000\",\"size\":\"0x1000\"}],\"iommu\":\"dmar0\",\"domain_"
-		      "id\":7}\n"
-		      "\"unmap\",\"space\":2,\"iova\":\"0xfffff000\",\"size\":\"0x1000\",\"iommu\":\"dmar0\","
-		      "\"domain_id\":7}\n");
-}
-
-/* The number of a domain is used again, while mappings of the old one stand in
- * the books: the new device does not get them. */
-static void
-test_number_used_again(struct scene *scene, gconstpointer data)
-{
-	g_autofree char *got = NULL;
-
-	(void) data;
-	add_page(scene, 50, 0x5000, 0xa000, 6);
-	add_join(scene, 1, 0x30, 6, "0000:00:06.0");
-	got = play(scene);
-	g_assert_null(strstr(got, "\"attach\""));
-}
-
-/* The flush is about another device than the one attached. */
-static void
-test_other_sid(struct scene *scene, gconstpointer data)
-{
-	(void) data;
-	add_join(scene, 1, 0x38, 6, "0000:00:06.0");
-	add_qi(scene, 1, 0x3000060031, 0); /* an entry taken away, then its old domain */
-	add_qi(scene, 1, 0x600e2, 0);
-	add_named(scene, TRACE_ATTACH, 1, "0000:00:06.0");
-	expect(scene, "");
-}
-
-/* Nothing tells anything: one space, and another where they contradict. */
-static void
-test_unknown(struct scene *scene, gconstpointer data)
-{
-	(void) data;
-	scene->engine.caching_mode = false;
-	add_map(scene, TRACE_MAP, 50, 0x1000, 0x1000, 0xa000);
-	add_map(scene, TRACE_MAP, 51, 0x2000, 0x1000, 0xb000);
-	add_map(scene, TRACE_MAP, 52, 0x1000, 0x1000, 0xc000);
-	expect(scene, "\"map\",\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x1000\","
-		      "\"extents\":[{\"gpa\":\"0xa000\",\"size\":\"0x1000\"}]}\n"
-		      "\"map\",\"space\":1,\"iova\":\"0x2000\",\"size\":\"0x1000\","
-		      "\"extents\":[{\"gpa\":\"0xb000\",\"size\":\"0x1000\"}]}\n"
-		      "\"map\",\"space\":2,\"iova\":\"0x1000\",\"size\":\"0x1000\","
-		      "\"extents\":[{\"gpa\":\"0xc000\",\"size\":\"0x1000\"}]}\n");
-}
-
 /* Events are missing: perhaps the end of the ioctl among them. */
 static void
 test_lost(struct scene *scene, gconstpointer data)
@@ -613,10 +316,7 @@ test_random(struct scene *scene, gconstpointer data)
 int
 main(int argc, char **argv)
 {
-	const struct {
-		const char *name;
-		void (*run)(struct scene *scene, gconstpointer data);
-	} tests[] = {
+	static const scene_test tests[] = {
 		{ "program", test_program },
 		{ "hole", test_hole },
 		{ "flushed-in-parts", test_flushed_in_parts },
@@ -628,22 +328,11 @@ main(int argc, char **argv)
 		{ "two-domains", test_container_with_two_domains },
 		{ "open-files-do-not-tell", test_open_files_do_not_tell },
 		{ "second-group", test_second_group },
-		{ "driver", test_driver },
-		{ "domains", test_domains },
-		{ "number-used-again", test_number_used_again },
-		{ "other-sid", test_other_sid },
-		{ "unknown", test_unknown },
 		{ "lost", test_lost },
 		{ "one-process", test_one_process },
 		{ "invalidations-follow", test_invalidations_follow },
 		{ "random", test_random },
 	};
 
-	g_test_init(&argc, &argv, NULL);
-	for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
-		g_autofree char *path = g_strdup_printf("/probe/trace-engine/%s", tests[i].name);
-
-		g_test_add(path, struct scene, NULL, begin, tests[i].run, end);
-	}
-	return g_test_run();
+	return scene_main(argc, argv, "trace-engine", tests, G_N_ELEMENTS(tests));
 }
