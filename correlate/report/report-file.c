@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,15 +96,34 @@ viommu_report_file_stream(viommu_report_file *self)
 
 /* link() refuses an existing name where rename() would replace it. */
 static bool
-take_place(viommu_report_file *self, bool overwrite)
+take_place_now(viommu_report_file *self, bool overwrite)
 {
-	if (self->nameless && !overwrite)
-		return name_it(self, NULL);
-	if (self->nameless && !name_it(self, &self->aside))
+	if (self->nameless && name_it(self, NULL))
+		return true;
+	if (self->nameless && (!overwrite || errno != EEXIST || !name_it(self, &self->aside)))
 		return false;
 	if (overwrite)
 		return rename(self->aside, self->path) == 0;
 	return link(self->aside, self->path) == 0 && unlink(self->aside) == 0;
+}
+
+/* Between its two names only SIGKILL leaves something beside the file that it replaces. */
+static bool
+take_place(viommu_report_file *self, bool overwrite)
+{
+	sigset_t all, before;
+	bool ok;
+	int why;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	ok = take_place_now(self, overwrite);
+	why = errno;
+	if (ok)
+		g_clear_pointer(&self->aside, g_free);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = why;
+	return ok;
 }
 
 gboolean
@@ -123,10 +143,8 @@ viommu_report_file_commit(viommu_report_file *self, gboolean overwrite, GError *
 	ok = ok && fsync(fileno(self->stream)) == 0;
 	if (!ok)
 		return fail(self, errno, error);
-	if (take_place(self, overwrite)) {
-		g_clear_pointer(&self->aside, g_free);
+	if (take_place(self, overwrite))
 		return TRUE;
-	}
 	if (errno != EEXIST)
 		return fail(self, errno, error);
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,

@@ -272,7 +272,7 @@ class Files(Case):
         self.assertFalse(path.exists())
 
     def test_ended_at_any_moment(self):
-        """Ctrl-C, kill and kill -9 in the middle: what is there is whole, or what was there before, and nothing lies beside it"""
+        """Ctrl-C, kill and kill -9 in the middle: what is there is whole, or what was there before; beside it lies nothing, or after kill -9 a whole one"""
         forms = [*FORMS.items(), ('bundle', 'tar.gz')]
         whole, seconds = {}, {}
         for form, suffix in forms:
@@ -298,7 +298,13 @@ class Files(Case):
                 self.assertIn(now, [whole[form], *([b'mine'] if before else [None] if done.status != FAULT else [])])
                 path.unlink(missing_ok=True)
                 not_there += now != whole[form]
-                self.assertEqual(self.names(), [], f'{form}, signal {number}')
+                # Linux cannot put a file without a name in the place of another: it has one of its own for a moment.
+                left = self.names()
+                if left and before and number == signal.SIGKILL:
+                    self.assertEqual([(self.folder / name).read_bytes() for name in left], [whole[form]])
+                    (self.folder / left[0]).unlink()
+                else:
+                    self.assertEqual(left, [], f'{form}, signal {number}')
         self.assertTrue(not_there, 'every one of them was too late')
 
     def test_no_nameless_files(self):
