@@ -7,6 +7,8 @@ import io
 import json
 import tarfile
 
+from cli import CLEAN, FAULT, Case, run
+
 FOLDER = 'viommu-bundle/'
 
 
@@ -55,3 +57,27 @@ def tar(items, kind=tarfile.USTAR_FORMAT):
 
 def pack(files):
     return gzip.compress(tar(members(files)), mtime=0)
+
+
+class BundleCase(Case):
+    """One that makes bundles in a directory of its own."""
+
+    def setUp(self):
+        self.dir = self.scratch()
+        self.count = 0
+
+    def path(self, suffix='.tar.gz'):
+        self.count += 1
+        return self.dir / f'{self.count}{suffix}'
+
+    def file(self, data):
+        path = self.path()
+        path.write_bytes(data)
+        return path
+
+    def make(self, snapshot='clean.elf', records=('small.jsonl',), *more):
+        path = self.path()
+        done = run('report', '-s', snapshot, *records, '-o', path, *more)
+        self.assertIn(done.status, (CLEAN, FAULT), f'\n{done}')
+        self.assertEqual(done.err, '')
+        return path

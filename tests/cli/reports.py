@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from cli import TOP
+from cli import TOP, run
 
 # Behind this Python's own, so that Debian's modules are found by one that is not Debian's.
 sys.path.append('/usr/lib/python3/dist-packages')
@@ -23,6 +23,13 @@ def module(name):
 
 jsonschema, junitparser = module('jsonschema'), module('junitparser')
 CMARK = shutil.which('cmark-gfm')
+
+FORMS = {'markdown': 'md', 'html': 'html', 'json': 'json', 'junit': 'xml', 'tap': 'tap', 'text': 'txt'}
+SAVED = ('-s', 'wrong-address.elf', 'small.jsonl')
+
+
+def report(form, *args, **options):
+    return run('report', *args, '--format', form, **options)
 
 
 def tap_parser():
