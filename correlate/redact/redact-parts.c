@@ -227,13 +227,66 @@ redact_arguments(viommu_redact *self, char **arguments)
 	return ret;
 }
 
+/* Into a field of so many bytes: a placeholder at the end is kept whole. */
+static void
+put_field(char *field, const char *text, size_t size)
+{
+	const char *last = strrchr(text, '<'), *end;
+	size_t kept = last ? strlen(last) : 0, before = kept < size ? size - kept : size;
+
+	/* Room for what stands before it, and a 0. */
+	g_strlcpy(field, text, MIN(before, last ? (size_t) (last - text) + 1 : size));
+	if (!g_utf8_validate(field, -1, &end))
+		field[end - field] = '\0';
+	if (kept < size)
+		g_strlcat(field, last ? last : "", size);
+}
+
+/* What fills its field was cut off; up to three bytes are lost with half a character. */
+static void
+redact_field(viommu_redact *self, const char *key, char *field, size_t size)
+{
+	g_autofree char *shown = strlen(field) + 4 >= size ? viommu_redact_shortened(self, field) : redact_value(self, key, field);
+
+	put_field(field, shown, size);
+}
+
+/* Not by way of JSON, as there can be 65536, and because what was cut off is known here. */
+static void
+redact_devices(viommu_redact *self, const GArray *from, GArray *to)
+{
+	for (guint i = 0; i < from->len; i++) {
+		viommu_pci_device device = g_array_index(from, viommu_pci_device, i);
+
+		redact_field(self, "id", device.id, sizeof(device.id));
+		redact_field(self, "class_text", device.class_text, sizeof(device.class_text));
+		redact_field(self, "driver", device.driver, sizeof(device.driver));
+		redact_field(self, "host", device.host, sizeof(device.host));
+		g_array_append_val(to, device);
+	}
+}
+
+static void
+redact_ram(viommu_redact *self, const GArray *from, GArray *to)
+{
+	for (guint i = 0; i < from->len; i++) {
+		viommu_ram_region region = g_array_index(from, viommu_ram_region, i);
+
+		redact_field(self, "name", region.name, sizeof(region.name));
+		g_array_append_val(to, region);
+	}
+}
+
 static viommu_machine *
 redact_machine(viommu_redact *self, const viommu_machine *machine, GError **error)
 {
-	json_t *json = viommu_machine_to_json(machine), *shown;
-	viommu_machine *ret;
+	g_autoptr(GArray) none = g_array_new(FALSE, FALSE, 1);
+	viommu_machine rest = *machine, *ret;
+	json_t *json, *shown;
 	bool changed = false;
 
+	rest.pci = rest.ram = none;
+	json = viommu_machine_to_json(&rest);
 	json_object_del(json, "cmdline");
 	shown = redact_json(self, json, "", MAX_DEPTH, &changed);
 	if (machine->cmdline)
@@ -241,6 +294,10 @@ redact_machine(viommu_redact *self, const viommu_machine *machine, GError **erro
 	ret = viommu_machine_from_json(shown, error);
 	json_decref(json);
 	json_decref(shown);
+	if (ret) {
+		redact_ram(self, machine->ram, ret->ram);
+		redact_devices(self, machine->pci, ret->pci);
+	}
 	return ret;
 }
 

@@ -12,7 +12,7 @@
  * area, so that JSON leaves it alone. */
 #define MARK "\xee\x80\x81"
 
-enum { MARKS = 1, NO_IPV4 = 2 };
+enum { MARKS = 1, NO_IPV4 = 2, SHORTENED = 4 };
 
 static bool
 is_word(char c)
@@ -35,6 +35,26 @@ known_at(viommu_redact *self, const char *text, size_t len, size_t at)
 			return e;
 		if ((at == 0 || !is_word(text[at - 1]) || !is_word(text[at])) &&
 			(end == len || !is_word(text[end]) || !is_word(text[end - 1])))
+			return e;
+	}
+	return NULL;
+}
+
+/* Text that was cut off can end with the beginning of what is known.  Of a secret so much is
+ * no accident in any text. */
+static const viommu_redact_entry *
+begun_at(viommu_redact *self, const char *text, size_t len, size_t at, bool shortened)
+{
+	const GPtrArray *bucket = len - at >= VIOMMU_REDACT_MIN_LITERAL ? self->buckets[viommu_redact_bucket(text + at)] : NULL;
+
+	for (guint i = 0; bucket && i < bucket->len; i++) {
+		const viommu_redact_entry *e = g_ptr_array_index(bucket, i);
+		bool secret = e->kind == VIOMMU_REDACT_SECRET && e->len >= MIN_UNBOUNDED;
+
+		if (e->len <= len - at || memcmp(text + at, e->literal, len - at) != 0)
+			continue;
+		if ((shortened || (secret && len - at >= MIN_UNBOUNDED)) &&
+			(secret || at == 0 || !is_word(text[at - 1]) || !is_word(text[at])))
 			return e;
 	}
 	return NULL;
@@ -116,6 +136,7 @@ replace(viommu_redact *self, const char *text, unsigned flags)
 		viommu_redact_kind kind = VIOMMU_REDACT_TEXT;
 		const viommu_redact_entry *known = known_at(self, valid, len, at);
 		size_t n = placeholder_at(valid, len, at);
+		const viommu_redact_entry *begun = known ? NULL : begun_at(self, valid, len, at, flags & SHORTENED);
 		viommu_redact_entry *marked = flags & MARKS && !n ? marked_at(self, valid + at, &n) : NULL;
 
 		if (marked) {
@@ -133,6 +154,9 @@ replace(viommu_redact *self, const char *text, unsigned flags)
 		if (known && known->len >= n) {
 			put_placeholder(self, out, known->kind, known->literal);
 			n = known->len;
+		} else if (begun && len - at >= n) {
+			put_placeholder(self, out, begun->kind, begun->literal);
+			n = len - at;
 		} else if (n) {
 			g_autofree char *literal = g_strndup(valid + at, n);
 
@@ -150,6 +174,12 @@ char *
 viommu_redact_text(viommu_redact *self, const char *text)
 {
 	return replace(self, text, 0);
+}
+
+char *
+viommu_redact_shortened(viommu_redact *self, const char *text)
+{
+	return replace(self, text, SHORTENED);
 }
 
 char *

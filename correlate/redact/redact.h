@@ -56,7 +56,9 @@ void viommu_redact_taken(viommu_redact *self, viommu_redact_kind kind, unsigned 
 /* ---- replacing: new strings -------------------------------------------------------- */
 
 char *viommu_redact_text(viommu_redact *self, const char *text);
-/* The same, but four numbers with dots between them are a version. */
+/* Of text that was cut off: its end may be the beginning of what is private. */
+char *viommu_redact_shortened(viommu_redact *self, const char *text);
+/* Four numbers with dots between them are a version here. */
 char *viommu_redact_version(viommu_redact *self, const char *text);
 /* A word of viommu's own formats: it stays as it is. */
 bool viommu_redact_is_term(const viommu_redact *self, const char *text);

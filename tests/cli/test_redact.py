@@ -20,7 +20,7 @@ FORMS = ('markdown', 'html', 'json', 'junit', 'tap', 'text')
 KINDS = {'host', 'user', 'name', 'path', 'url', 'mac', 'serial', 'uuid', 'text', 'secret'}
 
 # Each of these is somewhere in what is reported of, and nowhere in what is reported.
-SECRETS = ['wilhelmina', 'payroll-vm', 'Tr0ub4dor', 'correcthorse', 'AQD8rbdkey', 'iscsipw77', 'sshuser9', 'hunter2hunter2',
+SECRETS = ['pp-corre', 'wilhelmina', 'payroll-vm', 'Tr0ub4dor', 'correcthorse', 'AQD8rbdkey', 'iscsipw77', 'sshuser9', 'hunter2hunter2',
            'vncpass88', 'spicepass99', 'WD-SERIAL-42', 'SMBIOS-SER-7', 'ignition-blob', '52:54:00:c0:ff:ee', '02:11:22:33:44:55',
            '6ba7b810-9dad-11d1-80b4-00c04fd430c8', '11111111-2222-3333-4444-555555555555', 'luks-header.img', 'secret-disk.qcow2',
            'backup server', 'store.example.net', '203.0.113.77', '2001:db8::1234', 'initiator-xyz', 'rootlabel', 'lukskeyfile',
@@ -66,6 +66,7 @@ class _Case(Case):
         machine['cmdline'] = COMMAND_LINE
         machine['host'] = {'os': 'Debian GNU/Linux 12', 'kernel': 'Linux 6.1.0 host-of-l1', 'arch': 'x86_64'}
         machine['pci'][0]['id'] = 'nic-of-payroll-vm'
+        machine['pci'][1]['id'] = 53 * 'p' + '-correcthorse'     # a snapshot keeps 63 bytes of it
         machine['iommu_properties']['x-note'] = 'from /home/wilhelmina/vms/secret-disk.qcow2'
         self.snapshot = self.private / 'saved.elf'
         self.snapshot.write_bytes(snapshot.bytes())

@@ -122,6 +122,36 @@ test_learned(void)
 	check_text(self, "bob's /home/bob/y", "<user-2>'s <path-1>");
 }
 
+/* What was cut off within something private: the beginning of it is as private. */
+static void
+test_shortened(void)
+{
+	static const struct {
+		const char *text, *want, *whole;
+	} cases[] = {
+		{ "port hunter2hunter2", "port <secret-1>", "port <secret-1>" },
+		{ "port hunter2hun", "port <secret-1>", "port <secret-1>" },
+		{ "porthunter2h", "port<secret-1>", "port<secret-1>" },
+		{ "port hunt", "port <secret-1>", "port hunt" },
+		{ "port hunt x", "port hunt x", "port hunt x" },
+		{ "port hu", "port hu", "port hu" },
+		{ "at store.exam", "at <host-1>", "at store.exam" },
+		{ "restore.exam", "restore.exam", "restore.exam" },
+		{ "at store.example", "at <host-1>", "at <host-1>" },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(viommu_redact) self = viommu_redact_new();
+		g_autofree char *got = NULL;
+
+		viommu_redact_learn(self, VIOMMU_REDACT_SECRET, "hunter2hunter2");
+		viommu_redact_learn(self, VIOMMU_REDACT_HOST, "store.example");
+		got = viommu_redact_shortened(self, cases[i].text);
+		g_assert_cmpstr(got, ==, cases[i].want);
+		check_text(self, cases[i].text, cases[i].whole);
+	}
+}
+
 /* Numbers that older text has are not given again. */
 static void
 test_taken(void)
@@ -264,6 +294,7 @@ main(int argc, char **argv)
 	g_test_add_func("/redact/colons", test_colons);
 	g_test_add_func("/redact/consistent", test_consistent);
 	g_test_add_func("/redact/learned", test_learned);
+	g_test_add_func("/redact/shortened", test_shortened);
 	g_test_add_func("/redact/taken", test_taken);
 	g_test_add_func("/redact/arguments", test_arguments);
 	g_test_add_func("/redact/arguments-again", test_arguments_again);
