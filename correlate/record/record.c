@@ -109,6 +109,13 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 	return ok;
 }
 
+/* g_int64_hash() looks at the low half alone, and a record can have any numbers. */
+static guint
+hash_id(gconstpointer id)
+{
+	return (guint) (*(const uint64_t *) id * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
 viommu_record_player *
 viommu_record_player_new(const char *path, const char *at)
 {
@@ -118,7 +125,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.record->path = g_strdup(path);
 	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
 	self->r.record->announcements = g_array_new(FALSE, FALSE, sizeof(viommu_announcement));
-	self->r.spaces = g_hash_table_new(g_int64_hash, g_int64_equal);
+	self->r.spaces = g_hash_table_new(hash_id, g_int64_equal);
 	self->r.at = at;
 	self->r.space_of = g_hash_table_new(NULL, NULL);
 	self->r.map.extents = g_array_new(FALSE, FALSE, sizeof(viommu_line_extent));
