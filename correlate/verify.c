@@ -3,6 +3,7 @@
 #include "join/join.h"
 #include "record/pieces.h"
 #include "report/report-bounds.h"
+#include "report/report-parts.h"
 #include "join/result.h"
 
 /* How many runs get the whole walk as their evidence. */
@@ -45,21 +46,30 @@ add_walk(viommu_result *self, viommu_run *run, const vtd_unit *unit, viommu_memo
 	return vtd_translate_in(unit, memory, &target->device, VIOMMU_IOVA(run->iova.first), walk, error);
 }
 
-/* What is wrong first, so that what could not be told does not use up the limit. */
+static bool
+wants_walk(const viommu_result *self, const viommu_run *run)
+{
+	return run->verdict != VIOMMU_GONE && !g_array_index(self->targets, viommu_target_result, run->target).any_device;
+}
+
+/* What a report leads with, then what else is wrong: no limit hides it, and what could not be
+ * told does not use it up. */
 gboolean
 viommu_result_add_evidence(viommu_result *self, const viommu_snapshot *snapshot, GError **error)
 {
 	g_autoptr(viommu_memory) memory = viommu_snapshot_memory(snapshot);
+	viommu_run *first = (viommu_run *) viommu_report_first_fault(self);
 	unsigned n = 0;
 	vtd_unit unit;
 
 	viommu_machine_unit(viommu_snapshot_machine(snapshot), viommu_snapshot_registers(snapshot), &unit);
+	if (first && wants_walk(self, first) && !first->evidence && !add_walk(self, first, &unit, memory, error))
+		return FALSE;
 	for (viommu_rank rank = VIOMMU_RANK_FAULT; self->remarkable && rank < VIOMMU_RANK_GOOD; rank++)
 		for (guint i = 0; i < self->runs->len && n < EVIDENCE_LIMIT; i++) {
 			viommu_run *run = &g_array_index(self->runs, viommu_run, i);
 
-			if (viommu_run_rank(self, run) != rank || run->verdict == VIOMMU_GONE ||
-				g_array_index(self->targets, viommu_target_result, run->target).any_device)
+			if (viommu_run_rank(self, run) != rank || !wants_walk(self, run))
 				continue;
 			n++;
 			if (!run->evidence && !add_walk(self, run, &unit, memory, error))

@@ -82,3 +82,63 @@ viommu_run_bounds_full(const viommu_run_bounds *self)
 			return false;
 	return true;
 }
+
+/* ---- tables ------------------------------------------------------------------------------------- */
+
+/* Of each target, the worst of its runs. */
+static viommu_rank *
+rank_targets(const viommu_result *result)
+{
+	viommu_rank *ret = g_new(viommu_rank, result->targets->len + 1);
+
+	for (guint i = 0; i < result->targets->len; i++)
+		ret[i] = VIOMMU_RANK_GOOD;
+	for (guint i = 0; result->remarkable && i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		ret[run->target] = MIN(ret[run->target], viommu_run_rank(result, run));
+	}
+	return ret;
+}
+
+void
+viommu_table_bounds_of(const viommu_result *result, uint64_t limit, viommu_table_bounds *ret)
+{
+	g_autofree viommu_rank *ranks = rank_targets(result);
+	uint64_t left[VIOMMU_RANKS] = { 0 };
+
+	*ret = (viommu_table_bounds){ .listed = g_array_new(FALSE, FALSE, sizeof(guint)), .worst = VIOMMU_RANK_GOOD };
+	for (guint i = 0; i < result->targets->len; i++)
+		left[ranks[i]] += g_array_index(result->targets, viommu_target_result, i).same_as == i;
+	for (unsigned rank = 0; rank < VIOMMU_RANKS; rank++) {
+		uint64_t n = MIN(left[rank], limit);
+
+		if (left[rank] > n)
+			ret->worst = MIN(ret->worst, (viommu_rank) rank);
+		ret->left_out += left[rank] - n;
+		if (rank == VIOMMU_RANK_FAULT)
+			ret->with_faults = left[rank] - n;
+		left[rank] = n;
+		limit -= n;
+	}
+	for (guint i = 0; i < result->targets->len; i++)
+		if (g_array_index(result->targets, viommu_target_result, i).same_as == i && left[ranks[i]]) {
+			left[ranks[i]]--;
+			g_array_append_val(ret->listed, i);
+		}
+}
+
+void
+viommu_table_bounds_clear(viommu_table_bounds *self)
+{
+	g_clear_pointer(&self->listed, g_array_unref);
+}
+
+char *
+viommu_table_bounds_text(const viommu_table_bounds *self)
+{
+	g_autofree char *faults = self->with_faults == 0 ? g_strdup(self->worst == VIOMMU_RANK_GOOD ? ", all of them as L1 asked" : ", none of them with a fault")
+							 : g_strdup_printf(", %s of them with faults", viommu_count_text(self->with_faults).text);
+
+	return g_strdup_printf("%s more table%s%s, left out", viommu_count_text(self->left_out).text, self->left_out == 1 ? "" : "s", faults);
+}

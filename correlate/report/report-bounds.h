@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which runs a list with a limit has: what is wrong first, then what could not be told. */
+/* Which runs or tables a list with a limit has: what is wrong first, then what could not be told. */
 #ifndef VIOMMU_REPORT_BOUNDS_H
 #define VIOMMU_REPORT_BOUNDS_H
 
@@ -22,5 +22,19 @@ void viommu_run_bounds_of(const viommu_result *result, bool gone, uint64_t limit
 bool viommu_run_bounds_take(viommu_run_bounds *self, const viommu_run *run);
 /* The list is full: it takes none that is still to come. */
 bool viommu_run_bounds_full(const viommu_run_bounds *self);
+
+/* ---- tables, by the worst of their runs ------------------------------------------------------- */
+
+typedef struct {
+	GArray *listed; /* of guint: the first target of each table, in the order of the result */
+	uint64_t left_out, with_faults; /* with_faults: of those that are left out */
+	viommu_rank worst; /* of those that are left out */
+} viommu_table_bounds;
+
+void viommu_table_bounds_of(const viommu_result *result, uint64_t limit, viommu_table_bounds *ret);
+void viommu_table_bounds_clear(viommu_table_bounds *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(viommu_table_bounds, viommu_table_bounds_clear)
+/* "5 more tables, 2 of them with faults, left out"; new string. */
+char *viommu_table_bounds_text(const viommu_table_bounds *self);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/report-bounds.h"
 #include "report/report-parts.h"
 
 /* A failure's evidence is for people: after so many they look elsewhere. */
@@ -216,18 +217,21 @@ add_target(builder *self, uint32_t index, viommu_span span)
 	add_left_out(self);
 }
 
-/* Of suites that have no room nothing is known here, so this is no pass. */
 static viommu_suite *
-left_out(const viommu_report *report, guint more)
+left_out(const viommu_table_bounds *tables)
 {
+	static const viommu_case_state states[VIOMMU_RANKS] = { [VIOMMU_RANK_FAULT] = VIOMMU_CASE_FAILED,
+		[VIOMMU_RANK_OPEN] = VIOMMU_CASE_SKIPPED, [VIOMMU_RANK_GOOD] = VIOMMU_CASE_PASSED };
+	g_autofree char *text = viommu_table_bounds_text(tables);
 	viommu_suite *ret = g_new0(viommu_suite, 1);
 	viommu_case *item = g_new0(viommu_case, 1);
 
 	ret->name = g_strdup("more tables");
 	ret->cases = g_ptr_array_new_with_free_func(case_free);
-	item->name = g_strdup_printf("%s more tables, left out (--all has them)", viommu_count_text(more).text);
-	item->state = viommu_result_faults(report->result) ? VIOMMU_CASE_FAILED : VIOMMU_CASE_SKIPPED;
-	item->message = g_strdup("left out of this report");
+	item->name = g_strdup_printf("%s (--all has them)", text);
+	item->state = states[tables->worst];
+	if (item->state != VIOMMU_CASE_PASSED)
+		item->message = g_strdup("left out of this report");
 	ret->of[item->state] = 1;
 	g_ptr_array_add(ret->cases, item);
 	return ret;
@@ -239,20 +243,14 @@ viommu_report_suites(const viommu_report *report)
 	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(suite_free);
 	g_autoptr(GArray) spans = viommu_report_spans(report->result);
 	g_autoptr(GPtrArray) devices = viommu_report_sharers(report->result, 16);
-	guint more = 0;
+	g_auto(viommu_table_bounds) tables = { 0 };
 	builder self = { .report = report };
 
-	for (guint i = 0; i < spans->len; i++) {
+	viommu_table_bounds_of(report->result, report->all ? UINT64_MAX : MAX_SUITES, &tables);
+	for (guint k = 0; k < tables.listed->len; k++) {
+		guint i = g_array_index(tables.listed, guint, k);
 		const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, i);
-		g_autofree char *backend = NULL;
-
-		if (target->same_as != i)
-			continue;
-		if (ret->len >= MAX_SUITES && !report->all) {
-			more++;
-			continue;
-		}
-		backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
+		g_autofree char *backend = viommu_escape(*target->space->backend ? target->space->backend : "unknown backend");
 		self.suite = g_new0(viommu_suite, 1);
 		self.suite->name = g_strdup_printf("%s space %" PRId64 " (%s)", (const char *) g_ptr_array_index(devices, i), target->space->id, backend);
 		self.suite->cases = g_ptr_array_new_with_free_func(case_free);
@@ -260,7 +258,7 @@ viommu_report_suites(const viommu_report *report)
 		g_ptr_array_add(ret, self.suite);
 		add_target(&self, i, g_array_index(spans, viommu_span, i));
 	}
-	if (more)
-		g_ptr_array_add(ret, left_out(report, more));
+	if (tables.left_out)
+		g_ptr_array_add(ret, left_out(&tables));
 	return g_steal_pointer(&ret);
 }

@@ -5,6 +5,7 @@
 
 #include "text/json-text.h"
 #include "report/render.h"
+#include "report/report-bounds.h"
 #include "report/report-first.h"
 #include "report/report-html-data.h"
 #include "report/report-parts.h"
@@ -81,33 +82,40 @@ collect_areas(viommu_html_data *self)
 	const viommu_result *result = self->report->result;
 	g_autofree uint32_t *places = g_new(uint32_t, result->targets->len + 1);
 
-	for (uint32_t i = 0; i < result->targets->len; i++) {
-		places[i] = self->targets->len;
-		if (g_array_index(result->targets, viommu_target_result, i).same_as != i)
-			continue;
-		if (self->targets->len < MAX_TARGETS || self->report->all) {
-			g_array_append_val(self->targets, i);
-		} else {
-			places[i] = G_MAXUINT32;
-			self->bounds.targets_left_out++;
-		}
-	}
+	viommu_table_bounds_of(result, self->report->all ? UINT64_MAX : MAX_TARGETS, &self->bounds.tables);
+	self->targets = self->bounds.tables.listed;
+	for (uint32_t i = 0; i < result->targets->len; i++)
+		places[i] = G_MAXUINT32;
+	for (uint32_t i = 0; i < self->targets->len; i++)
+		places[g_array_index(self->targets, guint, i)] = i;
 	self->bounds.joined = !make_areas(self, places, self->report->all ? G_MAXUINT : MAX_AREAS);
 	if (self->bounds.joined)
 		make_areas(self, places, G_MAXUINT);
 }
 
-/* What is wrong first, so that no limit hides it. */
+enum { FIRST, FAULTS, OTHERS, ROUNDS };
+
+static unsigned
+round_of(const viommu_html_data *self, const viommu_html_area *item, const viommu_run *first)
+{
+	if (first && item->run->target == first->target && item->run->iova.first <= first->iova.first &&
+		(first->iova.first - item->run->iova.first) >> VIOMMU_PAGE_SHIFT < item->pages)
+		return FIRST;
+	return viommu_run_is_fault(self->report->result, item->run) ? FAULTS : OTHERS;
+}
+
+/* What is wrong first, and of that what the report leads with, so that no limit hides it. */
 static void
 choose(viommu_html_data *self)
 {
+	const viommu_run *first = viommu_report_first_fault(self->report->result);
 	uint64_t kept = 0, walks = 0;
 
-	for (unsigned fault = 2; fault-- > 0;)
+	for (unsigned round = FIRST; round < ROUNDS; round++)
 		for (guint i = 0; i < self->areas->len; i++) {
 			viommu_html_area *item = &g_array_index(self->areas, viommu_html_area, i);
 
-			if (viommu_run_is_fault(self->report->result, item->run) != fault)
+			if (round_of(self, item, first) != round)
 				continue;
 			item->keep = item->target != G_MAXUINT32 && (kept < MAX_AREAS || self->report->all);
 			if (!item->keep) {
@@ -141,7 +149,6 @@ viommu_html_data_new(const viommu_report *report)
 
 	self->report = report;
 	self->areas = g_array_new(FALSE, FALSE, sizeof(viommu_html_area));
-	self->targets = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 	self->notes = g_ptr_array_new();
 	self->note_places = g_hash_table_new(g_str_hash, g_str_equal);
 	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &self->unit);
@@ -156,7 +163,7 @@ viommu_html_data_free(viommu_html_data *self)
 	if (!self)
 		return;
 	g_array_unref(self->areas);
-	g_array_unref(self->targets);
+	viommu_table_bounds_clear(&self->bounds.tables);
 	g_ptr_array_unref(self->notes);
 	g_hash_table_unref(self->note_places);
 	g_free(self);

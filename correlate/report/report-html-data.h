@@ -18,7 +18,7 @@ typedef struct {
 struct viommu_html_data {
 	const viommu_report *report;
 	GArray *areas;   /* of viommu_html_area */
-	GArray *targets; /* of uint32_t: indices into the result's */
+	GArray *targets; /* of guint: indices into the result's; that of bounds.tables */
 	GPtrArray *notes;
 	GHashTable *note_places; /* text (by its address) -> index + 1 */
 	viommu_html_bounds bounds;

@@ -61,16 +61,17 @@ print_bounds(FILE *out, const viommu_html_bounds *bounds)
 	if (bounds->joined)
 		fputs("<p class=\"faint\">There are many mappings: neighbours that match are one area, whichever event asked for them. "
 		      "<code>viommu report --all</code> shows each.</p>\n", out);
-	if (!bounds->areas_left_out && !bounds->walks_left_out && !bounds->targets_left_out)
+	if (!bounds->areas_left_out && !bounds->walks_left_out && !bounds->tables.left_out)
 		return;
 	fputs("<p class=\"unsure\">To keep this file small,", out);
 	if (bounds->areas_left_out)
 		fprintf(out, " %s areas with %s pages", viommu_count_text(bounds->areas_left_out).text,
 			viommu_count_text(bounds->pages_left_out).text);
-	if (bounds->targets_left_out)
-		fprintf(out, "%s %s devices", bounds->areas_left_out ? "," : "", viommu_count_text(bounds->targets_left_out).text);
+	if (bounds->tables.left_out)
+		fprintf(out, "%s %s tables (%s of them with faults)", bounds->areas_left_out ? "," : "",
+			viommu_count_text(bounds->tables.left_out).text, viommu_count_text(bounds->tables.with_faults).text);
 	if (bounds->walks_left_out)
-		fprintf(out, "%s %s walks", bounds->areas_left_out || bounds->targets_left_out ? " and" : "",
+		fprintf(out, "%s %s walks", bounds->areas_left_out || bounds->tables.left_out ? " and" : "",
 			viommu_count_text(bounds->walks_left_out).text);
 	fputs(" were left out: what is wrong was kept first. <code>viommu report --all</code> leaves out nothing.</p>\n", out);
 }

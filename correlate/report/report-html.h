@@ -3,6 +3,7 @@
 #ifndef VIOMMU_REPORT_HTML_H
 #define VIOMMU_REPORT_HTML_H
 
+#include "report/report-bounds.h"
 #include "report/report.h"
 
 /* Made of html/ when viommu is built. The hashes are for the content security policy. */
@@ -18,7 +19,7 @@ typedef struct {
 	uint64_t areas, areas_left_out;
 	uint64_t pages_left_out; /* of the latter */
 	uint64_t walks_left_out;
-	guint targets_left_out;
+	viommu_table_bounds tables;
 	bool joined; /* neighbours that match are one area, whoever asked for them */
 } viommu_html_bounds;
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "report/report-bounds.h"
 #include "report/report-first.h"
 #include "report/report-md.h"
 #include "report/report-parts.h"
@@ -187,18 +188,16 @@ typedef struct {
 
 /* What is broken has its rows before anything else has one. */
 static md_rows
-find_room(const viommu_report *report, const GArray *spans)
+find_room(const viommu_report *report, const viommu_table_bounds *tables, const GArray *spans)
 {
 	uint64_t broken = 0;
 
 	if (report->all)
 		return (md_rows){ UINT64_MAX, UINT64_MAX };
-	for (guint i = 0, shown = 0; i < spans->len && shown < MAX_TARGETS; i++) {
+	for (guint k = 0; k < tables->listed->len; k++) {
+		guint i = g_array_index(tables->listed, guint, k);
 		g_auto(viommu_mappings) mappings = { 0 };
 
-		if (g_array_index(report->result->targets, viommu_target_result, i).same_as != i)
-			continue;
-		shown++;
 		viommu_report_mappings(report->result, i, g_array_index(spans, viommu_span, i), 0, 0, &mappings);
 		broken += mappings.of[VIOMMU_MAPPING_BROKEN];
 	}
@@ -240,22 +239,16 @@ viommu_md_mappings(FILE *out, const viommu_report *report)
 {
 	g_autoptr(GArray) spans = viommu_report_spans(report->result);
 	g_autoptr(GPtrArray) sharers = viommu_report_sharers(report->result, 16);
-	md_rows left = find_room(report, spans);
-	guint shown = 0, more = 0;
+	g_auto(viommu_table_bounds) tables = { 0 };
+	md_rows left;
 
+	viommu_table_bounds_of(report->result, report->all ? UINT64_MAX : MAX_TARGETS, &tables);
+	left = find_room(report, &tables, spans);
 	viommu_md_fold(out, "Mappings of each device (column 12345: its five links; + ok, X broken, ? unverified, - not needed)");
-	for (guint i = 0; i < spans->len; i++) {
+	for (guint k = 0; k < tables.listed->len; k++) {
+		guint i = g_array_index(tables.listed, guint, k);
 		const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, i);
-		g_autofree char *label = NULL;
-
-		if (target->same_as != i)
-			continue;
-		if (shown >= MAX_TARGETS && !report->all) {
-			more++;
-			continue;
-		}
-		shown++;
-		label = viommu_report_target_label(report, target);
+		g_autofree char *label = viommu_report_target_label(report, target);
 		fputs("\n", out);
 		viommu_md_code(out, label);
 		fprintf(out, ", space %" PRId64 " (", target->space->id);
@@ -266,8 +259,11 @@ viommu_md_mappings(FILE *out, const viommu_report *report)
 		fprintf(out, "), devices on this table: %s\n", (const char *) g_ptr_array_index(sharers, i));
 		print_target(out, report, i, g_array_index(spans, viommu_span, i), &left);
 	}
-	if (more)
-		fprintf(out, "\n… and %s more tables, left out (`--all` has them)\n", viommu_count_text(more).text);
+	if (tables.left_out) {
+		g_autofree char *text = viommu_table_bounds_text(&tables);
+
+		fprintf(out, "\n… and %s (`--all` has them)\n", text);
+	}
 	viommu_md_unfold(out);
 }
 

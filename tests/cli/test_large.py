@@ -140,5 +140,65 @@ class Behind(Case):
             self.assertIn('1,146 more that could not be verified, left out', out)
 
 
+class Tables(Case):
+    """A table for each of more devices than any report shows, and the last ones have the faults."""
+
+    DEVICES, LISTED, LAST = 1100, {'markdown': 64, 'html': 256, 'junit': 1000, 'tap': 1000}, 'ff:00.0'
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix='viommu-test.'))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.devices = [f'{number >> 8:02x}:{number >> 3 & 31:02x}.{number & 7}' for number in range(cls.DEVICES - 1)] + [cls.LAST]
+
+    def out(self, form, wrong, status=FAULT):
+        """wrong: so many devices at the end have another page."""
+        head, attach, mapped, mark = (json.loads(line) for line in large.record(1, 1))
+        lines, image = [head], large.Image(bits=48)
+        for number, device in enumerate(self.devices):
+            top = image.new()
+            image.legacy(device, top)
+            image.map(top, 4, large.FIRST, large.gpa(number + (number >= self.DEVICES - wrong)))
+            lines.append({**attach, 'space': number, 'device': f'0000:{device}'})
+            lines.append({**mapped, 'space': number, 'extents': [{'gpa': hex(large.gpa(number)), 'size': '0x1000'}]})
+        for seq, line in enumerate([*lines[1:], mark], 1):
+            line.update(seq=seq, time_ns=seq)
+        (self.folder / 'x.jsonl').write_text('\n'.join(map(json.dumps, [*lines, mark])) + '\n', encoding='utf-8')
+        (self.folder / 'x.elf').write_bytes(image.bytes())
+        return self.assert_status(run('report', '-s', self.folder / 'x.elf', self.folder / 'x.jsonl', '--format', form, seconds=120),
+                                  status).out
+
+    def left(self, form, faults):
+        return f'{self.DEVICES - self.LISTED[form]:,} more tables, {faults}, left out'
+
+    def test_markdown(self):
+        out = self.out('markdown', 1)
+        self.assertRegex(out, rf'(?m)^`{self.LAST}[^\n]*\n\n[^\n]*\n[^\n]*\n\| `0x[^\n]* wrong-address 1 ')
+        self.assertIn(self.left('markdown', 'all of them as L1 asked'), out)
+        self.assertEqual(len(re.findall(r'(?m)^\| IOVA ', out)), 64)
+
+    def test_markdown_of_more(self):
+        """more with faults than there is room for: they are counted"""
+        self.assertIn(self.left('markdown', '36 of them with faults'), self.out('markdown', 100))
+
+    def test_cases(self):
+        for form, failed in (('tap', r'not ok [0-9]+ - {}'), ('junit', r'<testcase classname="{}[^>]*>\s*<failure')):
+            out = self.out(form, 1)
+            self.assertRegex(out, failed.format(self.LAST))
+            self.assertIn(self.left(form, 'all of them as L1 asked'), out)
+            self.assertEqual(len(re.findall('not ok' if form == 'tap' else '<failure', out)), 1)
+
+    def test_cases_of_more(self):
+        """a suite with faults that is left out is a failure"""
+        self.assertRegex(self.out('tap', 1050), r'not ok 1001 - more tables: 100 more tables, 50 of them with faults, left out')
+
+    def test_html(self):
+        out = self.out('html', 1)
+        data = json.loads(re.search(r'id="data">(.*?)</script>', out, re.S).group(1))
+        self.assertEqual(len(data['targets']), 256)
+        self.assertIn(self.LAST, json.dumps(data['targets'][-1]))
+        self.assertIn('844 tables (0 of them with faults)', out)
+
+
 if __name__ == '__main__':
     tap.main()

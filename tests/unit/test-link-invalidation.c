@@ -95,6 +95,26 @@ test_ring_part(void)
 	g_assert_cmpuint(viommu_result_faults(s->result), ==, 2);
 }
 
+/* More faults than get their walks: the first broken mapping is the last of them. */
+static void
+test_walk_of_the_first(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+	const unsigned pages = 1200;
+
+	s->t->driver = "vfio-pci";
+	for (unsigned i = 0; i < pages; i++)
+		scene_both(s, IOVA + i * 0x2000, 0x5000, 0x1000);
+	tables_submit(s->t, PAGES, IOVA);
+	tables_poke(s->t, tables_entry(s->t, s->top, 3, IOVA + (pages - 1) * 0x2000, 1), 0);
+	scene_judge(s);
+	g_assert_cmpuint(s->result->runs->len, ==, pages);
+	g_assert_cmpuint(s->result->broken[VIOMMU_LINK_INVALIDATION], ==, pages - 2);
+	g_assert_cmpuint(s->result->broken[VIOMMU_LINK_TABLE], ==, 1);
+	g_assert_null(scene_run(s, pages - 2)->evidence);
+	g_assert_nonnull(scene_run(s, pages - 1)->evidence);
+}
+
 /* A descriptor that is another request's can cover pages of this one, and be smaller than
  * this one's own, which stands behind it. */
 static void
@@ -358,6 +378,7 @@ main(int argc, char **argv)
 	g_test_add_func("/link-invalidation/ring", test_ring);
 	g_test_add_func("/link-invalidation/ring-part", test_ring_part);
 	g_test_add_func("/link-invalidation/ring-neighbour", test_ring_neighbour);
+	g_test_add_func("/link-invalidation/walk-of-the-first", test_walk_of_the_first);
 	g_test_add_func("/link-invalidation/batched", test_batched);
 	g_test_add_func("/link-invalidation/ring-open", test_ring_open);
 	g_test_add_func("/link-invalidation/other-lives", test_other_lives);
