@@ -13,6 +13,9 @@
 /* "info mtree -f" of a big machine is about a megabyte; a batch of "xp" a few. */
 #define ANSWER_LIMIT (256u << 20)
 
+/* For a greeting, once something else has come; µs. */
+#define LEFTOVER_PATIENCE (2 * G_USEC_PER_SEC)
+
 static GSocketConnectable *
 parse_address(const char *address, GError **error)
 {
@@ -168,13 +171,18 @@ viommu_channel_send(viommu_channel *self, const char *data, size_t len, gint64 d
 	return TRUE;
 }
 
+static gboolean
+is_hmp(const viommu_channel *self)
+{
+	const GByteArray *seen = self->framer.bytes;
+
+	return seen->len >= 5 && memcmp(seen->data, "QEMU ", 5) == 0;
+}
+
 gboolean
 viommu_channel_not_qmp(viommu_channel *self, GError **error)
 {
-	const GByteArray *seen = self->framer.bytes;
-	gboolean hmp = seen->len >= 5 && memcmp(seen->data, "QEMU ", 5) == 0;
-
-	if (hmp)
+	if (is_hmp(self))
 		return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
 			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp unix:PATH,server=on,wait=off as well",
 			self->address);
@@ -183,15 +191,29 @@ viommu_channel_not_qmp(viommu_channel *self, GError **error)
 		self->address);
 }
 
+static gboolean
+read_more(viommu_channel *self, gint64 deadline, const char *wanted, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	char chunk[64 * 1024];
+	gssize n;
+
+	if (!wait_for(self, G_IO_IN, deadline, wanted, error))
+		return FALSE;
+	n = g_socket_receive(self->socket, chunk, sizeof(chunk), NULL, &local);
+	if (n > 0)
+		viommu_framer_push(&self->framer, chunk, (size_t) n);
+	else if (!g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+		return fail_closed(self, wanted, local ? local->message : NULL, error);
+	return TRUE;
+}
+
 /* The next message of any kind. wanted: which one we wait for, for people. */
 json_t *
 viommu_channel_receive(viommu_channel *self, gint64 deadline, const char *wanted, GError **error)
 {
 	for (;;) {
 		g_autoptr(GBytes) message = viommu_framer_pop(&self->framer);
-		g_autoptr(GError) local = NULL;
-		char chunk[64 * 1024];
-		gssize n;
 
 		if (message) {
 			gsize len;
@@ -207,15 +229,64 @@ viommu_channel_receive(viommu_channel *self, gint64 deadline, const char *wanted
 			return NULL;
 		}
 		/* Also when bytes are there already: events can come without end. */
-		if (!wait_for(self, G_IO_IN, deadline, wanted, error))
+		if (!read_more(self, deadline, wanted, error))
 			return NULL;
-		n = g_socket_receive(self->socket, chunk, sizeof(chunk), NULL, &local);
-		if (n > 0) {
-			viommu_framer_push(&self->framer, chunk, (size_t) n);
-		} else if (!g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK)) {
-			fail_closed(self, wanted, local ? local->message : NULL, error);
-			return NULL;
+	}
+}
+
+typedef enum { GREETING_NO, GREETING_CUT, GREETING_YES } greeting_kind;
+
+/* Whether what stands there begins as a greeting does, with blanks as "pretty=on" puts them. */
+static greeting_kind
+begins_greeting(const GByteArray *bytes, guint at)
+{
+	static const char marks[] = "{\"QMP\"";
+
+	for (const char *mark = marks; *mark; mark++) {
+		while (mark <= marks + 1 && at < bytes->len && g_ascii_isspace(bytes->data[at]))
+			at++;
+		if (at == bytes->len)
+			return GREETING_CUT;
+		if (bytes->data[at++] != (guint8) *mark)
+			return GREETING_NO;
+	}
+	return GREETING_YES;
+}
+
+gboolean
+viommu_channel_skip_leftover(viommu_channel *self, gint64 deadline, const char *wanted, GError **error)
+{
+	GByteArray *bytes = self->framer.bytes;
+	guint line = 0, looked = 0; /* where what may be a greeting begins; where no line ends before */
+
+	for (;;) {
+		greeting_kind kind = begins_greeting(bytes, line);
+		gint64 patience = MIN(deadline, g_get_monotonic_time() + LEFTOVER_PATIENCE);
+		g_autoptr(GError) local = NULL;
+
+		while (kind == GREETING_NO) {
+			const guint8 *end = memchr(bytes->data + looked, '\n', bytes->len - looked);
+
+			looked = end ? (guint) (end + 1 - bytes->data) : bytes->len;
+			if (!end)
+				break;
+			line = looked;
+			kind = begins_greeting(bytes, line);
 		}
+		if (kind == GREETING_YES) {
+			if (line)
+				g_debug("%s: skipped %u bytes of an answer to somebody who left before us", self->address, line);
+			g_byte_array_remove_range(bytes, 0, line);
+			return TRUE;
+		}
+		if (is_hmp(self) || self->framer.broken)
+			return viommu_channel_not_qmp(self, error);
+		if (read_more(self, line || kind == GREETING_NO ? patience : deadline, wanted, &local))
+			continue;
+		if (line || kind == GREETING_NO)
+			return viommu_channel_not_qmp(self, error);
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
 	}
 }
 

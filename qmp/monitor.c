@@ -32,9 +32,11 @@ static gboolean
 greet(viommu_monitor *self, GError **error)
 {
 	g_autoptr(GError) local = NULL;
-	json_t *greeting = viommu_channel_receive(&self->channel, viommu_channel_deadline(&self->channel), "its greeting", &local);
-	json_t *answer;
+	gint64 deadline = viommu_channel_deadline(&self->channel);
+	json_t *greeting = NULL, *answer;
 
+	if (viommu_channel_skip_leftover(&self->channel, deadline, "its greeting", &local))
+		greeting = viommu_channel_receive(&self->channel, deadline, "its greeting", &local);
 	if (!greeting) {
 		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) && self->channel.framer.bytes->len == 0) {
 			g_autofree char *what = g_strdup_printf(

@@ -189,7 +189,7 @@ test_other_protocols(void)
 		g_autoptr(peer) p = peer_unix(say, (gpointer) cases[i].text);
 
 		g_test_message("case %zu", i);
-		expect_no_monitor(peer_address(p), PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL, cases[i].part);
+		expect_no_monitor(peer_address(p), SHORT, VIOMMU_ERROR_PROTOCOL, cases[i].part);
 	}
 }
 
