@@ -27,7 +27,7 @@ static const char help[] =
 typedef struct {
 	const viommu_snapshot *a, *b;
 	viommu_diff *tables;
-	uint64_t facts;
+	uint64_t facts, hidden;
 	uint64_t runs, pages[VIOMMU_DIFF_CHANGES];
 	/* While it is shown. */
 	const char *topic;
@@ -47,9 +47,12 @@ pages_of(const viommu_diff_run *run)
 /* ---- counting: in JSON the sum is said before what it is of ----------------------------------------------- */
 
 static void
-count_fact(G_GNUC_UNUSED const viommu_diff_fact *fact, void *user)
+count_fact(const viommu_diff_fact *fact, void *user)
 {
-	((diff *) user)->facts++;
+	diff *self = user;
+
+	self->facts += !fact->hidden;
+	self->hidden += fact->hidden;
 }
 
 static void
@@ -75,7 +78,7 @@ count(diff *self, GError **error)
 static bool
 is_unsure(const diff *self)
 {
-	return viommu_diff_is_cut(self->tables) || self->pages[VIOMMU_DIFF_CHANGES - 1];
+	return self->hidden || viommu_diff_is_cut(self->tables) || self->pages[VIOMMU_DIFF_CHANGES - 1];
 }
 
 /* ---- text: counted as it is printed --------------------------------------------------------------- */
@@ -102,6 +105,8 @@ print_fact(const viommu_diff_fact *fact, void *user)
 	bool wide = strlen(before) + strlen(after) > 60;
 
 	count_fact(fact, self);
+	if (fact->hidden)
+		return;
 	if (g_strcmp0(self->topic, fact->topic) != 0)
 		printf("%s%s%s%s\n", self->topic ? "\n" : "", viommu_tone_on(VIOMMU_STRONG), heading(fact->topic), viommu_tone_off(VIOMMU_STRONG));
 	self->topic = fact->topic;
@@ -215,6 +220,9 @@ print_sum(const diff *self)
 	if (self->pages[VIOMMU_DIFF_CHANGES - 1])
 		printf("%s pages could not be compared: a table that leads to them could not be read.\n",
 			viommu_count_text(self->pages[VIOMMU_DIFF_CHANGES - 1]).text);
+	if (self->hidden)
+		printf("%s fact%s could not be compared: private texts were replaced in one of the two (--no-redact keeps them).\n",
+			viommu_count_text(self->hidden).text, self->hidden == 1 ? "" : "s");
 	if (viommu_diff_is_cut(self->tables))
 		puts("Not every device or PASID was compared: there are too many, or what names them could not be read.");
 	puts("Compared: registers, QEMU's facts, contexts and page tables; not the queue, and not interrupt remapping entries.");
@@ -241,6 +249,8 @@ put_fact(const viommu_diff_fact *fact, void *user)
 	diff *self = user;
 	g_autoptr(GString) text = g_string_new(NULL);
 
+	if (fact->hidden)
+		return;
 	viommu_jt_begin(text, NULL, '{');
 	viommu_jt_word(text, "topic", fact->topic);
 	viommu_jt_text(text, "name", fact->name);

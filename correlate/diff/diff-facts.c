@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "diff/diff.h"
+#include "redact/redact.h"
 #include "text/text.h"
 
 typedef struct {
@@ -15,7 +16,7 @@ static void
 tell(const teller *self, const char *topic, const char *name, const char *before, const char *after)
 {
 	if (g_strcmp0(before, after) != 0)
-		self->visit(&(viommu_diff_fact){ topic, name, before, after }, self->user);
+		self->visit(&(viommu_diff_fact){ topic, name, before, after, viommu_redact_may_be_same(before, after) }, self->user);
 }
 
 /* ---- registers ------------------------------------------------------------------------------- */
@@ -159,6 +160,46 @@ say_bypass(const viommu_machine *machine)
 	return g_string_free(ret, FALSE);
 }
 
+static bool
+same_argument(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0 || viommu_redact_may_be_same(a, b);
+}
+
+/* What stands between so many arguments at either end; NULL: nothing. */
+static char *
+between(char **arguments, guint head, guint tail)
+{
+	guint n = g_strv_length(arguments);
+	GString *ret = g_string_new(head ? "…" : NULL);
+
+	if (head + tail == n) {
+		g_string_free(ret, TRUE);
+		return NULL;
+	}
+	for (guint i = head; i < n - tail; i++)
+		g_string_append_printf(ret, "%s%s", ret->len ? " " : "", arguments[i]);
+	return g_string_free(g_string_append(ret, tail ? " …" : ""), FALSE);
+}
+
+/* A line has dozens of arguments, of which few differ: what is the same at both ends is left out. */
+static void
+diff_command_line(const teller *self, char **a, char **b)
+{
+	guint n = a ? g_strv_length(a) : 0, m = b ? g_strv_length(b) : 0, head = 0, tail = 0;
+	g_autofree char *before = NULL, *after = NULL;
+
+	while (a && b && head < MIN(n, m) && same_argument(a[head], b[head]))
+		head++;
+	while (a && b && tail < MIN(n, m) - head && same_argument(a[n - 1 - tail], b[m - 1 - tail]))
+		tail++;
+	if (n == m && head == n)
+		head = tail = 0; /* nothing but what is hidden */
+	before = a ? between(a, head, tail) : NULL;
+	after = b ? between(b, head, tail) : NULL;
+	tell(self, "qemu", "command line", before, after);
+}
+
 void
 viommu_diff_facts(const viommu_snapshot *a, const viommu_snapshot *b, viommu_diff_fact_visitor visit, void *user)
 {
@@ -166,14 +207,12 @@ viommu_diff_facts(const viommu_snapshot *a, const viommu_snapshot *b, viommu_dif
 	const viommu_machine *was = viommu_snapshot_machine(a), *is = viommu_snapshot_machine(b);
 	g_autofree char *ram_before = say_ram(was), *ram_after = say_ram(is);
 	g_autofree char *bypass_before = say_bypass(was), *bypass_after = say_bypass(is);
-	g_autofree char *cmdline_before = was->cmdline ? g_strjoinv(" ", was->cmdline) : NULL;
-	g_autofree char *cmdline_after = is->cmdline ? g_strjoinv(" ", is->cmdline) : NULL;
 
 	tell(&self, "qemu", "version", was->version, is->version);
 	tell(&self, "qemu", "package", was->package, is->package);
 	tell(&self, "qemu", "run state", was->run_state, is->run_state);
 	tell(&self, "qemu", "KVM", was->kvm ? "yes" : "no", is->kvm ? "yes" : "no");
-	tell(&self, "qemu", "command line", cmdline_before, cmdline_after);
+	diff_command_line(&self, was->cmdline, is->cmdline);
 	tell(&self, "qemu", "host's kernel", was->host_kernel, is->host_kernel);
 	tell(&self, "qemu", "root buses not behind the vIOMMU", bypass_before, bypass_after);
 	tell(&self, "ram", "RAM", ram_before, ram_after);

@@ -139,7 +139,7 @@ tell_context(const vtd_device *a, const vtd_device *b, viommu_diff_fact_visitor 
 		return;
 	name = any->pasid_requested ? g_strdup_printf("%s PASID %u", viommu_bdf_text(any->sid).text, any->pasid)
 				    : g_strdup(viommu_bdf_text(any->sid).text);
-	visit(&(viommu_diff_fact){ "context", name, before, after }, user);
+	visit(&(viommu_diff_fact){ .topic = "context", .name = name, .before = before, .after = after }, user);
 }
 
 /* The devices of both, side by side. */

@@ -15,6 +15,7 @@ typedef struct {
 	const char *topic; /* "register", "property", "device", "context", "qemu", "ram" */
 	const char *name;  /* "GSTS.TES", "00:04.0 id" */
 	const char *before, *after;
+	bool hidden; /* private parts were replaced in one: it may be a difference, or none */
 } viommu_diff_fact;
 
 typedef void (*viommu_diff_fact_visitor)(const viommu_diff_fact *fact, void *user);

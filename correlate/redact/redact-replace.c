@@ -60,9 +60,8 @@ begun_at(viommu_redact *self, const char *text, size_t len, size_t at, bool shor
 	return NULL;
 }
 
-/* The length of a placeholder that stands here, 0 if none does. */
-static size_t
-placeholder_at(const char *text, size_t len, size_t at)
+size_t
+viommu_redact_placeholder_at(const char *text, size_t len, size_t at)
 {
 	size_t end = at + 1;
 
@@ -105,7 +104,7 @@ viommu_redact_put_mark(viommu_redact *self, GString *out, viommu_redact_kind kin
 	g_autofree char *valid = g_utf8_make_valid(literal, -1);
 
 	/* What was redacted before stays as it is. */
-	if (*valid && placeholder_at(valid, strlen(valid), 0) == strlen(valid))
+	if (*valid && viommu_redact_placeholder_at(valid, strlen(valid), 0) == strlen(valid))
 		g_string_append(out, valid);
 	else
 		g_string_append_printf(out, MARK "%u" MARK, viommu_redact_entry_of(self, kind, valid)->id);
@@ -135,7 +134,7 @@ replace(viommu_redact *self, const char *text, unsigned flags)
 	while (at < len) {
 		viommu_redact_kind kind = VIOMMU_REDACT_TEXT;
 		const viommu_redact_entry *known = known_at(self, valid, len, at);
-		size_t n = placeholder_at(valid, len, at);
+		size_t n = viommu_redact_placeholder_at(valid, len, at);
 		const viommu_redact_entry *begun = known ? NULL : begun_at(self, valid, len, at, flags & SHORTENED);
 		viommu_redact_entry *marked = flags & MARKS && !n ? marked_at(self, valid + at, &n) : NULL;
 
@@ -144,7 +143,7 @@ replace(viommu_redact *self, const char *text, unsigned flags)
 			at += n;
 			continue;
 		}
-		n = placeholder_at(valid, len, at);
+		n = viommu_redact_placeholder_at(valid, len, at);
 		if (n) {
 			g_string_append_len(out, valid + at, (gssize) n);
 			at += n;
@@ -194,7 +193,7 @@ viommu_redact_whole(viommu_redact *self, viommu_redact_kind kind, const char *te
 	g_autofree char *valid = g_utf8_make_valid(text, -1);
 	GString *out = g_string_new(NULL);
 
-	if (*valid && placeholder_at(valid, strlen(valid), 0) == strlen(valid))
+	if (*valid && viommu_redact_placeholder_at(valid, strlen(valid), 0) == strlen(valid))
 		g_string_append(out, valid);
 	else
 		put_placeholder(self, out, kind, valid);

@@ -70,6 +70,11 @@ char *viommu_redact_path(viommu_redact *self, const char *path);
 /* The placeholder of this text. */
 char *viommu_redact_whole(viommu_redact *self, viommu_redact_kind kind, const char *text);
 
+/* The length of a placeholder that stands there, 0 if none does. */
+size_t viommu_redact_placeholder_at(const char *text, size_t len, size_t at);
+/* Of two texts that differ, or NULL: one of them has placeholders, and they may have been the same. */
+bool viommu_redact_may_be_same(const char *a, const char *b);
+
 /* ---- what was replaced --------------------------------------------------------------- */
 
 /* How many texts of a kind, and how often in all. */

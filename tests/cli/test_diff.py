@@ -261,6 +261,29 @@ class Commands(_Case):
         self.assertEqual(run('diff', DATA / 'clean.elf', path).out, plain.out)
         self.assertEqual(run('diff', path, DATA / 'wrong-address.elf').status, CLEAN)
 
+    def test_redacted_bundles(self):
+        """what was replaced is no difference, and no equality; what was not is compared"""
+        qemu = ['qemu', '-name', 'secret-guest', '-m', '4G', '-drive', 'file=/srv/vm/disk.img,if=none', '-smp', '2']
+        paths = {}
+        for name, size, disk in (('a', '4G', 'disk'), ('b', '4G', 'disk'), ('c', '8G', 'disk'), ('d', '4G', 'other')):
+            snapshot = Snapshot.read(DATA / 'clean.elf')
+            snapshot.note['machine']['cmdline'] = [w.replace('4G', size).replace('disk.img', disk + '.img') for w in qemu]
+            paths[name] = self.dir / f'{name}.elf'
+            paths[name].write_bytes(snapshot.bytes())
+        bundle = self.dir / 'x.tar.gz'
+        self.assert_status(run('report', '-s', paths['a'], DATA / 'small.jsonl', '-o', bundle), CLEAN)
+        for pair in ((bundle, paths['b']), (paths['b'], bundle), (bundle, paths['d'])):
+            done = run('diff', *pair)
+            self.assert_status(done, CLEAN)
+            self.assertIn('could not be compared: private texts were replaced', done.out)
+            self.assertEqual(run('diff', *pair, '--strict').status, FAULT)
+            result = run('diff', *pair, '--format', 'json').json
+            self.assertEqual((result['equal'], result['complete'], result['facts']), (True, False, []))
+        facts = run('diff', bundle, paths['c'], '--format', 'json').json['facts']
+        self.assertEqual([(f['name'], f['before'], f['after']) for f in facts], [('command line', '… 4G …', '… 8G …')])
+        facts = run('diff', paths['a'], paths['d'], '--format', 'json').json['facts']
+        self.assertEqual([f['after'] for f in facts], ['… file=/srv/vm/other.img,if=none …'])
+
     def test_fixtures(self):
         """any two: no crash, and the same both ways round"""
         names = sorted(path.name for path in DATA.glob('*.elf'))
