@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
+#include <string.h>
 
 #include "cmd.h"
 
@@ -47,6 +48,8 @@ viommu_cmd_capture(int argc, char **argv)
 		return viommu_cmd_usage("capture", "it takes no argument, but got \"%s\"", cmd.arguments[0]);
 	if (!output || !*output)
 		return viommu_cmd_usage("capture", "say where to save the snapshot: -o FILE");
+	if (strcmp(output, "-") == 0)
+		return viommu_cmd_usage("capture", "a snapshot goes to a file, not to standard output: -o FILE (./- for one of that name)");
 	if (!viommu_cmd_may_write(output, force, &error))
 		return viommu_cmd_fail("capture", error);
 	target = viommu_target_open(&cmd.target, &error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What verify finds, as a report in a file. */
 #include <string.h>
+#include <unistd.h>
 
 #include "report/bundle-make.h"
 #include "cmd-verify.h"
@@ -79,6 +80,8 @@ check(const viommu_cmd *cmd, gboolean force, void *user)
 						  "or name the form with --format", self->path);
 	if (!self->form)
 		self->form = form_named("markdown");
+	if (!to_file && !self->form->write && isatty(STDOUT_FILENO))
+		return viommu_cmd_usage("report", "a bundle is not for a terminal: name a file (-o FILE.tar.gz), or send it into a pipe");
 	if (to_file && !viommu_cmd_may_write(self->path, force, &error))
 		return viommu_cmd_fail("report", error);
 	return -1;
@@ -114,7 +117,7 @@ static gboolean
 deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboolean force, void *user, GError **error)
 {
 	const report_options *self = user;
-	g_autoptr(viommu_report_file) file = viommu_report_file_open(self->path ? self->path : "-", error);
+	g_autoptr(viommu_report_file) file = viommu_report_file_open(self->path ? self->path : "-", self->no_redact ? 0600 : 0666, error);
 	FILE *out = file ? viommu_report_file_stream(file) : NULL;
 
 	if (!file)

@@ -186,6 +186,8 @@ run_map(const struct map_options *options, struct probe_error *error)
 	if (strcmp(facts.driver, "vfio-pci") != 0) {
 		if (!options->bind)
 			return fail_unbound(&facts, error);
+		if (facts.driver[0])
+			probe_say("taking %s from %s, which gets it back at the end", facts.bdf, facts.driver);
 		if (pci_bind_vfio(&binding, &facts, error) < 0)
 			return -1;
 	}

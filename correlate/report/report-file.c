@@ -56,7 +56,7 @@ name_it(const viommu_report_file *self, char **aside)
 }
 
 viommu_report_file *
-viommu_report_file_open(const char *path, GError **error)
+viommu_report_file_open(const char *path, mode_t mode, GError **error)
 {
 	g_autoptr(viommu_report_file) self = g_new0(viommu_report_file, 1);
 	g_autofree char *aside = g_strdup_printf("%s.XXXXXX", path);
@@ -79,7 +79,7 @@ viommu_report_file_open(const char *path, GError **error)
 	}
 	if (!self->nameless)
 		self->aside = g_steal_pointer(&aside);
-	self->stream = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "w") : NULL;
+	self->stream = fchmod(fd, mode & ~mask) == 0 ? fdopen(fd, "w") : NULL;
 	if (!self->stream) {
 		fail(self, errno, error);
 		close(fd);

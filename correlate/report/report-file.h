@@ -4,13 +4,15 @@
 #define VIOMMU_REPORT_FILE_H
 
 #include <stdio.h>
+#include <sys/types.h>
 
 #include <glib.h>
 
 typedef struct viommu_report_file viommu_report_file;
 
-/* Errors: FAILED, with path and reason. path "-" is standard output. */
-viommu_report_file *viommu_report_file_open(const char *path, GError **error);
+/* Errors: FAILED, with path and reason. path "-" is standard output. mode: of a new file,
+ * less what umask takes away. */
+viommu_report_file *viommu_report_file_open(const char *path, mode_t mode, GError **error);
 FILE *viommu_report_file_stream(viommu_report_file *self);
 /* What was written has arrived and has its name. A path that exists is refused unless
  * overwrite, also when it came to be meanwhile. */

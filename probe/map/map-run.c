@@ -22,6 +22,11 @@ note_unplaced(struct map_run *run)
 		record_note(
 			run->record, "left out: %s: no room in the IOVA ranges", run->pattern.unplaced[i]);
 	}
+	if (run->options->shaped && run->pattern.n > 0 && run->pattern.item[0].iova.v != run->options->shape.iova) {
+		probe_say("IOVA 0x%" PRIx64 " is not among those that this IOMMU allows: the first mapping is at 0x%" PRIx64,
+			run->options->shape.iova, run->pattern.item[0].iova.v);
+		record_note(run->record, "asked for IOVA 0x%" PRIx64 ", which is not in the IOVA ranges", run->options->shape.iova);
+	}
 }
 
 int

@@ -100,6 +100,21 @@ class Files(Case):
             self.assert_clean(run('report', *SAVED, '-o', path, preexec_fn=lambda mask=mask: os.umask(mask)), FAULT)
             self.assertEqual(path.stat().st_mode & 0o777, mode)
 
+    def test_private_texts_are_the_owners(self):
+        for name in 'a.md', 'a.tar.gz':
+            path = self.folder / name
+            self.assert_clean(run('report', *SAVED, '-o', path, '--no-redact', preexec_fn=lambda: os.umask(0o022)), FAULT)
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+
+    def test_no_bundle_on_a_terminal(self):
+        ours, terminal = os.openpty()
+        try:
+            done = run('report', *SAVED, '--format', 'bundle', stdout=terminal)
+            self.assert_says(done, USAGE, 'a terminal', '-o FILE')
+        finally:
+            os.close(terminal)
+            os.close(ours)
+
     def test_killed(self):
         """whoever kills it while it writes finds no report under its name"""
         path = self.folder / 'a.html'

@@ -221,7 +221,7 @@ class Arguments(Case):
             self.assert_says(run('walk', *SAVED, *args), USAGE, 'a device and an address', '00:04.0 0x40000000')
 
     def test_capture_wants_a_file(self):
-        for args in ([], ['-o', '']):
+        for args in ([], ['-o', ''], ['-o', '-']):
             self.assert_says(run('capture', '-q', 'unix:/nowhere', *args), USAGE, '-o FILE')
 
     def test_device(self):
