@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* viommu-probe trace: see trace-options.c for what it offers. */
+#include <stddef.h>
+
+#include "doctor/doctor.h"
 #include "probe.h"
 #include "signals.h"
 #include "trace/trace-options.h"
@@ -14,5 +17,5 @@ cmd_trace(int argc, char **argv)
 	if (!trace_options_parse(&options, argc, argv, &status))
 		return status;
 	signals_install();
-	return trace_run(&options);
+	return trace_run(&options, options.doctor ? doctor_record : NULL);
 }

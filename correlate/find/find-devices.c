@@ -28,6 +28,27 @@ sharing_free(void *data)
 	g_free(self);
 }
 
+/* As many devices are named where there can be more. */
+#define MAX_NAMES 6
+
+char *
+viommu_find_names(const viommu_machine *machine, const GArray *sids)
+{
+	GString *ret = g_string_new(NULL);
+
+	for (guint i = 0; i < sids->len && i < MAX_NAMES; i++) {
+		viommu_sid sid = g_array_index(sids, viommu_sid, i);
+		const viommu_pci_device *pci = viommu_machine_pci_at(machine, sid);
+
+		g_string_append_printf(ret, "%s%s", i ? ", " : "", viommu_bdf_text(sid).text);
+		if (pci && *pci->driver)
+			g_string_append_printf(ret, " (%s)", pci->driver);
+	}
+	if (sids->len > MAX_NAMES)
+		g_string_append_printf(ret, " and %u more", sids->len - MAX_NAMES);
+	return g_string_free(ret, FALSE);
+}
+
 /* The last entry that was read, as a place. */
 static viommu_where
 last_entry(const vtd_device *device)

@@ -6,7 +6,6 @@
 #include "find/find.h"
 #include "text/text.h"
 
-#define MAX_NAMES 6
 
 void
 viommu_finder_init(viommu_finder *f, viommu_findings *list, const viommu_snapshot *snapshot)
@@ -36,24 +35,6 @@ viommu_find_assigned(const viommu_machine *machine)
 			g_array_append_val(ret, pci->sid);
 	}
 	return known ? g_steal_pointer(&ret) : NULL;
-}
-
-char *
-viommu_find_names(const viommu_machine *machine, const GArray *sids)
-{
-	GString *ret = g_string_new(NULL);
-
-	for (guint i = 0; i < sids->len && i < MAX_NAMES; i++) {
-		viommu_sid sid = g_array_index(sids, viommu_sid, i);
-		const viommu_pci_device *pci = viommu_machine_pci_at(machine, sid);
-
-		g_string_append_printf(ret, "%s%s", i ? ", " : "", viommu_bdf_text(sid).text);
-		if (pci && *pci->driver)
-			g_string_append_printf(ret, " (%s)", pci->driver);
-	}
-	if (sids->len > MAX_NAMES)
-		g_string_append_printf(ret, " and %u more", sids->len - MAX_NAMES);
-	return g_string_free(ret, FALSE);
 }
 
 /* A property as QEMU has it, NULL when it has no such property. */

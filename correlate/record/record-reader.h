@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading a record: the state that record.c, record-events.c and record-maps.c share. */
+/* Reading a record: the state that record.c and the readers of events share. */
 #ifndef VIOMMU_RECORD_READER_H
 #define VIOMMU_RECORD_READER_H
 

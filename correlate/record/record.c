@@ -25,20 +25,6 @@ struct viommu_record_player {
 	GByteArray *partial; /* a line that has begun */
 };
 
-bool
-viommu_record_reject(viommu_record_reader *r, const char *format, ...)
-{
-	va_list args;
-	g_autofree char *why = NULL;
-
-	va_start(args, format);
-	why = g_strdup_vprintf(format, args);
-	va_end(args);
-	g_set_error(r->error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "%s is not a usable record: line %" G_GUINT64_FORMAT ": %s",
-		r->record->path, r->line, why);
-	return false;
-}
-
 void
 viommu_record_free(viommu_record *self)
 {

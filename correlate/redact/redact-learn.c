@@ -113,13 +113,6 @@ viommu_redact_learn_homes(viommu_redact *self, const char *text, size_t len)
 }
 
 void
-viommu_redact_learn_kernel(viommu_redact *self, const char *cmdline)
-{
-	if (strlen(cmdline) <= VIOMMU_REDACT_MAX_KERNEL)
-		g_free(viommu_redact_kernel_tokens(self, cmdline));
-}
-
-void
 viommu_redact_set_argument(viommu_redact *self, const char *argument, char *shown)
 {
 	/* The same argument at two places: what hides more stands. */

@@ -201,22 +201,17 @@ viommu_redact_whole(viommu_redact *self, viommu_redact_kind kind, const char *te
 }
 
 char *
+viommu_redact_marked(viommu_redact *self, const char *shown)
+{
+	return replace(self, shown, MARKS);
+}
+
+char *
 viommu_redact_argument(viommu_redact *self, const char *argument)
 {
 	const char *shown = g_hash_table_lookup(self->arguments, argument);
 
 	return replace(self, shown ? shown : argument, shown ? MARKS : 0);
-}
-
-char *
-viommu_redact_kernel(viommu_redact *self, const char *cmdline)
-{
-	g_autofree char *tokens = NULL;
-
-	if (strlen(cmdline) > VIOMMU_REDACT_MAX_KERNEL)
-		return viommu_redact_whole(self, VIOMMU_REDACT_TEXT, cmdline);
-	tokens = viommu_redact_kernel_tokens(self, cmdline);
-	return replace(self, tokens, MARKS);
 }
 
 bool

@@ -99,5 +99,7 @@ void viommu_redact_learn_path(viommu_redact *self, const char *path);
 void viommu_redact_learn_url(viommu_redact *self, const char *url);
 /* Appends what a placeholder is put for when an argument is shown. */
 void viommu_redact_put_mark(viommu_redact *self, GString *out, viommu_redact_kind kind, const char *literal);
+/* New: what has such marks in it, with placeholders. */
+char *viommu_redact_marked(viommu_redact *self, const char *shown);
 
 #endif

@@ -175,20 +175,6 @@ viommu_html_data_bounds(const viommu_html_data *self)
 	return &self->bounds;
 }
 
-/* A script element ends at "</script" and JSON has other words for '<'. */
-void
-viommu_html_flush(GString *text, FILE *out)
-{
-	const char *at = text->str, *next;
-
-	for (; (next = strchr(at, '<')); at = next + 1) {
-		fwrite(at, 1, (size_t) (next - at), out);
-		fputs("\\u003c", out);
-	}
-	fputs(at, out);
-	g_string_truncate(text, 0);
-}
-
 static void
 put_shown(GString *text, const char *name, const char *value)
 {

@@ -121,8 +121,8 @@ doctor_trial(struct doctor *doctor)
 		return;
 	}
 	if (try_open(doctor, &backend_vfio, &backend, VERDICT_FAIL, "SET_IOMMU", "type1v2 set")) {
-		if (backend.vfio.available >= 0)
-			doctor_more(doctor, "mappings still available: %" PRId64, backend.vfio.available);
+		if (backend.vfio.info.available >= 0)
+			doctor_more(doctor, "mappings still available: %" PRId64, backend.vfio.info.available);
 		try_enable(doctor, &backend.vfio);
 		try_map(doctor, &backend);
 		backend.kind->close(&backend);

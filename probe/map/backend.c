@@ -9,7 +9,7 @@ static int
 open_vfio(struct backend *ret, const struct pci_facts *facts, struct probe_error *error)
 {
 	*ret = (struct backend){ .kind = &backend_vfio, .space = 1, .group = facts->group };
-	ret->ranges = &ret->vfio.ranges;
+	ret->ranges = &ret->vfio.info.ranges;
 	return vfio_open(&ret->vfio, facts, VFIO_STEP_DEVICE, error);
 }
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "sys/errno-table.h"
-#include "map/vfio-info.h"
 
 struct stranger_list {
 	const char *bdf;
@@ -147,7 +146,7 @@ attach(struct vfio *vfio, const struct pci_facts *facts, struct probe_error *err
 		return fail_call(ERRNO_SET_CONTAINER, "", facts, error);
 	if (ioctl(vfio->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0)
 		return fail_call(ERRNO_SET_IOMMU, "(VFIO_TYPE1v2_IOMMU)", facts, error);
-	vfio_read_info(vfio);
+	vfio_read_info(&vfio->info, vfio->container);
 	return 0;
 }
 
@@ -166,7 +165,7 @@ open_device(struct vfio *vfio, const struct pci_facts *facts, struct probe_error
 int
 vfio_open(struct vfio *ret, const struct pci_facts *facts, enum vfio_step last, struct probe_error *error)
 {
-	*ret = (struct vfio){ .container = -1, .group = -1, .device = -1, .available = -1 };
+	*ret = (struct vfio){ .container = -1, .group = -1, .device = -1, .info.available = -1 };
 	if (open_container(ret, error) < 0 ||
 		(last >= VFIO_STEP_GROUP && open_group(ret, facts, error) < 0) ||
 		(last >= VFIO_STEP_ATTACH && attach(ret, facts, error) < 0) ||

@@ -6,18 +6,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sys/ranges.h"
 #include "report.h"
 #include "sys/sysfs.h"
+#include "sys/vfio-info.h"
 #include "viommu/addr.h"
 
 struct vfio {
 	int container; /* file descriptors, or -1 */
 	int group;
 	int device;
-	struct iova_ranges ranges;
-	uint64_t page_sizes; /* bitmap of the sizes type1 maps */
-	int64_t available;   /* mappings the container still takes, or -1 */
+	struct vfio_info info;
 };
 
 /* What vfio_open() did before it failed, for the doctor. */

@@ -10,7 +10,7 @@
 
 #include "sys/iommufd-uapi.h"
 #include "sys/pagemap.h"
-#include "map/vfio-info.h"
+#include "sys/vfio-info.h"
 
 static void
 watch_file(void *data, pid_t pid, int fd, dev_t device)
@@ -23,16 +23,17 @@ static bool
 ask_container(pid_t pid, int fd, struct iova_ranges *ret)
 {
 	struct vfio_iommu_type1_info info = { .argsz = sizeof info };
-	struct vfio vfio = { .container = rec_fd_borrow(pid, fd) };
+	const int container = rec_fd_borrow(pid, fd);
+	struct vfio_info told = { .available = -1 };
 	bool found;
 
-	if (vfio.container < 0)
+	if (container < 0)
 		return false;
-	found = ioctl(vfio.container, VFIO_IOMMU_GET_INFO, &info) == 0;
+	found = ioctl(container, VFIO_IOMMU_GET_INFO, &info) == 0;
 	if (found)
-		vfio_read_info(&vfio);
-	close(vfio.container);
-	*ret = vfio.ranges;
+		vfio_read_info(&told, container);
+	close(container);
+	*ret = told.ranges;
 	return found;
 }
 

@@ -92,19 +92,6 @@ recorder_enter(struct recorder *recorder, struct rec_pending *pending, pid_t pid
 	return add_pending(recorder, pending);
 }
 
-/* The space that a mapping call is about, if it is there already. */
-struct rec_space *
-rec_call_space(const struct rec_pending *pending)
-{
-	if (pending->file == NULL || pending->file->is.kind == REC_CONTAINER)
-		return pending->file != NULL ? pending->file->space : NULL;
-	for (size_t i = 0; i < pending->file->n_objects; i++) {
-		if (pending->file->object[i].id == pending->call.id)
-			return pending->file->object[i].space;
-	}
-	return NULL;
-}
-
 static void
 look_behind(struct recorder *recorder, const struct rec_pending *pending)
 {

@@ -48,6 +48,18 @@ rec_space_begin(struct recorder *recorder, const struct rec_space *space)
 	record_event_write(recorder->record);
 }
 
+struct rec_space *
+rec_call_space(const struct rec_pending *pending)
+{
+	if (pending->file == NULL || pending->file->is.kind == REC_CONTAINER)
+		return pending->file != NULL ? pending->file->space : NULL;
+	for (size_t i = 0; i < pending->file->n_objects; i++) {
+		if (pending->file->object[i].id == pending->call.id)
+			return pending->file->object[i].space;
+	}
+	return NULL;
+}
+
 static struct json *
 begin_device(struct recorder *recorder, const char *event, const struct rec_space *space, const char *bdf,
 	int group)

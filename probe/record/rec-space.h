@@ -30,7 +30,7 @@ void rec_space_unmap(
 /* The text after which a failed call is recorded that is neither. */
 void rec_note_failure(struct recorder *recorder, const struct rec_call *call, int err);
 
-/* Whether SPACE is where a call that has not returned yet unmaps. */
+/* The space that a mapping call is about, if it is there already. */
 struct rec_space *rec_call_space(const struct rec_pending *pending);
 
 /* The families of calls. */

@@ -105,16 +105,6 @@ recorder_exec(struct recorder *recorder, pid_t pid)
 	}
 }
 
-void
-recorder_forget(struct recorder *recorder, struct rec_file *file)
-{
-	for (size_t i = 0; i < recorder->n_pending; i++) {
-		if (recorder->pending[i]->file == file)
-			recorder->pending[i]->file = NULL;
-	}
-	rec_files_forget(&recorder->files, file);
-}
-
 static void
 end_file(struct recorder *recorder, struct rec_file *file, const char *how)
 {
@@ -143,14 +133,6 @@ recorder_exit(struct recorder *recorder, pid_t pid, const char *how)
 			end_file(recorder, file, how);
 		i = recorder->files.n < n ? 0 : i + 1;
 	}
-}
-
-void
-rec_ending_of(struct recorder *recorder, const struct rec_file *file, char *ret, size_t size)
-{
-	snprintf(ret, size, "close");
-	for (size_t i = 0; i < file->n_refs; i++)
-		recorder->asks->ending(file->ref[i].pid, ret, size);
 }
 
 /* The number may be that of a newer file, which is not bound yet. */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "sys/sysfs.h"
-#include "map/vfio-info.h"
+#include "sys/vfio-info.h"
 
 static const char *proc_root = "/proc";
 
@@ -81,13 +81,14 @@ proc_vfio(int pid, struct proc_vfio *ret)
 static int64_t
 ask_available(int pidfd, int fd)
 {
-	struct vfio vfio = { .container = (int) syscall(SYS_pidfd_getfd, pidfd, fd, 0), .available = -1 };
+	const int container = (int) syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	struct vfio_info info = { .available = -1 };
 
-	if (vfio.container < 0)
+	if (container < 0)
 		return -1;
-	vfio_read_info(&vfio);
-	close(vfio.container);
-	return vfio.available;
+	vfio_read_info(&info, container);
+	close(container);
+	return info.available;
 }
 
 int

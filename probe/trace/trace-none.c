@@ -9,9 +9,10 @@
 	"where viommu-probe is built, and build it again"
 
 int
-trace_run(const struct trace_options *options)
+trace_run(const struct trace_options *options, void (*begin)(struct record_writer *record))
 {
 	(void) options;
+	(void) begin;
 	probe_say("trace " NOT_BUILT_IN);
 	return PROBE_EXIT_FAILED;
 }

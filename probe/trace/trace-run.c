@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "sys/cap.h"
-#include "doctor/doctor.h"
 #include "out/output.h"
 #include "signals.h"
 #include "sys/sysfs.h"
@@ -30,6 +29,7 @@ enum {
 
 struct trace_state {
 	const struct trace_options *options;
+	void (*begin)(struct record_writer *record);
 	struct trace_source *source;
 	struct trace_queue queue;
 	struct trace_engine engine;
@@ -209,8 +209,8 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 	record_begin(&writer, &state->output);
 	state->engine.record.writer = &writer;
 	record_header(&writer, VIOMMU_SOURCE_TRACE);
-	if (state->options->doctor)
-		doctor_record(&writer);
+	if (state->begin != NULL)
+		state->begin(&writer);
 	if (lacks[0])
 		record_note(&writer, "%s", lacks);
 	record_note(&writer, "what was mapped before this line is not in the record");
@@ -269,9 +269,9 @@ open_and_trace(struct trace_state *state, struct probe_error *error)
 }
 
 int
-trace_run(const struct trace_options *options)
+trace_run(const struct trace_options *options, void (*begin)(struct record_writer *record))
 {
-	struct trace_state state = { .options = options };
+	struct trace_state state = { .options = options, .begin = begin };
 	struct probe_error error = { 0 };
 
 	state.engine.only = options->pid;

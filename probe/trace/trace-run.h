@@ -4,8 +4,10 @@
 
 #include "trace/trace-options.h"
 
-/* Traces and records until the end; the exit status.  In a build without
- * libtracefs (trace-none.c) it says so. */
-int trace_run(const struct trace_options *options);
+struct record_writer;
+
+/* Traces and records until the end; the exit status.  BEGIN (or NULL) writes what comes
+ * before the first event.  In a build without libtracefs (trace-none.c) it says so. */
+int trace_run(const struct trace_options *options, void (*begin)(struct record_writer *record));
 
 #endif

@@ -159,7 +159,7 @@ class Schema(Case):
     @need('python3-jsonschema')
     def test_words_are_those_of_the_catalogue(self):
         """every verdict, link and state that viommu has is in the schema"""
-        source = (TOP / 'correlate' / 'join' / 'result.c').read_text() + (TOP / 'correlate' / 'link' / 'chain.c').read_text()
+        source = (TOP / 'correlate' / 'join' / 'result.c').read_text() + (TOP / 'correlate' / 'join' / 'chain.c').read_text()
         known = json.dumps(reports.schema())
         words = set(re.findall(r'\] = \{ "([a-z-]+)", "', source)) - {'unmapped'}
         words |= {word for names in re.findall(r'(?s)names\[\w+\] = \{(.*?)\}', source) for word in re.findall(r'"([a-z-]+)"', names)}

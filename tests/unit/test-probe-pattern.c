@@ -3,7 +3,7 @@
 
 #include "sys/parse.h"
 #include "map/pattern.h"
-#include "map/vfio-info.h"
+#include "sys/vfio-info.h"
 
 /* What VFIO gives for QEMU's intel-iommu with aw-bits=39. */
 static const struct iova_ranges ranges_39 = {
@@ -248,7 +248,7 @@ static const struct info info_good = {
 static void
 test_info(void)
 {
-	struct vfio vfio = { .available = -1 };
+	struct vfio_info vfio = { .available = -1 };
 	struct info info = info_good;
 
 	vfio_parse_info(&vfio, &info, sizeof info);
@@ -262,25 +262,25 @@ test_info(void)
 static void
 test_info_hostile(void)
 {
-	struct vfio vfio = { .available = -1 };
+	struct vfio_info vfio = { .available = -1 };
 	struct info info = info_good;
 
 	/* Cut off at every length; the sanitizers watch. */
 	for (gsize size = 0; size <= sizeof info; size++) {
 		g_autofree void *cut = g_memdup2(&info, size);
 
-		vfio = (struct vfio){ .available = -1 };
+		vfio = (struct vfio_info){ .available = -1 };
 		vfio_parse_info(&vfio, cut, size);
 		g_assert_cmpuint(vfio.ranges.n, <=, 2);
 	}
 	/* A chain that loops, and more ranges than there are. */
 	info.dma.next = offsetof(struct info, iova);
 	info.iova.n = G_MAXUINT32;
-	vfio = (struct vfio){ .available = -1 };
+	vfio = (struct vfio_info){ .available = -1 };
 	vfio_parse_info(&vfio, &info, sizeof info);
 	g_assert_cmpuint(vfio.ranges.n, <=, IOVA_RANGES_MAX);
 	info.cap_offset = G_MAXUINT32;
-	vfio = (struct vfio){ .available = -1 };
+	vfio = (struct vfio_info){ .available = -1 };
 	vfio_parse_info(&vfio, &info, sizeof info);
 	g_assert_cmpuint(vfio.ranges.n, ==, 0);
 }

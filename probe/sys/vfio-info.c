@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "map/vfio-info.h"
+#include "sys/vfio-info.h"
 
 #include <linux/vfio.h>
 #include <stdbool.h>
@@ -38,7 +38,7 @@ read_at(const void *info, size_t size, size_t offset, void *ret, size_t len)
 }
 
 static void
-parse_ranges(struct vfio *vfio, const void *info, size_t size, size_t offset)
+parse_ranges(struct vfio_info *ret, const void *info, size_t size, size_t offset)
 {
 	uint32_t n;
 
@@ -52,13 +52,13 @@ parse_ranges(struct vfio *vfio, const void *info, size_t size, size_t offset)
 
 		if (!read_at(info, size, offset + i * sizeof range, &range, sizeof range))
 			return;
-		iova_ranges_add(&vfio->ranges, range.first, range.last);
-		vfio->ranges.from_kernel = true;
+		iova_ranges_add(&ret->ranges, range.first, range.last);
+		ret->ranges.from_kernel = true;
 	}
 }
 
 void
-vfio_parse_info(struct vfio *vfio, const void *info, size_t size)
+vfio_parse_info(struct vfio_info *ret, const void *info, size_t size)
 {
 	struct info_header header = { 0 };
 	struct cap_header cap;
@@ -67,7 +67,7 @@ vfio_parse_info(struct vfio *vfio, const void *info, size_t size)
 	if (!read_at(info, size, 0, &header, offsetof(struct info_header, cap_offset)))
 		return;
 	if (header.flags & INFO_PGSIZES)
-		vfio->page_sizes = header.page_sizes;
+		ret->page_sizes = header.page_sizes;
 	if (!(header.flags & INFO_CAPS) || !read_at(info, size, 0, &header, sizeof header))
 		return;
 	offset = header.cap_offset;
@@ -76,25 +76,25 @@ vfio_parse_info(struct vfio *vfio, const void *info, size_t size)
 
 		if (!read_at(info, size, offset, &cap, sizeof cap))
 			return;
-		if (cap.id == CAP_IOVA_RANGE && vfio->ranges.n == 0)
-			parse_ranges(vfio, info, size, offset + sizeof cap);
+		if (cap.id == CAP_IOVA_RANGE && ret->ranges.n == 0)
+			parse_ranges(ret, info, size, offset + sizeof cap);
 		else if (cap.id == CAP_DMA_AVAIL &&
 			 read_at(info, size, offset + sizeof cap, &available, sizeof available))
-			vfio->available = available;
+			ret->available = available;
 		offset = cap.next;
 	}
 }
 
 static void
-guess_ranges(struct vfio *vfio)
+guess_ranges(struct vfio_info *ret)
 {
 	/* 39 bits is the narrowest VT-d, less the interrupt range (VT-d 3.14). */
-	iova_ranges_add(&vfio->ranges, 0, 0xfedfffff);
-	iova_ranges_add(&vfio->ranges, 0xfef00000, (1ull << 39) - 1);
+	iova_ranges_add(&ret->ranges, 0, 0xfedfffff);
+	iova_ranges_add(&ret->ranges, 0xfef00000, (1ull << 39) - 1);
 }
 
 void
-vfio_read_info(struct vfio *vfio)
+vfio_read_info(struct vfio_info *ret, int container)
 {
 	size_t size = sizeof(struct info_header);
 	struct info_header *info = calloc(1, size);
@@ -105,11 +105,11 @@ vfio_read_info(struct vfio *vfio)
 		uint32_t need;
 
 		info->argsz = (uint32_t) size;
-		if (ioctl(vfio->container, VFIO_IOMMU_GET_INFO, info) < 0)
+		if (ioctl(container, VFIO_IOMMU_GET_INFO, info) < 0)
 			break;
 		need = info->argsz;
 		if (need <= size || need > INFO_SIZE_MAX || call == 1) {
-			vfio_parse_info(vfio, info, size);
+			vfio_parse_info(ret, info, size);
 			break;
 		}
 		grown = realloc(info, need);
@@ -120,6 +120,6 @@ vfio_read_info(struct vfio *vfio)
 		size = need;
 	}
 	free(info);
-	if (vfio->ranges.n == 0)
-		guess_ranges(vfio);
+	if (ret->ranges.n == 0)
+		guess_ranges(ret);
 }
