@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
+#include "base/report.h"
 #include "doctor/doctor.h"
-#include "options.h"
-#include "sys/parse.h"
 #include "probe.h"
-#include "report.h"
+#include "sys/parse.h"
 
 static const char help[] = "Usage: viommu-probe doctor [OPTION]... [BDF]\n"
 			   "\n"

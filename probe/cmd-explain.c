@@ -6,14 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sys/errno-table.h"
-#include "options.h"
-#include "sys/parse.h"
+#include "base/options.h"
+#include "base/report.h"
+#include "base/wrap.h"
 #include "probe.h"
+#include "sys/errno-table.h"
+#include "sys/errno-text.h"
+#include "sys/parse.h"
 #include "sys/proc.h"
-#include "report.h"
 #include "sys/sysfs.h"
-#include "wrap.h"
 
 enum { INDENT = 2, LABEL = 14, CONTAINERS_MAX = 64 };
 

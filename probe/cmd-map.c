@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "map/bind.h"
+#include "base/signals.h"
 #include "doctor/doctor.h"
+#include "map/bind.h"
 #include "map/hold.h"
 #include "map/map-options.h"
 #include "map/map-run.h"
 #include "out/output.h"
-#include "probe.h"
 #include "out/record-writer.h"
-#include "signals.h"
+#include "probe.h"
 #include "viommu/record.h"
 
 static int

@@ -6,15 +6,15 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "base/signals.h"
 #include "doctor/doctor.h"
 #include "out/output.h"
+#include "out/record-writer.h"
 #include "probe.h"
 #include "record/rec-asks.h"
 #include "record/rec-fd.h"
 #include "record/rec-start.h"
 #include "record/record-options.h"
-#include "out/record-writer.h"
-#include "signals.h"
 #include "viommu/record.h"
 
 /* All that a recording consists of. */

@@ -2,9 +2,9 @@
 /* viommu-probe trace: see trace-options.c for what it offers. */
 #include <stddef.h>
 
+#include "base/signals.h"
 #include "doctor/doctor.h"
 #include "probe.h"
-#include "signals.h"
 #include "trace/trace-options.h"
 #include "trace/trace-run.h"
 

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "probe.h"
-#include "report.h"
 
 static const struct {
 	const char *name;

@@ -6,8 +6,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "doctor/cmdline.h"
 #include "doctor/doctor.h"
+#include "sys/cmdline.h"
 #include "sys/pagemap.h"
 
 static void

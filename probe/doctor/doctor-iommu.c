@@ -3,9 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "sys/cap.h"
-#include "doctor/cmdline.h"
 #include "doctor/doctor.h"
+#include "sys/cap.h"
+#include "sys/cmdline.h"
 
 enum {
 	IOMMUS_MAX = 32,

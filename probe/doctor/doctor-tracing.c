@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "doctor/doctor.h"
-#include "lockdown.h"
+#include "sys/lockdown.h"
 
 static const char *const places[] = { "/kernel/tracing", "/kernel/debug/tracing" };
 

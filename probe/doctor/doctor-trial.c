@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "doctor/doctor.h"
 #include "map/backend.h"
 #include "map/buffer.h"
-#include "doctor/doctor.h"
 #include "sys/errno-table.h"
+#include "sys/errno-text.h"
 
 /* VFIO_IOMMU_ENABLE is where many people stop, for no reason. */
 static void

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/report.h"
+#include "base/utf8.h"
+#include "base/wrap.h"
 #include "out/record-writer.h"
-#include "report.h"
-#include "out/utf8.h"
-#include "wrap.h"
 
 enum { TEXT_MAX = 2048 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "map/bind.h"
+#include "sys/errno-text.h"
 
 static int
 open_vfio(struct backend *ret, const struct pci_facts *facts, struct probe_error *error)

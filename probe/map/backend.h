@@ -5,11 +5,11 @@
 
 #include <stdint.h>
 
+#include "base/report.h"
 #include "map/iommufd.h"
-#include "sys/ranges.h"
-#include "report.h"
-#include "sys/sysfs.h"
 #include "map/vfio.h"
+#include "sys/ranges.h"
+#include "sys/sysfs.h"
 #include "viommu/addr.h"
 
 struct backend;

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "report.h"
+#include "base/report.h"
 #include "sys/sysfs.h"
 
 struct pci_binding {

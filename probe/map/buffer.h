@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
+#include "base/report.h"
 #include "map/pattern.h"
 #include "map/prng.h"
-#include "report.h"
 
 struct buffer {
 	void *addr;

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "signals.h"
+#include "base/signals.h"
 
 static uint64_t
 now_ms(void)

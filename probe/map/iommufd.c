@@ -7,9 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sys/cap.h"
-#include "sys/iommufd-uapi.h"
 #include "map/vfio.h"
+#include "sys/cap.h"
+#include "sys/errno-text.h"
+#include "sys/iommufd-uapi.h"
 
 int
 iommufd_open_context(int *ret, struct probe_error *error)

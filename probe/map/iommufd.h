@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/report.h"
 #include "sys/ranges.h"
-#include "report.h"
 #include "sys/sysfs.h"
 #include "viommu/addr.h"
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/options.h"
+#include "base/report.h"
 #include "map/backend.h"
-#include "options.h"
-#include "report.h"
 
 enum {
 	COUNT_MAX = 1 << 22,

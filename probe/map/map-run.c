@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/signals.h"
+#include "sys/errno-text.h"
 #include "sys/pagemap.h"
-#include "signals.h"
 
 enum {
 	FAILURES_MAX = 8, /* refusals after which more of the same teach nothing */

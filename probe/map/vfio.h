@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "report.h"
+#include "base/report.h"
 #include "sys/sysfs.h"
 #include "sys/vfio-info.h"
 #include "viommu/addr.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "out/utf8.h"
+#include "base/utf8.h"
 
 static void
 append(struct json *json, const char *bytes, size_t len)

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "signals.h"
+#include "base/signals.h"
 #include "out/vsock.h"
 
 enum {

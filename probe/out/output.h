@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "report.h"
+#include "base/report.h"
 
 struct output {
 	int fd;

@@ -10,8 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/report.h"
+#include "sys/errno-text.h"
 #include "sys/parse.h"
-#include "report.h"
 #include "sys/sysfs.h"
 #include "viommu/record.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "report.h"
+#include "base/report.h"
 
 #define VSOCK_PREFIX "vsock:"
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/report.h"
 #include "record/rec-space.h"
-#include "report.h"
 
 static const char backend[] = "iommufd";
 

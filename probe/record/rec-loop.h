@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/report.h"
 #include "out/queue.h"
 #include "record/rec-watch.h"
 #include "record/recorder.h"
-#include "report.h"
 
 struct rec_task {
 	pid_t tid, tgid;

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
+#include "base/report.h"
+#include "sys/errno-text.h"
 #include "viommu/record.h"
 
 /* A line of the record is read whole; a mapping with more than this many

@@ -11,8 +11,8 @@
 
 #include <linux/vfio.h>
 
+#include "base/report.h"
 #include "record/rec-space.h"
-#include "report.h"
 #include "sys/sysfs.h"
 
 struct group_walk {

@@ -4,9 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "options.h"
+#include "base/options.h"
+#include "base/report.h"
 #include "sys/parse.h"
-#include "report.h"
 
 #define OUTPUT_DEFAULT "record.jsonl"
 #define BUFFER_DEFAULT ((size_t) 16 << 20)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sys/errno-text.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -7,7 +9,6 @@
 #include <strings.h>
 
 #include "sys/errno-table.h"
-#include "report.h"
 
 /* strerrorname_np() is glibc's alone; the probe is also built with other
  * C libraries for small guests. */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "report.h"
+#include "base/report.h"
 
 struct trace_command {
 	pid_t child; /* 0: there is none */

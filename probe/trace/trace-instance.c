@@ -14,7 +14,7 @@
 #include <tracefs.h>
 #include <unistd.h>
 
-#include "lockdown.h"
+#include "sys/lockdown.h"
 #include "sys/proc.h"
 #include "sys/sysfs.h"
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "report.h"
+#include "base/report.h"
 
 struct tracefs_instance;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* In the place of trace-run.c and witness.c in a build without libtracefs. */
-#include "report.h"
+#include "base/report.h"
 #include "trace/trace-run.h"
 #include "trace/witness.h"
 

@@ -6,9 +6,9 @@
 #include <signal.h>
 #include <string.h>
 
-#include "options.h"
+#include "base/options.h"
+#include "base/report.h"
 #include "sys/parse.h"
-#include "report.h"
 
 enum {
 	SECONDS_MAX = 10 * 365 * 24 * 3600,

@@ -8,9 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sys/cap.h"
+#include "base/signals.h"
 #include "out/output.h"
-#include "signals.h"
+#include "sys/cap.h"
 #include "sys/sysfs.h"
 #include "trace/trace-command.h"
 #include "trace/trace-engine.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "report.h"
+#include "base/report.h"
 #include "trace/trace-event.h"
 
 struct trace_source;

@@ -7,8 +7,8 @@
 #ifndef PROBE_WITNESS_H
 #define PROBE_WITNESS_H
 
+#include "base/report.h"
 #include "out/record-writer.h"
-#include "report.h"
 
 struct witness;
 

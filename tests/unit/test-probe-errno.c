@@ -4,8 +4,9 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/report.h"
 #include "sys/errno-table.h"
-#include "report.h"
+#include "sys/errno-text.h"
 
 static void
 test_rows(void)

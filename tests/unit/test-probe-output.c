@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "map/hold.h"
 #include "out/output.h"
-#include "signals.h"
 
 enum { BIG = 1 << 20 }; /* more than a pipe holds */
 

@@ -2,7 +2,7 @@
 #include <glib.h>
 
 #include "sys/cap.h"
-#include "doctor/cmdline.h"
+#include "sys/cmdline.h"
 #include "sys/parse.h"
 
 static void

@@ -5,10 +5,10 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "out/json.h"
-#include "sys/parse.h"
 #include "out/record-writer.h"
-#include "out/utf8.h"
+#include "sys/parse.h"
 
 static const struct {
 	const char *text;

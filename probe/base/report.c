@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "report.h"
+#include "base/report.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "out/utf8.h"
+#include "base/utf8.h"
 
 int
 probe_fail(struct probe_error *error, int err, const char *format, ...)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "doctor/cmdline.h"
+#include "sys/cmdline.h"
 
 #include <stdbool.h>
 #include <stddef.h>

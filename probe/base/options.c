@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "options.h"
+#include "base/options.h"
 
 #include <stddef.h>
 
-#include "report.h"
+#include "base/report.h"
 
 bool
 options_parse(const struct option_parser *parser, void *ret, int argc, char **argv, int *status)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockdown.h"
+#include "sys/lockdown.h"
 
 #include <string.h>
 
-#include "doctor/cmdline.h"
+#include "sys/cmdline.h"
 #include "sys/sysfs.h"
 
 enum lockdown
