@@ -108,7 +108,10 @@ class _Kernel(helpers.TraceCase):
             prots = [e['prot'] for e in traced.kinds('map') if 'prot' in e]
             self.assertEqual(set(prots) - {'r', 'w', 'rw'}, set())
             self.assertGreater(len(prots), len(traced.kinds('map')) // 2)
-        self.assertEqual(len({e['domain_id'] for e in traced.kinds('map')}), 1)
+        # So does the descriptor that has the domain.
+        domains = [e['domain_id'] for e in traced.kinds('map') if 'domain_id' in e]
+        self.assertEqual(len(set(domains)), 1)
+        self.assertGreater(len(domains), len(traced.kinds('map')) // 2)
         self.assert_all_match(traced, pages)
 
     def test_container_from_before(self):
