@@ -49,16 +49,16 @@ print_links(FILE *out, const viommu_report *report, const viommu_run *run)
 	static const char *const who[VIOMMU_LINKS] = { "an L1 program or driver asks", "L1's kernel writes its VT-d tables",
 		"L1 tells the vIOMMU", "QEMU tells vfio and vhost", "the host's IOMMU maps the page" };
 
-	fputs("\n| # | link | | state | what was seen |\n|---|---|---|---|---|\n", out);
+	fputs("\n| # | link | state | what was seen | who does it |\n|---|---|---|---|---|\n", out);
 	for (unsigned i = 0; i < VIOMMU_LINKS; i++) {
 		const viommu_link_status *status = &chain->links[i];
 		g_autofree char *note = viommu_report_shown(status->note);
 		bool broken = status->state == VIOMMU_LINK_BROKEN;
 
-		fprintf(out, "| %u | %s | %s | %s%s%s | ", i + 1, viommu_link_name((viommu_link) i), who[i], broken ? "**" : "",
+		fprintf(out, "| %u | %s | %s%s%s | ", i + 1, viommu_link_name((viommu_link) i), broken ? "**" : "",
 			viommu_link_state_name(status->state), broken ? "**" : "");
 		viommu_md_prose(out, note);
-		fputs(" |\n", out);
+		fprintf(out, " | %s |\n", who[i]);
 	}
 }
 
@@ -99,8 +99,8 @@ print_refs(FILE *out, const char *refs)
 
 	for (char **line = lines; *line; line++)
 		if (**line) {
-			fputs("   - ", out);
-			viommu_md_code(out, *line);
+			fputs("   - see: ", out);
+			viommu_md_prose(out, *line);
 			fputc('\n', out);
 		}
 }
@@ -215,7 +215,7 @@ print_target(FILE *out, const viommu_report *report, uint32_t index, viommu_span
 	guint most = report->all ? G_MAXUINT : MAX_MAPPINGS;
 
 	viommu_report_mappings(report->result, index, span, most, most, &mappings);
-	fputs("\n| IOVA | size | prot | GPA | pages | 12345 | verdict |\n|---|---|---|---|---|---|---|\n", out);
+	fputs("\n| IOVA | size | prot | GPA (+ further pieces) | page size | 12345 | verdict |\n|---|---|---|---|---|---|---|\n", out);
 	for (unsigned clean = 0; clean < 2; clean++)
 		for (guint i = 0; i < mappings.shown->len; i++) {
 			const viommu_mapping *m = &g_array_index(mappings.shown, viommu_mapping, i);
