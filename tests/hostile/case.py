@@ -6,6 +6,7 @@ import re
 from image import PAGE, Record, level_shift
 
 CASES = {}
+SORTS = {}      # name of a function -> names of the images that it makes
 
 DEVICE = '00:04.0'
 
@@ -81,6 +82,7 @@ def case(function=None, **arguments):
         name = '-'.join([function.__name__.replace('_', '-'), *(str(value) for value in values)]).lower()
         assert name not in CASES and re.fullmatch('[a-z0-9.-]+', name), name
         CASES[name] = lambda: function(**arguments)
+        SORTS.setdefault(function.__name__, []).append(name)
         return function
 
     return register(function) if function else register
