@@ -18,6 +18,25 @@ state_text(vtd_descriptor_state state)
 }
 
 static void
+put_wait(GString *out, const vtd_descriptor *d)
+{
+	viommu_jt_bool(out, "fence", d->fence);
+	viommu_jt_bool(out, "interrupt", d->interrupt);
+	if (d->status_write) {
+		viommu_jt_hex(out, "status_gpa", d->status_address.v);
+		viommu_jt_int(out, "status", d->status);
+	}
+}
+
+static void
+print_wait(const vtd_descriptor *d)
+{
+	if (d->status_write)
+		printf(", writes %u to GPA 0x%" PRIx64, d->status, d->status_address.v);
+	printf("%s%s", d->interrupt ? ", interrupt" : "", d->fence ? ", fence" : "");
+}
+
+static void
 print_json(GString *out, const vtd_descriptor *d)
 {
 	viommu_jt_begin(out, NULL, '{');
@@ -42,6 +61,12 @@ print_json(GString *out, const vtd_descriptor *d)
 		viommu_jt_hex(out, "first", d->range.first);
 		viommu_jt_hex(out, "last", d->range.last);
 	}
+	if (d->has_index) {
+		viommu_jt_int(out, "first_index", d->first_index);
+		viommu_jt_int(out, "indexes", d->indexes);
+	}
+	if (d->type == VTD_INV_WAIT)
+		put_wait(out, d);
 	viommu_jt_end(out, '}');
 	viommu_jt_flush(out, stdout);
 }
@@ -68,6 +93,12 @@ print_descriptor(const vtd_descriptor *d, void *user)
 		printf(", device %s", viommu_bdf_text(d->sid).text);
 	if (d->has_range)
 		printf(", 0x%" PRIx64 "-0x%" PRIx64, d->range.first, d->range.last);
+	if (d->has_index && d->indexes == 1)
+		printf(", index %u", d->first_index);
+	else if (d->has_index)
+		printf(", %u indexes from %u", d->indexes, d->first_index);
+	if (d->type == VTD_INV_WAIT)
+		print_wait(d);
 	printf("  [");
 	for (unsigned i = 0; i < d->words; i++)
 		printf("%s0x%" PRIx64, i ? " " : "", d->raw[i]);

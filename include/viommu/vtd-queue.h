@@ -52,6 +52,13 @@ typedef struct {
 	viommu_sid sid;
 	uint32_t pasid;
 	viommu_iova_range range; /* of a page-selective invalidation */
+	/* Of an index-selective interrupt-entry-cache invalidation: IIDX, and 2^IM of them. */
+	bool has_index;
+	uint32_t first_index, indexes;
+	/* Of a wait: what happens when all before it is done (section 6.5.2.8). */
+	bool status_write, interrupt, fence;
+	uint32_t status;
+	viommu_gpa status_address; /* where it is written, as a DWORD */
 } vtd_descriptor;
 
 void vtd_decode_descriptor(const uint64_t *raw, unsigned words, vtd_descriptor *ret);

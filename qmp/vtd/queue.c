@@ -92,6 +92,16 @@ vtd_decode_descriptor(const uint64_t *raw, unsigned words, vtd_descriptor *ret)
 		break;
 	case VTD_INV_INTERRUPT:
 		ret->granularity = low & 0x10 ? "index-selective" : "global";
+		ret->has_index = low & 0x10;
+		ret->first_index = (uint32_t) vtd_bits(low, 47, 32);
+		ret->indexes = 1u << vtd_bits(low, 31, 27);
+		break;
+	case VTD_INV_WAIT:
+		ret->interrupt = low & 0x10;
+		ret->status_write = low & 0x20;
+		ret->fence = low & 0x40;
+		ret->status = (uint32_t) vtd_bits(low, 63, 32);
+		ret->status_address.v = high & ~3ull;
 		break;
 	case VTD_INV_PASID_IOTLB:
 		ret->granularity = pick(pasid_iotlb, low);
