@@ -70,7 +70,7 @@ bundle_of(const viommu_verify_options *options, const viommu_look *self, GPtrArr
 	g_autoptr(GBytes) text = options->replay && !options->qemu_log ? NULL : viommu_log_source_bytes(options->log, &local);
 	const viommu_part *log = options->replay && !options->qemu_log ? viommu_bundle_next(options->replay, VIOMMU_PART_QEMU_LOG, NULL) : NULL;
 	viommu_inputs inputs = { .result = self->result, .records = self->records, .parts = self->parts,
-		.witnesses = kept, .shadows = self->shadows, .at = options->at, .strict = options->strict, .log = self->log,
+		.witnesses = kept, .shadows = self->shadows, .at = options->at, .now = self->witnesses.now, .strict = options->strict, .log = self->log,
 		.log_open = text ? options->cmd.target.qmp != NULL : log && viommu_replay_log_open(options->replay), .from = options->replay };
 
 	if (local) {

@@ -95,7 +95,8 @@ read_witnesses(viommu_look *self, const viommu_verify_options *options, viommu_s
 	self->shadows = options->replay && !options->shadow.what
 		? viommu_replay_shadows(options->replay, options->cmd.target.snapshot, error)
 		: viommu_shadow_sources_read(shadows, error);
-	self->witnesses = (viommu_witnesses){ self->log, self->shadows };
+	self->witnesses.log = self->log;
+	self->witnesses.shadows = self->shadows;
 	return self->shadows != NULL;
 }
 
@@ -117,6 +118,7 @@ take_look(const viommu_verify_options *options, viommu_target *target, viommu_sh
 		self->snapshot = viommu_live_capture(target->live, &options->capture, error);
 		self->owns_snapshot = TRUE;
 	}
+	self->witnesses.now = target->live || (options->replay && !options->cmd.arguments[0] && viommu_replay_now(options->replay));
 	if (!self->snapshot || !read_witnesses(self, options, shadows, error))
 		return NULL;
 	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, error);

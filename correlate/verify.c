@@ -93,6 +93,12 @@ same_target(GHashTable *known, const viommu_target_result *target, uint32_t inde
 	return index;
 }
 
+static bool
+is_now(const viommu_result *result)
+{
+	return result->witnesses && result->witnesses->now;
+}
+
 static const char *
 lost_note(viommu_result *result, const viommu_record *record)
 {
@@ -104,6 +110,14 @@ lost_note(viommu_result *result, const viommu_record *record)
 		return NULL;
 	text = g_strdup_printf("the record has lost events (%s)", record->lost_reason);
 	return g_string_chunk_insert_const(result->notes, text);
+}
+
+static uint64_t
+left_in(const viommu_space *space, viommu_sid sid)
+{
+	const uint64_t *seq = space->left ? g_hash_table_lookup(space->left, GUINT_TO_POINTER(sid.v)) : NULL;
+
+	return seq ? *seq : 0;
 }
 
 static gboolean
@@ -118,7 +132,7 @@ verify_space(viommu_result *result, const viommu_record *record, const viommu_sp
 		viommu_target_result target = { .record = record, .space = space };
 		uint32_t index = result->targets->len;
 		viommu_join j = { .result = result, .target = index, .record = record, .space = space,
-			.budget = budget };
+			.budget = budget, .now = is_now(result) };
 
 		target.sid = g_array_index(space->devices, viommu_sid, i);
 		target.bypassed = viommu_machine_bypassed(machine, target.sid);
@@ -130,6 +144,7 @@ verify_space(viommu_result *result, const viommu_record *record, const viommu_sp
 			continue;
 		j.device = &target.device;
 		j.lost = lost_note(result, record);
+		j.left = left_in(space, target.sid);
 		if (target.bypassed)
 			viommu_join_add_expected(&j, 0, UINT64_MAX, VIOMMU_PASSED_THROUGH,
 				"QEMU keeps this device's root bus away from the vIOMMU (bypass_iommu)");
@@ -148,7 +163,7 @@ verify_no_device(viommu_result *result, const viommu_record *record, const viomm
 	viommu_target_result target = { .record = record, .space = space, .any_device = true,
 		.same_as = result->targets->len };
 	viommu_join j = { .result = result, .target = result->targets->len, .record = record, .space = space,
-		.device = &target.device, .budget = budget, .lost = lost_note(result, record) };
+		.device = &target.device, .budget = budget, .lost = lost_note(result, record), .now = is_now(result) };
 
 	if (viommu_pieces_count(space->live) == 0)
 		return TRUE;
@@ -161,13 +176,19 @@ verify_no_device(viommu_result *result, const viommu_record *record, const viomm
 }
 
 static gboolean
-nothing_to_verify(const GPtrArray *records, GError **error)
+nothing_to_verify(const GPtrArray *records, bool now, GError **error)
 {
 	const viommu_record *record = g_ptr_array_index(records, 0);
+	const char *mark = record->marks->len ? g_ptr_array_index(record->marks, 0) : NULL;
+	g_autofree char *moment = mark ? g_strdup_printf("--at %s, or the number of an event", mark)
+				       : g_strdup("--at and the number of an event; the record has no marks");
+	g_autofree char *next = now ? g_strdup("the mappings have to be held while verify looks: viommu-probe map holds them until its input "
+					       "ends, and a program that is traced has to run meanwhile")
+				    : g_strdup_printf("if the mappings were made and undone since, and the snapshot was taken between, "
+						      "choose that moment with %s", moment);
 
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
-		"nothing to verify: at this moment of the record %s no device is attached to an address space; "
-		"if the mappings were made and undone since, choose the moment with --at held", record->path);
+		"nothing to verify: at this moment of the record %s no device is attached to an address space; %s", record->path, next);
 	return FALSE;
 }
 
@@ -215,7 +236,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, const v
 		}
 	}
 	if (result->targets->len == 0) {
-		nothing_to_verify(records, error);
+		nothing_to_verify(records, is_now(result), error);
 		return NULL;
 	}
 	if (!viommu_result_judge_links(result, snapshot, witnesses ? witnesses : &none, error))

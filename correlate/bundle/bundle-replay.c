@@ -53,6 +53,12 @@ viommu_replay_log_open(const viommu_bundle *bundle)
 	return json_is_true(json_object_get(how(bundle), "log_open"));
 }
 
+gboolean
+viommu_replay_now(const viommu_bundle *bundle)
+{
+	return json_is_true(json_object_get(how(bundle), "now"));
+}
+
 viommu_record *
 viommu_replay_record(const viommu_part *part, const char *path, const char *at, GError **error)
 {

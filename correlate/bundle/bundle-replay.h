@@ -15,6 +15,7 @@ viommu_snapshot *viommu_replay_snapshot(const viommu_bundle *bundle, const char 
 const char *viommu_replay_at(const viommu_bundle *bundle); /* NULL: the end of the records */
 gboolean viommu_replay_strict(const viommu_bundle *bundle);
 gboolean viommu_replay_log_open(const viommu_bundle *bundle); /* QEMU was still writing it */
+gboolean viommu_replay_now(const viommu_bundle *bundle); /* of viommu_witnesses */
 /* What only the look at a live QEMU can tell: how often it was looked at, and what changed
  * meanwhile.  record: the records that were judged. */
 gboolean viommu_replay_looks(const viommu_bundle *bundle, viommu_result *result, const GPtrArray *records, GError **error);

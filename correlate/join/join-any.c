@@ -130,19 +130,6 @@ add_rest(search *s)
 	}
 }
 
-static viommu_pieces *
-copy_pieces(const viommu_pieces *from)
-{
-	viommu_pieces *ret = viommu_pieces_new();
-	const viommu_piece *piece = viommu_pieces_from(from, 0);
-
-	while (piece) {
-		viommu_pieces_put(ret, piece);
-		piece = piece->iova.last == UINT64_MAX ? NULL : viommu_pieces_from(from, piece->iova.last + 1);
-	}
-	return ret;
-}
-
 gboolean
 viommu_join_any(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GError **error)
 {
@@ -164,7 +151,7 @@ viommu_join_any(viommu_join *j, const vtd_unit *unit, viommu_memory *memory, GEr
 		return FALSE;
 	}
 	g_clear_error(&s.error);
-	s.open = copy_pieces(j->space->live);
+	s.open = viommu_pieces_copy(j->space->live);
 	for (guint i = 0; ok && i < domains->len; i++)
 		ok = search_domain(&s, g_ptr_array_index(domains, i), unit, memory, error);
 	if (ok) {

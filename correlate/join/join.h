@@ -18,6 +18,8 @@ typedef struct viommu_join {
 	viommu_iova_range reach[4];
 	unsigned n_reach;
 	const char *lost; /* why absence proves nothing, NULL if it does */
+	bool now; /* the tables may be younger than the moment that was chosen: viommu_witnesses */
+	uint64_t left; /* the event behind the moment with which the device leaves the space; 0: none */
 	vtd_budget *budget; /* of the whole verification */
 } viommu_join;
 

@@ -34,6 +34,17 @@ viommu_pieces_new(void)
 	return self;
 }
 
+viommu_pieces *
+viommu_pieces_copy(const viommu_pieces *self)
+{
+	viommu_pieces *ret = viommu_pieces_new();
+
+	for (guint i = 0; i < self->blocks->len; i++)
+		g_ptr_array_add(ret->blocks, g_memdup2(g_ptr_array_index(self->blocks, i), sizeof(block)));
+	ret->n = self->n;
+	return ret;
+}
+
 void
 viommu_pieces_free(viommu_pieces *self)
 {

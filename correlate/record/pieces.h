@@ -6,6 +6,7 @@
 #include <viommu/correlate.h>
 
 viommu_pieces *viommu_pieces_new(void);
+viommu_pieces *viommu_pieces_copy(const viommu_pieces *self);
 void viommu_pieces_free(viommu_pieces *self);
 
 /* Puts a piece in; what it overlaps is cut away first.  Joined with the piece

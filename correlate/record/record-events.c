@@ -99,9 +99,19 @@ on_lost(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
+void
+viommu_record_note_mark(viommu_record_reader *r, const json_t *json)
+{
+	const char *name = json_string_value(json_object_get(json, "name"));
+
+	if (name && r->record->marks->len < VIOMMU_MARKS && !g_ptr_array_find_with_equal_func(r->record->marks, name, g_str_equal, NULL))
+		g_ptr_array_add(r->record->marks, g_strdup(name));
+}
+
 static bool
 on_mark(viommu_record_reader *r, const json_t *json)
 {
+	viommu_record_note_mark(r, json);
 	if (r->at && g_strcmp0(json_string_value(json_object_get(json, "name")), r->at) == 0)
 		r->reached = true;
 	return true;
@@ -209,8 +219,10 @@ viommu_record_event(viommu_record_reader *r, const json_t *json)
 		return viommu_record_reject(r, "it has no \"event\"");
 	if (!check_seq(r, seq))
 		return false;
-	if (!begin_event(r, (uint64_t) seq, strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0))
+	if (!begin_event(r, (uint64_t) seq, strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0)) {
+		viommu_record_after(r, json);
 		return true;
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
 		if (strcmp(event, handlers[i].event) == 0 && !handlers[i].handle(r, json))
 			return false;

@@ -273,22 +273,3 @@ viommu_record_on_unmap(viommu_record_reader *r, const json_t *json)
 	viommu_pieces_cut(space->live, range, put_gone, &to);
 	return true;
 }
-
-void
-viommu_record_after(viommu_record_reader *r, const json_t *json)
-{
-	const json_t *id = json_object_get(json, "space");
-	viommu_piece piece = { .request = 0 };
-	viommu_space *space;
-	uint64_t first, size;
-
-	if (g_strcmp0(json_string_value(json_object_get(json, "event")), VIOMMU_EVENT_MAP) != 0 ||
-		!json_is_integer(id) || json_object_get(json, "errno"))
-		return;
-	space = viommu_record_find_space(r, json_integer_value(id), false);
-	if (!space || !viommu_json_get_hex(json, "iova", &first) || !viommu_json_get_hex(json, "size", &size) ||
-		!viommu_range_ok(first, size))
-		return;
-	piece.iova = (viommu_iova_range){ first, first + (size - 1) };
-	viommu_pieces_put(space->later, &piece);
-}

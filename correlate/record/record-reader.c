@@ -32,6 +32,10 @@ viommu_space_free(void *data)
 	viommu_pieces_free(space->gone);
 	viommu_pieces_free(space->tried);
 	viommu_pieces_free(space->later);
+	viommu_pieces_free(space->undone);
+	viommu_pieces_free(space->still);
+	g_array_unref(space->later_seqs);
+	g_clear_pointer(&space->left, g_hash_table_unref);
 	g_free(space->backend);
 	g_free(space);
 }
@@ -55,6 +59,8 @@ viommu_record_find_space(viommu_record_reader *r, int64_t id, bool create)
 	space->gone = viommu_pieces_new();
 	space->tried = viommu_pieces_new();
 	space->later = viommu_pieces_new();
+	space->undone = viommu_pieces_new();
+	space->later_seqs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
 	g_ptr_array_add(r->record->spaces, space);
 	g_hash_table_insert(r->spaces, &space->id, space);
 	return space;

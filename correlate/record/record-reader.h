@@ -27,9 +27,12 @@ bool viommu_record_event(viommu_record_reader *r, const json_t *json);
 /* The same for r->map. */
 bool viommu_record_map(viommu_record_reader *r);
 
-/* An event behind the chosen moment: only what it maps is kept, and what is wrong
- * with it is not said. */
+/* "record-after.c": an event behind the chosen moment: only what it maps and undoes is
+ * kept, and what is wrong with it is not said. */
 void viommu_record_after(viommu_record_reader *r, const json_t *json);
+
+/* A mark, wherever it stands. */
+void viommu_record_note_mark(viommu_record_reader *r, const json_t *json);
 
 void viommu_space_free(void *space);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +20,9 @@
 #define LINE_LIMIT (256u << 20) /* bytes: a map of a million extents is about 50 MB */
 #define CHUNK (256u << 10)
 #define KEEP_LIMIT (3u << 30)
+/* Of a pipe, behind the chosen moment: so many bytes at most, until nothing comes for so long. */
+#define BEHIND (256u << 20)
+#define BEHIND_MS 300
 
 struct viommu_record_player {
 	viommu_record_reader r;
@@ -32,6 +36,7 @@ viommu_record_free(viommu_record *self)
 		return;
 	g_ptr_array_unref(self->spaces);
 	g_array_unref(self->announcements);
+	g_ptr_array_unref(self->marks);
 	g_free(self->path);
 	g_free(self->session);
 	g_free(self->kernel);
@@ -110,6 +115,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.record = g_new0(viommu_record, 1);
 	self->r.record->path = g_strdup(path);
 	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
+	self->r.record->marks = g_ptr_array_new_with_free_func(g_free);
 	self->r.record->announcements = g_array_new(FALSE, FALSE, sizeof(viommu_announcement));
 	self->r.spaces = g_hash_table_new(hash_id, g_int64_equal);
 	self->r.at = at;
@@ -220,9 +226,11 @@ read_all(viommu_record_player *player, int fd, const char *path, GByteArray *kee
 	g_autofree char *bytes = g_malloc(CHUNK);
 	struct stat st;
 	bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	struct pollfd input = { .fd = fd, .events = POLLIN };
+	uint64_t behind = 0;
 
-	/* What stands behind the moment in a file is looked at as well; a pipe may never end. */
-	while (!player->r.reached || is_file) {
+	/* What stands behind the moment is looked at as well; but a pipe may never end. */
+	while (!player->r.reached || is_file || (behind < BEHIND && poll(&input, 1, BEHIND_MS) > 0)) {
 		ssize_t n = read(fd, bytes, CHUNK);
 
 		if (n < 0 && errno == EINTR)
@@ -237,6 +245,7 @@ read_all(viommu_record_player *player, int fd, const char *path, GByteArray *kee
 		}
 		if (keep)
 			g_byte_array_append(keep, (const guint8 *) bytes, (guint) n);
+		behind += player->r.reached ? (uint64_t) n : 0;
 		if (!viommu_record_player_feed(player, bytes, (size_t) n, error))
 			return FALSE;
 	}

@@ -95,7 +95,7 @@ add_rendered(viommu_bundle *self, const char *name, const char *kind, const viom
 static json_t *
 how(const viommu_inputs *inputs, int exit_status)
 {
-	return json_pack("{s:s?, s:b, s:i, s:b, s:b, s:o, s:o}", "at", inputs->at, "strict", inputs->strict, "exit_status",
+	return json_pack("{s:s?, s:b, s:b, s:i, s:b, s:b, s:o, s:o}", "at", inputs->at, "now", inputs->now, "strict", inputs->strict, "exit_status",
 		exit_status, "log_open", inputs->log_open, "log_current", inputs->log && viommu_qemu_log_current(inputs->log),
 		"devices", viommu_replay_devices_json(inputs->shadows), "looks",
 		viommu_replay_looks_json(inputs->result, inputs->records));

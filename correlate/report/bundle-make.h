@@ -18,6 +18,7 @@ typedef struct {
 	const viommu_qemu_log *log; /* may be NULL                             */
 	gboolean log_open;          /* it is still being written               */
 	const char *at;
+	gboolean now;               /* of viommu_witnesses                     */
 	gboolean strict;
 	const viommu_bundle *from; /* that they were in already; may be NULL  */
 } viommu_inputs;

@@ -56,6 +56,9 @@ bool viommu_chain_equal(const viommu_chain *a, const viommu_chain *b);
 typedef struct {
 	const struct viommu_qemu_log *log; /* QEMU's trace events (<viommu/qemu-log.h>) */
 	const GPtrArray *shadows;          /* of viommu_shadow (<viommu/shadow.h>)       */
+	/* The tables are those of a live QEMU, read when the record had all its events: they tell
+	 * nothing of what events behind a chosen moment have undone. */
+	bool now;
 } viommu_witnesses;
 
 G_END_DECLS

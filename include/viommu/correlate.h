@@ -84,7 +84,12 @@ typedef struct {
 	viommu_pieces *live; /* mapped at the chosen moment */
 	viommu_pieces *gone; /* was mapped earlier, and is not any more */
 	viommu_pieces *tried; /* maps that failed, which may have been announced all the same */
-	viommu_pieces *later; /* mapped by events behind the chosen moment: IOVAs only */
+	/* What events behind the chosen moment do; request: which of later_seqs did it. */
+	viommu_pieces *later;  /* they map it: IOVAs only */
+	viommu_pieces *undone; /* of live: they unmap it, or map it anew */
+	viommu_pieces *still;  /* the rest of live; NULL: all of it */
+	GArray *later_seqs;    /* of uint64_t */
+	GHashTable *left;      /* devices that leave the space: source id -> uint64_t, the event; NULL: none does */
 	uint64_t failed;     /* requests that L1's kernel refused */
 	viommu_seen no_space, exists; /* of them: with ENOSPC, with EEXIST */
 	uint64_t refused_last, refused_seq; /* of them: the highest IOVA, and its event */
@@ -94,6 +99,8 @@ typedef struct {
 /* The record's reason, NULL when all GPAs of the request are known. */
 const char *viommu_request_gpa_unknown(const viommu_space *space, const viommu_request *request);
 
+#define VIOMMU_MARKS 8
+
 typedef struct {
 	char *path, *session, *kernel, *cmdline, *program;
 	uint64_t cap, ecap; /* of L1's first IOMMU, 0 when not in the record */
@@ -102,6 +109,7 @@ typedef struct {
 	GArray *announcements; /* of viommu_announcement, in record order */
 	bool queue_lost;    /* qi_submit events are missing */
 	bool queue_watched; /* the record has L1's qi_submit events: none means that none was */
+	GPtrArray *marks;   /* the names that its marks have, each once, the first VIOMMU_MARKS of them */
 	uint64_t events, last_seq;
 	uint64_t lost;      /* events known to be missing, at least */
 	char *lost_reason;  /* NULL when nothing is */

@@ -156,7 +156,7 @@ scene_judge(scene *self)
 
 	forget(self);
 	record_end(self->text);
-	g_ptr_array_add(self->records, record_good(self->text, NULL));
+	g_ptr_array_add(self->records, record_good(self->text, self->at));
 	g_string_truncate(self->text->text, before); /* so that a test can go on */
 	self->text->seq = seq;
 	self->snapshot = tables_snapshot(self->t);

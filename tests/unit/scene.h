@@ -14,6 +14,7 @@ typedef struct {
 	tables *t;
 	uint64_t top; /* of the device's second-stage table, three levels */
 	record_text *text;
+	const char *at; /* the moment; NULL: the end */
 	GArray *backing; /* of viommu_backing */
 	viommu_witnesses witnesses; /* what it points to outlives the scene */
 	/* Once judged. */
