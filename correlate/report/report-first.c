@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "report/render.h"
 #include "report/report-parts.h"
@@ -37,8 +38,28 @@ last_step(const viommu_run *run)
 	return walk && walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
 }
 
+/* "; reserved bit 43 is set" */
+static void
+put_reserved(GString *text, const vtd_unit *unit, const vtd_step *step)
+{
+	vtd_field_value fields[VTD_MAX_FIELDS];
+	unsigned n = vtd_step_fields(unit, step, fields);
+	uint64_t bits = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(fields[i].name, "reserved") == 0)
+			bits |= fields[i].value;
+	if (!bits)
+		return;
+	g_string_append(text, bits & (bits - 1) ? "; reserved bits" : "; reserved bit");
+	for (unsigned i = 0; i < 64; i++)
+		if (bits >> i & 1)
+			g_string_append_printf(text, "%s %u", bits & ((1ull << i) - 1) ? "," : "", i);
+	g_string_append(text, bits & (bits - 1) ? " are set" : " is set");
+}
+
 static char *
-entry_text(const vtd_step *step)
+entry_text(const vtd_unit *unit, const vtd_step *step)
 {
 	GString *ret = g_string_new(NULL);
 
@@ -48,6 +69,8 @@ entry_text(const vtd_step *step)
 		g_string_append(ret, viommu_page_status_text(step->status));
 	for (unsigned k = 0; k < step->words; k++)
 		g_string_append_printf(ret, "%s0x%016" PRIx64, k ? " " : "", step->raw[k]);
+	if (step->words == 1) /* of more it would have to be said of which */
+		put_reserved(ret, unit, step);
 	return g_string_free(ret, FALSE);
 }
 
@@ -153,8 +176,10 @@ viommu_report_first_facts(const viommu_report *report, const viommu_run *run)
 				viommu_size_text(1ull << run->page_shift).text));
 	if (step) {
 		char *others = others_text(report->result, run, step);
+		vtd_unit unit;
 
-		viommu_facts_add(ret, "Entry", entry_text(step));
+		viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
+		viommu_facts_add(ret, "Entry", entry_text(&unit, step));
 		if (others)
 			viommu_facts_add(ret, "Same entry", others);
 	}

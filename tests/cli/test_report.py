@@ -116,6 +116,13 @@ class EachFixture(Case):
             self.assertTrue(done.out.startswith('**FAULT: ' if done.status == FAULT else ('**OK: ', '**UNVERIFIED: ')))
             self.assertNotIn('not known (please add it)', done.out.partition('QEMU command line')[0])
 
+    def test_reserved_bit_is_named(self):
+        done = self.assert_status(run('report', '-s', DATA / 'reserved-bit.elf', DATA / 'small.jsonl', '--format', 'markdown'), FAULT)
+        self.assertRegex(done.out, r'(?m)^ - Entry: `level 1, .*: 0x000200001fbd9003; reserved bit 49 is set`$')
+        for name in ('wrong-address', 'no-context', 'missing'):
+            done = self.assert_status(run('report', '-s', DATA / f'{name}.elf', DATA / 'small.jsonl', '--format', 'markdown'), FAULT)
+            self.assertNotIn('is set`', done.out)
+
     def test_html_stands_alone(self):
         for _, done in self.of('html'):
             seen = reports.Tags(done.out)
