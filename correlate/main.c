@@ -38,9 +38,10 @@ help(FILE *out)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n  viommu-probe map 00:04.0 --bind -o maps.jsonl    # in L1; held until Ctrl-D\n"
 	      "  viommu verify -q unix:/tmp/qmp maps.jsonl        # on the host\n\n"
-	      "More: viommu COMMAND --help, viommu(1), viommu-COMMAND(1), viommu --version.\n"
+	      "More: viommu help COMMAND, viommu(1), viommu-COMMAND(1), viommu --version.\n"
 	      "Exit status: 0 clean, 1 viommu failed, 2 wrong command line, 3 a mapping is not\n"
-	      "where it should be, 4 a record or snapshot was rejected.\n", out);
+	      "where it should be (diff: something changed; doctor: something is wrong),\n"
+	      "4 a record or snapshot was rejected.\n", out);
 }
 
 /* A caller may have closed 0, 1 or 2. The next file that is opened would take the
@@ -64,6 +65,18 @@ finish(int status)
 	return VIOMMU_EXIT_FAILED;
 }
 
+static int
+run(int argc, char **argv)
+{
+	g_autofree char *safe = viommu_escape(argv[0]);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return finish(commands[i].run(argc, argv));
+	fprintf(stderr, "viommu: there is no command \"%s\"; viommu --help lists them\n", safe);
+	return VIOMMU_EXIT_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -73,22 +86,21 @@ main(int argc, char **argv)
 	setlocale(LC_CTYPE, "");
 	if (argc == 3 && strcmp(name, VIOMMU_GUARD_COMMAND) == 0)
 		return viommu_guard_main(argv[2]);
+	if (argc == 3 && strcmp(name, "help") == 0) {
+		char *words[] = { argv[2], (char *) "--help", NULL };
+
+		return run(2, words);
+	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		help(stdout);
 		return finish(VIOMMU_EXIT_CLEAN);
 	}
-	if (strcmp(name, "--version") == 0) {
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		puts("viommu " VIOMMU_VERSION);
 		return finish(VIOMMU_EXIT_CLEAN);
 	}
-	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-		if (strcmp(name, commands[i].name) == 0)
-			return finish(commands[i].run(argc - 1, argv + 1));
-	if (*name) {
-		g_autofree char *safe = viommu_escape(name);
-		fprintf(stderr, "viommu: there is no command \"%s\"; viommu --help lists them\n", safe);
-		return VIOMMU_EXIT_USAGE;
-	}
+	if (*name)
+		return run(argc - 1, argv + 1);
 	help(stderr);
 	return VIOMMU_EXIT_USAGE;
 }

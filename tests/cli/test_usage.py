@@ -76,9 +76,15 @@ class Help(Case):
         for name in COMMANDS:
             self.assert_clean(run(name, 'too', 'many', 'arguments', 'here', '--help'))
 
+    def test_help_of_a_command(self):
+        for name in COMMANDS:
+            self.assertEqual(self.assert_clean(run('help', name)).out, run(name, '--help').out)
+        self.assert_says(run('help', 'fly'), USAGE, 'there is no command "fly"')
+
     def test_version(self):
         done = self.assert_clean(run('--version'))
         self.assertRegex(done.out, r'\Aviommu \d+\.\d+\.\d+\n\Z')
+        self.assertEqual(self.assert_clean(run('-V')).out, done.out)
         self.assertIn('--version', run('--help').out)
 
     def test_guard_is_not_for_people(self):
