@@ -39,9 +39,8 @@ help(FILE *out)
 	fputs("\n  viommu-probe map 00:04.0 --bind -o maps.jsonl    # in L1; held until Ctrl-D\n"
 	      "  viommu verify -q unix:/tmp/qmp maps.jsonl        # on the host\n\n"
 	      "More: viommu help COMMAND, viommu(1), viommu-COMMAND(1), viommu --version.\n"
-	      "Exit status: 0 clean, 1 viommu failed, 2 wrong command line, 3 a mapping is not\n"
-	      "where it should be (diff: something changed; doctor: something is wrong),\n"
-	      "4 a record or snapshot was rejected.\n", out);
+	      "Exit status: 0 clean, 1 viommu failed, 2 wrong command line, 3 a fault (diff: a\n"
+	      "change), 4 a record or snapshot was rejected.\n", out);
 }
 
 /* A caller may have closed 0, 1 or 2. The next file that is opened would take the
