@@ -27,7 +27,7 @@ static const char options_help[] =
 	"      --qemu-log FILE   QEMU's log or trace: what did QEMU notice?\n"
 	"      --trace           the same from viommu trace, or switched on meanwhile\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
-	"      --strict          exit status 3 also when pages could not be verified\n"
+	"      --strict          status 3 also if unverified, or if a record may go on\n"
 	"      --all             every mapping and fault, however many\n"
 	"      --shadow WHAT     what the host's IOMMU maps for assigned devices: in a\n"
 	"                        record made on the host; in an outer vIOMMU (a snapshot\n"
@@ -39,11 +39,13 @@ static const char options_help[] =
 	"  -h, --help            this text\n";
 
 static int
-exit_status(const viommu_verify_options *options, const viommu_result *result)
+exit_status(const viommu_verify_options *options, const viommu_look *look)
 {
+	const viommu_result *result = look->result;
+
 	if (viommu_result_faults(result))
 		return VIOMMU_EXIT_FAULT;
-	if (options->strict && (result->pages[VIOMMU_UNVERIFIED] || result->pages[VIOMMU_IN_FLUX]))
+	if (options->strict && (result->pages[VIOMMU_UNVERIFIED] || result->pages[VIOMMU_IN_FLUX] || !viommu_look_settled(look)))
 		return VIOMMU_EXIT_FAULT;
 	return VIOMMU_EXIT_CLEAN;
 }
@@ -87,7 +89,7 @@ bundle_of(const viommu_verify_options *options, const viommu_look *self, GPtrArr
 		if (g_str_has_prefix(part->kind, "shadow-"))
 			g_ptr_array_add(kept, viommu_part_new(part->name, part->kind, part->label, part->bytes));
 	}
-	return viommu_bundle_of_inputs(&inputs, exit_status(options, self->result));
+	return viommu_bundle_of_inputs(&inputs, exit_status(options, self));
 }
 
 /* In both the look and its bundle. *before: for the caller to free. */
@@ -174,7 +176,7 @@ run(viommu_verify_options *options, const viommu_verify_variant *variant)
 	report.snapshot = final->snapshot;
 	report.findings = findings;
 	report.bundle = bundle;
-	report.exit_status = save_error ? VIOMMU_EXIT_FAILED : exit_status(options, final->result);
+	report.exit_status = save_error ? VIOMMU_EXIT_FAILED : exit_status(options, final);
 	if (!variant->deliver(&options->cmd, &report, options->force, variant->user, &error))
 		return viommu_cmd_fail(variant->name, error);
 	return save_error ? viommu_cmd_fail(variant->name, save_error) : report.exit_status;

@@ -43,6 +43,24 @@ viommu_parts_new(void)
 	return g_ptr_array_new_with_free_func(part_free);
 }
 
+/* A session twice is one thing counted twice. */
+static gboolean
+add_record(GPtrArray *records, viommu_record *record, GError **error)
+{
+	g_ptr_array_add(records, record);
+	for (guint i = 0; record->session && *record->session && i + 1 < records->len; i++) {
+		const viommu_record *before = g_ptr_array_index(records, i);
+
+		if (g_strcmp0(before->session, record->session) == 0) {
+			g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
+				"%s and %s are records of one session (%s), whose mappings would count twice; give it once", before->path,
+				record->path, record->session);
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
 /* Those of the bundle, when none is named. */
 static gboolean
 replay_records(viommu_look *self, const viommu_verify_options *options, GError **error)
@@ -52,9 +70,12 @@ replay_records(viommu_look *self, const viommu_verify_options *options, GError *
 	while ((part = viommu_bundle_next(options->replay, VIOMMU_PART_RECORD, part))) {
 		viommu_record *record = viommu_replay_record(part, options->cmd.target.snapshot, options->at, error);
 
-		if (!record)
+		/* It is the bundle that names the moment, not the command line. */
+		if (!record && error && g_error_matches(*error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE) &&
+			g_strcmp0(options->at, viommu_replay_at(options->replay)) == 0)
+			(*error)->code = VIOMMU_ERROR_INPUT;
+		if (!record || !add_record(self->records, record, error))
 			return FALSE;
-		g_ptr_array_add(self->records, record);
 		g_ptr_array_add(self->parts, viommu_part_new(part->name, part->kind, record->path, part->bytes));
 	}
 	if (self->records->len)
@@ -75,9 +96,8 @@ viommu_look_read_records(viommu_look *self, const viommu_verify_options *options
 		viommu_record *record = viommu_record_read_whole(*path, options->at, options->keep ? &bytes : NULL, error);
 		g_autofree char *name = g_strdup_printf("records/%u.jsonl", self->parts->len + 1);
 
-		if (!record)
+		if (!record || !add_record(self->records, record, error))
 			return FALSE;
-		g_ptr_array_add(self->records, record);
 		if (bytes)
 			g_ptr_array_add(self->parts, viommu_part_new(name, VIOMMU_PART_RECORD, *path, bytes));
 	}
@@ -127,7 +147,7 @@ take_look(const viommu_verify_options *options, viommu_target *target, viommu_sh
 		(!viommu_replay_looks(options->replay, self->result, self->records, error) ||
 			!viommu_result_add_evidence(self->result, self->snapshot, error)))
 		return NULL;
-	return self->result ? g_steal_pointer(&self) : NULL;
+	return self->result && viommu_result_has_pages(self->result, self->records, error) ? g_steal_pointer(&self) : NULL;
 }
 
 /* Can a record be read again, to see what L1 did since? */
@@ -143,12 +163,11 @@ can_reread(const viommu_verify_options *options)
 	return TRUE;
 }
 
-/* Does every record end where nothing can be missing behind it? */
-static gboolean
-all_settled(const GPtrArray *records)
+gboolean
+viommu_look_settled(const viommu_look *self)
 {
-	for (guint i = 0; i < records->len; i++)
-		if (!((const viommu_record *) g_ptr_array_index(records, i))->settled)
+	for (guint i = 0; i < self->records->len; i++)
+		if (!((const viommu_record *) g_ptr_array_index(self->records, i))->settled)
 			return FALSE;
 	return TRUE;
 }
@@ -166,7 +185,7 @@ viommu_look_until_sure(const viommu_verify_options *options, viommu_target *targ
 	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
 		g_autoptr(viommu_look) next = NULL;
 		uint64_t doubtful;
-		gboolean unsettled = reread && now->result->pages[VIOMMU_UNVERIFIED] && !all_settled(now->records);
+		gboolean unsettled = reread && now->result->pages[VIOMMU_UNVERIFIED] && !viommu_look_settled(now);
 
 		if (!unsettled && viommu_result_faults(now->result) == 0)
 			break;

@@ -45,6 +45,9 @@ GPtrArray *viommu_parts_new(void);
 /* Into a new look: what is on the command line, or in the bundle. */
 gboolean viommu_look_read_records(viommu_look *self, const viommu_verify_options *options, GError **error);
 
+/* Does every record end where nothing can be missing behind it? */
+gboolean viommu_look_settled(const viommu_look *self);
+
 /* first: a look with records only, which are used again; NULL: they are read now. */
 viommu_look *viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target,
 	viommu_shadow_sources *shadows, const viommu_look *first, GError **error);

@@ -176,7 +176,7 @@ verify_no_device(viommu_result *result, const viommu_record *record, const viomm
 }
 
 static gboolean
-nothing_to_verify(const GPtrArray *records, bool now, GError **error)
+nothing_to_verify(const GPtrArray *records, const char *what, bool now, GError **error)
 {
 	const viommu_record *record = g_ptr_array_index(records, 0);
 	const char *mark = record->marks->len ? g_ptr_array_index(record->marks, 0) : NULL;
@@ -188,8 +188,17 @@ nothing_to_verify(const GPtrArray *records, bool now, GError **error)
 						      "choose that moment with %s", moment);
 
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
-		"nothing to verify: at this moment of the record %s no device is attached to an address space; %s", record->path, next);
+		"nothing to verify: at this moment of the record %s %s; %s", record->path, what, next);
 	return FALSE;
+}
+
+gboolean
+viommu_result_has_pages(const viommu_result *self, const GPtrArray *records, GError **error)
+{
+	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++)
+		if (self->pages[v])
+			return TRUE;
+	return nothing_to_verify(records, "nothing is mapped, and nothing was unmapped that could be looked for", is_now(self), error);
 }
 
 /* Stretches that the records ask for: whoever gave that many has room for as many runs. */
@@ -236,7 +245,7 @@ viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot, const v
 		}
 	}
 	if (result->targets->len == 0) {
-		nothing_to_verify(records, is_now(result), error);
+		nothing_to_verify(records, "no device is attached to an address space", is_now(result), error);
 		return NULL;
 	}
 	if (!viommu_result_judge_links(result, snapshot, witnesses ? witnesses : &none, error))

@@ -196,6 +196,21 @@ viommu_record_player_feed(viommu_record_player *self, const char *bytes, size_t 
 	return TRUE;
 }
 
+/* Not the record is wrong, but what was asked of it. */
+static gboolean
+no_moment(const viommu_record_reader *r)
+{
+	const viommu_record *record = r->record;
+	g_autoptr(GString) marks = g_string_new(record->marks->len == 0 ? "no marks" : record->marks->len == 1 ? "the mark" : "the marks");
+
+	for (guint i = 0; i < record->marks->len; i++)
+		g_string_append_printf(marks, "%s %s", i ? "," : "", (const char *) g_ptr_array_index(record->marks, i));
+	g_set_error(r->error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+		"the record %s has no moment \"%s\": --at takes the number of an event, up to %" G_GUINT64_FORMAT
+		" here, or the name of a mark; this record has %s", record->path, r->at, record->last_seq, marks->str);
+	return FALSE;
+}
+
 gboolean
 viommu_record_player_finish(viommu_record_player *self, GError **error)
 {
@@ -206,9 +221,9 @@ viommu_record_player_finish(viommu_record_player *self, GError **error)
 	r->record->settled = r->reached || (r->at_rest && !r->record->cut);
 	if (r->line == 0)
 		return viommu_record_reject(r, r->record->cut ? "it is cut off within its header" : "it is empty");
-	return !r->at || r->reached ||
-		viommu_record_reject(r, "the record ends before the moment \"%s\" (--at takes a sequence number or the name of a mark)",
-			r->at);
+	if (r->at && !r->reached)
+		return no_moment(r);
+	return TRUE;
 }
 
 static gboolean

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/report-parts.h"
 #include "text/text.h"
 
 /* A tracker takes a megabyte in all. */
@@ -135,6 +136,8 @@ record_facts(const viommu_record *record)
 		viommu_facts_add(ret, "viommu-probe doctor", viommu_checks_summary(record->checks));
 	if (record->cut)
 		viommu_facts_add(ret, "Cut", g_strdup("the last line of the record is not whole and was left out"));
+	if (!record->settled)
+		viommu_facts_add(ret, "Incomplete", g_strdup(VIOMMU_UNSETTLED_TEXT));
 	if (record->lost_reason) {
 		g_autofree char *reason = viommu_report_shown(record->lost_reason);
 

@@ -187,12 +187,12 @@ records_json(const viommu_report *report)
 		const viommu_record *record = g_array_index(result->targets, viommu_target_result, i).record;
 
 		if (record != last) {
-			json_t *item = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:b, s:o}", "path",
+			json_t *item = json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:b, s:b, s:b, s:o}", "path",
 				viommu_report_string(record->path), "session", record->session, "program",
 				viommu_report_string(record->program), "kernel",
 				viommu_report_string(record->kernel), "cmdline",
-				viommu_report_string(record->cmdline), "events", (json_int_t) record->events, "ended", record->ended, "cut",
-				record->cut, "lost", record->lost_reason
+				viommu_report_string(record->cmdline), "events", (json_int_t) record->events, "ended", record->ended, "settled",
+				record->settled, "cut", record->cut, "lost", record->lost_reason
 					? viommu_report_string(record->lost_reason)
 					: json_null());
 

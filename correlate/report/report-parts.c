@@ -48,6 +48,10 @@ viommu_headline_of(const viommu_result *result, viommu_headline *ret)
 	}
 	if (ret->faults)
 		ret->sentence = fault_sentence(result, ret);
+	else if (ret->pages == 0 && result->pages[VIOMMU_GONE])
+		ret->sentence = g_strdup_printf("nothing is mapped, and of what L1 unmapped %s page%s gone from the vIOMMU's tables, as "
+						"%s should be", viommu_count_text(result->pages[VIOMMU_GONE]).text,
+			result->pages[VIOMMU_GONE] == 1 ? " is" : "s are", result->pages[VIOMMU_GONE] == 1 ? "it" : "they");
 	else if (ret->pages == 0)
 		ret->sentence = g_strdup("nothing is mapped, in L1 or in the table");
 	else if (ret->state == VIOMMU_HEADLINE_OK)

@@ -85,6 +85,8 @@ GPtrArray *viommu_report_sharers(const viommu_result *result, guint limit);
 /* A record that is not of this vIOMMU: to be said before any verdict. NULL: none is known. */
 const viommu_finding *viommu_report_caveat(const viommu_findings *findings);
 #define VIOMMU_CAVEAT_TEXT "a record was not made behind this vIOMMU, so what is said of its mappings means nothing"
+/* Of a record that has no mark and no end behind its last event. */
+#define VIOMMU_UNSETTLED_TEXT "the record has no mark and no end behind its last event: more may have been asked for since"
 
 /* ---- the first thing to look at ------------------------------------------------------ */
 

@@ -326,6 +326,8 @@ print_record(FILE *out, const viommu_record *record)
 	fprintf(out, "L1      %s\n", kernel);
 	if (record->cut)
 		fprintf(out, "        the last line of the record is not whole and was left out\n");
+	if (!record->settled)
+		fprintf(out, "        %s" VIOMMU_UNSETTLED_TEXT "%s\n", viommu_tone_on(VIOMMU_UNSURE), viommu_tone_off(VIOMMU_UNSURE));
 	if (record->lost_reason) {
 		g_autofree char *reason = viommu_escape(record->lost_reason);
 		fprintf(out, "        %sat least %s events are lost%s: %s\n", viommu_tone_on(VIOMMU_UNSURE),

@@ -123,8 +123,8 @@ typedef struct {
 
 /* Reads the record at path ("-": standard input).  at: NULL for its end, or a
  * sequence number or the name of a mark: events after that moment are left out.
- * Errors: FAILED (cannot open), INPUT (not a record, garbage, a newer version,
- * no such moment). */
+ * Errors: FAILED (cannot open), INPUT (not a record, garbage, a newer version),
+ * USAGE (no such moment). */
 viommu_record *viommu_record_read(const char *path, const char *at, GError **error);
 /* The same; *bytes, if bytes is not NULL, is what was read: new. */
 viommu_record *viommu_record_read_whole(const char *path, const char *at, GBytes **bytes, GError **error);
@@ -234,6 +234,9 @@ typedef struct {
  * INPUT when the records hold nothing to verify. */
 viommu_result *viommu_verify(const GPtrArray *records, const viommu_snapshot *snapshot,
 	const viommu_witnesses *witnesses, GError **error);
+/* Was a single page judged, mapped or unmapped? Errors: INPUT: none was, and what can be
+ * done about that. */
+gboolean viommu_result_has_pages(const viommu_result *self, const GPtrArray *records, GError **error);
 void viommu_result_free(viommu_result *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_result, viommu_result_free)
 

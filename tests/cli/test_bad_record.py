@@ -6,7 +6,7 @@ import random
 import subprocess
 import time
 
-from cli import CLEAN, FAILED, FAULT, REJECTED, SANITIZED, Case, in_parallel, number, run
+from cli import CLEAN, FAILED, FAULT, REJECTED, SANITIZED, USAGE, Case, in_parallel, number, run
 from fake_qmp import DATA, FakeQemu
 from one_record import CLEAN_ELF, EVENTS, FINISHED, LINES, PAGES, USABLE, a_minimal_record, changed, pages, result, text, verify
 
@@ -216,7 +216,7 @@ class Truncated(Case):
             done = verify(record[:length], '--at', 'held', '--format', 'json')
             with self.subTest(length=length):
                 if length < held:
-                    self.assert_says(done, REJECTED, 'ends before the moment "held"')
+                    self.assert_says(done, USAGE, 'has no moment "held"', 'this record has no marks')
                 else:
                     self.assert_clean(done)
                     self.assertEqual(pages(done.json), {'match': PAGES})
@@ -256,8 +256,9 @@ class Moments(Case):
     def test_nonsense(self):
         for at in ('nonsense', '', '99999', '99999999999999999999999', '-1', 'HELD', 'held '):
             with self.subTest(at=at):
-                self.assert_says(run('verify', *CLEAN_ELF, 'small.jsonl', f'--at={at}'), REJECTED,
-                                 f'ends before the moment "{at}"', '--at takes a sequence number or the name of a mark')
+                self.assert_says(run('verify', *CLEAN_ELF, 'small.jsonl', f'--at={at}'), USAGE,
+                                 f'the record small.jsonl has no moment "{at}"', 'the number of an event, up to 6 here',
+                                 'this record has the mark held')
 
     def test_a_name_that_is_not_ascii(self):
         events = changed(len(EVENTS) - 1, name='gehalten \u00fc')

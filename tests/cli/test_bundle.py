@@ -20,7 +20,7 @@ import tap
 
 PAIRS = [('clean.elf', ['small.jsonl']), ('wrong-address.elf', ['small.jsonl']), ('stale.elf', ['half-unmapped.jsonl']),
          ('missing.elf', ['small.jsonl']), ('default.elf', ['default.jsonl']), ('four-levels.elf', ['four-levels.jsonl']),
-         ('clean.elf', ['small.jsonl', 'finished.jsonl']), ('translation-off.elf', ['small.jsonl'])]
+         ('clean.elf', ['small.jsonl', 'half-unmapped.jsonl']), ('translation-off.elf', ['small.jsonl'])]
 
 
 class Content(BundleCase):

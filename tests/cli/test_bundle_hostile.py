@@ -189,7 +189,7 @@ class Hostile(BundleCase):
             self.assertEqual(run('verify', path).status, CLEAN)
             self.assertEqual(run('report', path).status, CLEAN)
         path = self.file(bundles.pack(bundles.signed(self.good, lambda value: value['verify'].update(at='nowhere'))))
-        self.assert_says(run('verify', path), REJECTED, 'ends before the moment')
+        self.assert_says(run('verify', path), REJECTED, 'has no moment')
 
     def test_texts(self):
         """names from the manifest go to the terminal escaped"""

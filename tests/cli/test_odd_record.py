@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Records that hold less, or other things, than who gives them believes."""
 
+import json
 import subprocess
 
-from cli import CLEAN, FAULT, REJECTED, Case, run
+from cli import CLEAN, FAULT, REJECTED, USAGE, Case, run
 from fake_qmp import DATA, FakeQemu
-from one_record import CLEAN_ELF, FINISHED, PAGES, pages, verify
+from one_record import CLEAN_ELF, EVENTS, FINISHED, LINES, PAGES, changed, pages, text, verify
 
 import tap
 
@@ -69,6 +70,90 @@ class Moments(Case):
             done = run('verify', '-q', qemu.target, 'finished.jsonl')
             self.assert_says(done, REJECTED, 'nothing to verify', 'have to be held while verify looks')
             self.assertNotIn('--at', done.err)
+
+    def test_marks_are_named(self):
+        """a moment that is not there is a mistake on the command line"""
+        self.assert_says(run('verify', *CLEAN_ELF, 'small.jsonl', '--at', 'nonsuch'), USAGE, 'up to 6 here', 'has the mark held')
+        self.assert_says(verify(b''.join(LINES[:-1]), '--at', '500000'), USAGE, 'up to 5 here', 'has no marks')
+        two = text(*EVENTS, {'seq': 7, 'event': 'mark', 'name': 'rest'}, {'seq': 8, 'event': 'mark', 'name': 'held'})
+        self.assert_says(verify(two, '--at='), USAGE, 'has no moment ""', 'has the marks held, rest')
+        done = verify(b''.join(LINES[:-1]), '--at', '0')
+        self.assert_says(done, REJECTED, 'nothing to verify', 'the record has no marks')
+        self.assertNotIn('--at held', done.err)
+
+
+class Nothing(Case):
+    """Records after which nothing is mapped."""
+    UNMAPS = [json.loads(line) for line in FINISHED if b'"unmap"' in line]
+
+    def test_unmapped(self):
+        """unmappings that the tables prove are a result, and counted"""
+        gone = text(EVENTS[0], EVENTS[1], {**self.UNMAPS[0], 'seq': 2, 'event': 'map', 'iova': '0x50000000', 'prot': 'rw',
+                                           'extents': [{'gpa': '0x1000', 'size': '0x4000'}]},
+                    {**self.UNMAPS[0], 'seq': 3, 'iova': '0x50000000'}, {'seq': 4, 'event': 'end'})
+        empty = gone.replace(b'"complete": true', b'"complete": false')
+        self.assertNotEqual(gone, empty)
+        done = verify(empty)
+        self.assert_clean(done)
+        self.assertIn('OK: nothing is mapped, and of what L1 unmapped 4 pages are gone from the vIOMMU\'s tables', done.out)
+
+    def test_nothing(self):
+        """neither mapped nor unmapped: nothing to verify, attached or not"""
+        attached = [EVENTS[0], {**EVENTS[1], 'complete': False}]
+        for events in (attached, [*attached, {'seq': 2, 'event': 'end'}], EVENTS[:1]):
+            self.assert_says(verify(text(*events)), REJECTED, 'nothing to verify')
+
+    def test_bundle(self):
+        path = self.scratch() / 'none.md'
+        record = self.scratch() / 'none.jsonl'
+        record.write_bytes(text(EVENTS[0], {**EVENTS[1], 'complete': False}))
+        self.assert_says(run('report', *CLEAN_ELF, record, '-o', path), REJECTED, 'nothing to verify')
+        self.assertFalse(path.exists())
+
+
+class Incomplete(Case):
+    """A record that need not be all."""
+    OPEN = b''.join(LINES[:-1])
+    WORDS = 'the record has no mark and no end behind its last event: more may have been asked for since'
+
+    def test_said(self):
+        for record, settled in ((self.OPEN, False), (b''.join(LINES), True), (self.OPEN + b'{"seq":6,"event":"end"}\n', True)):
+            with self.subTest(settled=settled):
+                done = self.assert_clean(verify(record))
+                self.assertEqual(self.WORDS in done.out, not settled)
+                self.assertIn(f'OK: all {PAGES} pages', done.out)
+                self.assertEqual(verify(record, '--format', 'json').json['records'][0]['settled'], settled)
+                self.assertEqual(verify(record, '--strict').status, CLEAN if settled else FAULT)
+
+    def test_report(self):
+        record = self.scratch() / 'open.jsonl'
+        record.write_bytes(self.OPEN)
+        for form in ('markdown', 'html'):
+            done = run('report', *CLEAN_ELF, record, '--format', form, '-o', '-')
+            self.assertIn(self.WORDS, done.out)
+
+
+class Twice(Case):
+    def test_one_session(self):
+        """one session given twice would be counted twice"""
+        copy = self.scratch() / 'copy.jsonl'
+        copy.write_bytes(b''.join(LINES))
+        for second in ('small.jsonl', copy, 'finished.jsonl'):
+            same = run('verify', *CLEAN_ELF, 'small.jsonl', second, '--at', 'held')
+            if json.loads(FINISHED[0])['session'] != EVENTS[0]['session'] and second == 'finished.jsonl':
+                self.assert_clean(same)
+            else:
+                self.assert_says(same, REJECTED, 'small.jsonl and ', 'are records of one session', 'give it once')
+
+    def test_others(self):
+        """other sessions, and records that have none"""
+        path = self.scratch() / 'other.jsonl'
+        for session in ('another', None, ''):
+            path.write_bytes(text(*changed(0, session=session)))
+            first = self.scratch() / 'first.jsonl'
+            first.write_bytes(text(*changed(0, session=session if not session else 'one')))
+            done = run('verify', *CLEAN_ELF, first, path, '--format', 'json')
+            self.assertEqual((done.status, pages(done.json)), (CLEAN, {'match': 2 * PAGES}))
 
 
 if __name__ == '__main__':

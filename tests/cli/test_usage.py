@@ -118,7 +118,7 @@ class Commands(Case):
             with self.subTest(args=args):
                 self.assert_says(run(*args), FAILED)
         self.assert_says(run('verify', *SAVED, evil), FAILED, 'cannot open the record')
-        self.assert_says(run('verify', *SAVED, RECORD, '--at', evil), REJECTED, '--at takes')
+        self.assert_says(run('verify', *SAVED, RECORD, '--at', evil), USAGE, '--at takes')
 
 
 class Options(Case):
