@@ -5,7 +5,7 @@
 #include "cmd.h"
 
 static const char help[] =
-	"Usage: viommu capture -q ADDRESS -o FILE\n\n"
+	"Usage: viommu capture TARGET -o FILE\n\n"
 	"Saves the vIOMMU's registers and every table page that they lead to, so that\n"
 	"walk, dump, info and verify can be run later with -s FILE, with QEMU gone, on\n"
 	"any machine. The file is an ELF core (viommu-snapshot(5)) and holds no guest\n"

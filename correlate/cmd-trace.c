@@ -98,7 +98,7 @@ hold(const trace_options *options, viommu_trace *trace, GError **error)
 {
 	gint64 end = g_get_monotonic_time() + (gint64) options->seconds * G_USEC_PER_SEC;
 
-	while (!interrupted && (options->seconds == 0 || g_get_monotonic_time() < end)) {
+	while (!interrupted && g_get_monotonic_time() < end) {
 		if (!viommu_trace_copy(trace, error))
 			return FALSE;
 		if (viommu_trace_qemu_ended(trace)) {
@@ -176,7 +176,7 @@ undo(const trace_options *options)
 int
 viommu_cmd_trace(int argc, char **argv)
 {
-	trace_options options = { .cmd = VIOMMU_CMD_LIVE };
+	trace_options options = { .cmd = VIOMMU_CMD_LIVE, .seconds = VIOMMU_CMD_NO_END };
 	const GOptionEntry own[] = {
 		{ "output", 'o', 0, G_OPTION_ARG_FILENAME, &options.output, NULL, NULL },
 		{ "force", 0, 0, G_OPTION_ARG_NONE, &options.force, NULL, NULL },
@@ -191,8 +191,8 @@ viommu_cmd_trace(int argc, char **argv)
 		status = viommu_cmd_usage("trace", "it takes no argument, but got \"%s\"", options.cmd.arguments[0]);
 	if (status < 0 && !options.output == !options.undo)
 		status = viommu_cmd_usage("trace", "name the file for the trace (-o FILE), or --undo");
-	if (status < 0 && options.seconds < 0)
-		status = viommu_cmd_usage("trace", "--seconds takes seconds");
+	if (status < 0 && options.seconds < 1)
+		status = viommu_cmd_usage("trace", "--seconds takes whole seconds, from 1 on");
 	if (status < 0 && options.log_was && *options.log_was != '/')
 		status = viommu_cmd_usage("trace", "--log-was takes an absolute path");
 	if (status < 0)

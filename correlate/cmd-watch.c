@@ -11,12 +11,13 @@
 #include "stream.h"
 
 static const char help[] =
-	"Usage: viommu watch -q ADDRESS STREAM\n\n"
+	"Usage: viommu watch TARGET STREAM\n\n"
 	"Verifies mappings while they come and go: takes a record that is still being\n"
 	"written and the vIOMMU side by side, looks whenever the record has come to rest,\n"
 	"and reports each page that is not as L1 asked while it can still be looked at.\n"
 	"STREAM is a file that grows, a FIFO, unix:PATH (the socket of a virtio-serial\n"
-	"port), or - for standard input. Ends with the record, or with Ctrl-C.\n\n"
+	"port), or - for standard input. Ends with the record, or with Ctrl-C. Until then\n"
+	"it holds the monitor: for other commands give QEMU one more -qmp.\n\n"
 	"  viommu watch -q unix:/tmp/qmp unix:/tmp/record.sock\n"
 	"  viommu watch -q unix:/tmp/qmp maps.jsonl --seconds 60\n\n"
 	"      --interval MS     look at most this often (default 250)\n"
@@ -202,7 +203,7 @@ static bool
 is_over(const watch *w, gint64 began)
 {
 	return interrupted || viommu_stream_ended(w->stream) || viommu_record_player_record(w->player)->ended ||
-		(w->seconds > 0 && g_get_monotonic_time() - began > (gint64) w->seconds * G_USEC_PER_SEC);
+		g_get_monotonic_time() - began > (gint64) w->seconds * G_USEC_PER_SEC;
 }
 
 static gboolean
@@ -282,7 +283,7 @@ open_and_run(watch *w)
 int
 viommu_cmd_watch(int argc, char **argv)
 {
-	watch w = { .cmd = VIOMMU_CMD_LIVE, .interval_ms = 250 };
+	watch w = { .cmd = VIOMMU_CMD_LIVE, .interval_ms = 250, .seconds = VIOMMU_CMD_NO_END };
 	const GOptionEntry own[] = {
 		{ "interval", 0, 0, G_OPTION_ARG_INT, &w.interval_ms, NULL, NULL },
 		{ "qemu-log", 0, 0, G_OPTION_ARG_FILENAME, &w.qemu_log, NULL, NULL },
@@ -296,8 +297,10 @@ viommu_cmd_watch(int argc, char **argv)
 		status = viommu_cmd_usage("watch", "name one stream: a file, a FIFO, unix:PATH or -");
 	if (status < 0 && w.trace && w.qemu_log)
 		status = viommu_cmd_usage("watch", "--trace stands in place of --qemu-log");
-	if (status < 0 && (w.interval_ms < 1 || w.seconds < 0))
-		status = viommu_cmd_usage("watch", "--interval takes milliseconds, --seconds takes seconds");
+	if (status < 0 && w.interval_ms < 1)
+		status = viommu_cmd_usage("watch", "--interval takes whole milliseconds, from 1 on");
+	if (status < 0 && w.seconds < 1)
+		status = viommu_cmd_usage("watch", "--seconds takes whole seconds, from 1 on");
 	if (status < 0) {
 		w.told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 		w.verified = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

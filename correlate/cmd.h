@@ -19,6 +19,9 @@ enum {
 	VIOMMU_EXIT_REJECTED = 4, /* a record or snapshot was rejected */
 };
 
+/* Of an option --seconds that was not given: 68 years. */
+#define VIOMMU_CMD_NO_END G_MAXINT
+
 /* The parsed command line of a subcommand. */
 typedef struct {
 	viommu_target_options target;

@@ -386,7 +386,8 @@ class WithOthers(Trace):
     def test_wrong_words(self):
         for words in (('trace',), ('trace', '-q', 'x'), ('trace', '-s', 'clean.elf', '-o', 'x'), ('trace', '-o', 'x'),
                       ('trace', '-q', 'x', '-o', 'x', '--undo'), ('trace', '-q', 'x', '-o', 'x', 'y'),
-                      ('trace', '-q', 'x', '-o', 'x', '--seconds', '-1'), ('trace', '-q', 'x', '-o', 'x', '--log-was', 'x'),
+                      ('trace', '-q', 'x', '-o', 'x', '--seconds', '-1'),
+                      ('trace', '-q', 'x', '-o', 'x', '--seconds', '0'), ('trace', '-q', 'x', '-o', 'x', '--log-was', 'x'),
                       ('verify', '-s', 'clean.elf', 'small.jsonl', '--trace'),
                       ('verify', '-q', 'x', 'small.jsonl', '--trace', '--qemu-log', 'x'),
                       ('verify', '-q', 'x', 'small.jsonl', '--qemu-log', '-'),

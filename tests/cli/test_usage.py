@@ -52,6 +52,26 @@ class Help(Case):
         for name in COMMANDS:
             self.assertRegex(run(name, '--help').out, rf'\AUsage: viommu {name} ')
 
+    def test_live_only(self):
+        """those that want a QEMU that runs say so, and take it in both ways"""
+        for name in LIVE_ONLY:
+            with self.subTest(command=name):
+                text = run(name, '--help').out
+                self.assertRegex(text, rf'\AUsage: viommu {name} TARGET ')
+                self.assertIn('TARGET is one of (not -s, ', text)
+                page = (TOP / 'man' / f'viommu-{name}.1.scd').read_text()
+                synopsis = re.search(r'# SYNOPSIS\n\n(.*?)\n\n', page, re.S)[1]
+                for line in synopsis.splitlines():
+                    self.assertRegex(line, rf'\A\*viommu {name}\* _TARGET_ ')
+                self.assertRegex(page, r'TARGET is a live QEMU \(\*-q\* or \*-p\*[^)]*\*-s\* is not\s+taken')
+
+    def test_watch_holds_the_monitor(self):
+        """which nobody else can use meanwhile: what helps is said in both places"""
+        page = (TOP / 'man' / 'viommu-watch.1.scd').read_text()
+        for text in run('watch', '--help').out, page.replace('*', ''):
+            self.assertRegex(text, r'holds\s+the\s+monitor')
+            self.assertRegex(text, r'one\s+more\s+-qmp')
+
     def test_commands_are_listed(self):
         text = run('--help').out
         self.assertEqual(sorted(re.findall(r'(?m)^  ([a-z-]+)  +\S', text)), sorted(COMMANDS),

@@ -58,7 +58,7 @@ class Streams(Case):
             self.assert_says(watch(server.target, 'small.jsonl', '--timeout', '0.4'), FAILED, 'another client holds')
 
     def test_numbers(self):
-        for option, values in {'--interval': ('0', '-1', 'x', ''), '--seconds': ('-1', 'x', '')}.items():
+        for option, values in {'--interval': ('0', '-1', 'x', ''), '--seconds': ('0', '-1', 'x', '')}.items():
             for value in values:
                 with self.subTest(option=option, value=value):
                     self.assert_says(watch('unix:/nowhere', 'x', option, value), USAGE, option)
