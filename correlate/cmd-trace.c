@@ -101,29 +101,29 @@ hold(const trace_options *options, viommu_trace *trace, GError **error)
 	while (!interrupted && g_get_monotonic_time() < end) {
 		if (!viommu_trace_copy(trace, error))
 			return FALSE;
-		if (viommu_trace_qemu_ended(trace)) {
-			fprintf(stderr, "viommu: QEMU has ended\n");
+		if (viommu_trace_qemu_ended(trace))
 			return TRUE;
-		}
 		g_usleep(PAUSE_US);
 	}
 	return TRUE;
 }
 
+/* Puts back what was there, and says so. */
 static gboolean
 finish(const trace_options *options, viommu_trace *trace, GError **error)
 {
-	g_autoptr(viommu_monitor) monitor = NULL;
+	g_autoptr(viommu_monitor) monitor = viommu_trace_qemu_ended(trace) ? NULL : open_monitor_again(options, error);
+	gboolean ended = !monitor && viommu_trace_qemu_ended(trace);
 
-	if (viommu_trace_qemu_ended(trace)) {
+	if (monitor && !viommu_trace_end(trace, monitor, error))
+		return FALSE;
+	if (!monitor)
 		viommu_trace_abandon(trace);
-		return TRUE;
-	}
-	monitor = open_monitor_again(options, error);
-	if (monitor)
-		return viommu_trace_end(trace, monitor, error);
-	viommu_trace_abandon(trace);
-	return FALSE;
+	if (!monitor && !ended)
+		return FALSE;
+	g_clear_error(error);
+	fprintf(stderr, ended ? "viommu: QEMU has ended, and its trace events with it\n" : "viommu: trace events as they were before\n");
+	return TRUE;
 }
 
 static int
@@ -151,7 +151,6 @@ run(const trace_options *options)
 	}
 	if (error)
 		return viommu_cmd_fail("trace", error);
-	fprintf(stderr, "viommu: trace events as they were before\n");
 	if (options->cmd.json)
 		viommu_cmd_print_json(json_pack("{s:s, s:i, s:o, s:i}", "format", "viommu-trace-done", "version", 1, "file",
 			viommu_json_path(options->output), "events", (int) events));

@@ -83,7 +83,7 @@ viommu_log_source_open(const char *path, gboolean trace, viommu_live *live, cons
 	self->live = live;
 	if (path)
 		self->path = g_strdup(path);
-	else if (trace && viommu_trace_look(address, &self->path, &holder) != VIOMMU_TRACE_HELD) {
+	else if (trace && viommu_trace_look(address, &self->path, NULL, &holder) != VIOMMU_TRACE_HELD) {
 		g_clear_pointer(&self->path, g_free);
 		if (!begin_own(self, address, pid, error))
 			return NULL;

@@ -78,12 +78,12 @@ live_options(const viommu_target_options *options, viommu_live_options *ret, GEr
 static void
 note_leftovers(const char *address)
 {
-	g_autofree char *file = NULL;
+	g_autofree char *file = NULL, *where = NULL;
 	pid_t pid;
 
-	if (viommu_trace_look(address, &file, &pid) == VIOMMU_TRACE_LEFT)
+	if (viommu_trace_look(address, &file, &where, &pid) == VIOMMU_TRACE_LEFT)
 		g_message("a viommu that was killed (process %d) left trace events of this QEMU on, into %s; viommu trace -q %s --undo "
-			  "switches them off", (int) pid, file, address);
+			  "switches them off", (int) pid, where, address);
 }
 
 static gboolean

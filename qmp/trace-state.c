@@ -130,6 +130,9 @@ trace_process_began(pid_t pid)
 	if (pid <= 0 || !g_file_get_contents(path, &text, NULL, NULL) || !(rest = strrchr(text, ')')))
 		return 0;
 	words = g_strsplit(rest, " ", 0);
-	/* proc(5): starttime is field 22, and the parenthesis ends field 2. */
-	return g_strv_length(words) > 20 ? g_ascii_strtoull(words[20], NULL, 10) : 0;
+	/* proc(5): the parenthesis ends field 2, the state is field 3 and starttime field 22.  What
+	 * is dead keeps its entry until its parent asks for it, and does nothing more. */
+	if (g_strv_length(words) <= 20 || strchr("ZX", *words[1]))
+		return 0;
+	return g_ascii_strtoull(words[20], NULL, 10);
 }

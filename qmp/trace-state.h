@@ -29,8 +29,8 @@ void trace_state_remove(const char *address);
  * caller may know). */
 gboolean trace_find_log(trace_state *state, const char *log_was, GError **error);
 
-/* When a process began, in the kernel's ticks since boot; 0: there is none, or it cannot be
- * told. */
+/* When a process began, in the kernel's ticks since boot; 0: there is none, or it is dead
+ * (a zombie), or it cannot be told. */
 uint64_t trace_process_began(pid_t pid);
 
 #endif

@@ -216,15 +216,15 @@ viommu_trace_copy(viommu_trace *self, GError **error)
 static gboolean
 others(const char *address, GError **error)
 {
-	g_autofree char *file = NULL;
+	g_autofree char *file = NULL, *where = NULL;
 	pid_t pid;
 
-	switch (viommu_trace_look(address, &file, &pid)) {
+	switch (viommu_trace_look(address, &file, &where, &pid)) {
 	case VIOMMU_TRACE_HELD:
-		return fail(error, "viommu process %d traces this QEMU already, into %s", (int) pid, file);
+		return fail(error, "viommu process %d traces this QEMU already, into %s", (int) pid, where);
 	case VIOMMU_TRACE_LEFT:
 		return fail(error, "a viommu that was killed (process %d) left trace events of this QEMU on, into %s; undo that first: "
-				   "viommu trace -q %s --undo", (int) pid, file, address);
+				   "viommu trace -q %s --undo", (int) pid, where, address);
 	case VIOMMU_TRACE_NONE:
 		break;
 	}
@@ -374,7 +374,7 @@ remove_own_folder(const trace_state *state)
 /* ---- leftovers ------------------------------------------------------------------------------------ */
 
 viommu_trace_state
-viommu_trace_look(const char *address, char **file, pid_t *pid)
+viommu_trace_look(const char *address, char **file, char **where, pid_t *pid)
 {
 	g_autoptr(trace_state) state = trace_state_read(address);
 	uint64_t began;
@@ -387,6 +387,10 @@ viommu_trace_look(const char *address, char **file, pid_t *pid)
 		return VIOMMU_TRACE_NONE;
 	}
 	*file = g_strdup(state->source ? state->source : state->file);
+	/* What goes to a folder of our own is copied for nobody. */
+	if (where)
+		*where = state->source && !state->own_folder ? g_strdup_printf("QEMU's log %s, copied to %s", state->source, state->file)
+							     : g_strdup(*file);
 	*pid = state->viommu;
 	began = trace_process_began(state->viommu);
 	return began && began == state->viommu_began ? VIOMMU_TRACE_HELD : VIOMMU_TRACE_LEFT;
@@ -395,13 +399,13 @@ viommu_trace_look(const char *address, char **file, pid_t *pid)
 gboolean
 viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
 {
-	g_autofree char *file = NULL;
+	g_autofree char *file = NULL, *where = NULL;
 	g_autoptr(trace_state) state = NULL;
 	pid_t pid;
 
-	switch (viommu_trace_look(address, &file, &pid)) {
+	switch (viommu_trace_look(address, &file, &where, &pid)) {
 	case VIOMMU_TRACE_HELD:
-		return fail(error, "viommu process %d traces this QEMU, and will undo it itself when it ends", (int) pid);
+		return fail(error, "viommu process %d traces this QEMU, into %s, and will undo it itself when it ends", (int) pid, where);
 	case VIOMMU_TRACE_NONE:
 		return FALSE;
 	case VIOMMU_TRACE_LEFT:

@@ -60,9 +60,10 @@ typedef enum {
 	VIOMMU_TRACE_LEFT, /* by one that was killed      */
 } viommu_trace_state;
 
-/* What the state file of this monitor says; *file (caller frees; may be NULL) is where the
- * trace goes, *pid the viommu that did it. */
-viommu_trace_state viommu_trace_look(const char *address, char **file, pid_t *pid);
+/* What the state file of this monitor says; *file is where the trace goes, *where (may be
+ * NULL) the same in words, with the file that it is copied to, *pid the viommu that did it.
+ * The caller frees both texts; they are not set when there is none. */
+viommu_trace_state viommu_trace_look(const char *address, char **file, char **where, pid_t *pid);
 /* Undoes what a killed viommu left.  FALSE without error: nothing was left. */
 gboolean viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error);
 

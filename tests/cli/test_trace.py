@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import tempfile
 
 from cli import CLEAN, FAILED, USAGE, Case, finish, run, start
@@ -131,6 +132,25 @@ class EveryWayOut(Trace):
             self.assertIn('(2 were on)', done.err)
             self.assert_as_before(qemu, on=['vtd_reg_read', 'vtd_ir_remap', 'vfio_iommu_map_notify'])
             self.assertNotIn('vtd_reg_read', dict(qemu.sets))
+
+    def test_qemu_ends(self):
+        """what was switched on went with it, and nothing more is said; its parent may not have asked yet"""
+        for asked in True, False:
+            # The fake QEMU is this process, so another one stands for it.
+            other = subprocess.Popen(['sleep', '1000'], stderr=subprocess.PIPE)
+            self.addCleanup(other.communicate)
+            self.addCleanup(other.kill)
+            with self.subTest(asked=asked), TracedQemu(tcp=True) as qemu:
+                process = self.traced(qemu, '--pid', str(other.pid), '--force')
+                other.kill()
+                if asked:
+                    other.wait()
+                done = finish(process, process.args_for_done).check()
+                self.assert_status(done, CLEAN)
+                self.assertEqual(done.err.count('QEMU has ended'), 1)
+                self.assertNotIn('as they were', done.err)
+                self.assertEqual(self.left(), [])
+                self.file.unlink()
 
     def test_the_monitor_is_free_meanwhile(self):
         with TracedQemu() as qemu:
@@ -264,6 +284,35 @@ class Killed(Trace):
             self.assert_status(done, CLEAN)
             self.assertIn('nothing was left on', done.err)
             self.assert_clean(self.viommu('info', '-q', qemu.target))
+
+    def test_both_places_are_named(self):
+        """QEMU's own log, which stays, and the file of -o: of one that runs, and of one that was killed"""
+        log = self.place / 'stderr'
+        log.write_text('')
+        with open(log, 'a') as handle:
+            os.dup2(handle.fileno(), 2)
+        places = f"into QEMU's log {log}, copied to {self.file}"
+        with TracedQemu(log=str(log)) as qemu:
+            process = self.traced(qemu)
+            self.assertIn(places, self.viommu('trace', '-q', qemu.target, '-o', self.place / 'second').err)
+            process.kill()
+            process.communicate()
+            self.assertIn(places, self.viommu('info', '-q', qemu.target).err)
+            self.assertIn(places, self.viommu('trace', '-q', qemu.target, '-o', self.place / 'second').err)
+            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
+            self.assert_as_before(qemu, logfile=str(log))
+
+    def test_a_zombie_is_dead(self):
+        """killed, and its parent has not asked yet"""
+        with TracedQemu() as qemu:
+            process = self.traced(qemu)
+            process.kill()
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            self.assertEqual(pathlib.Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()[0], 'Z')
+            self.assertIn(f'killed (process {process.pid})', self.viommu('info', '-q', qemu.target).err)
+            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
+            self.assert_as_before(qemu)
+            process.communicate()
 
     def test_undoing_leaves_the_users_file(self):
         """also in a folder with a name as those of verify --trace have"""
