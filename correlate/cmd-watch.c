@@ -7,23 +7,26 @@
 
 #include "cmd.h"
 #include "log-source.h"
-#include "report/report.h"
+#include "record/pieces.h"
+#include "report/report-text.h"
 #include "stream.h"
+#include "watch-sum.h"
 
 static const char help[] =
 	"Usage: viommu watch TARGET STREAM\n\n"
 	"Verifies mappings while they come and go: takes a record that is still being\n"
 	"written and the vIOMMU side by side, looks whenever the record has come to rest,\n"
 	"and reports each page that is not as L1 asked while it can still be looked at.\n"
-	"STREAM is a file that grows, a FIFO, unix:PATH (the socket of a virtio-serial\n"
-	"port), or - for standard input. Ends with the record, or with Ctrl-C. Until then\n"
-	"it holds the monitor: for other commands give QEMU one more -qmp.\n\n"
+	"STREAM is a file, followed as it grows, a FIFO, unix:PATH (the socket of a\n"
+	"virtio-serial port), or - for standard input. Ends with the record, the stream,\n"
+	"or Ctrl-C. It holds the monitor: for other commands give QEMU one more -qmp.\n\n"
 	"  viommu watch -q unix:/tmp/qmp unix:/tmp/record.sock\n"
 	"  viommu watch -q unix:/tmp/qmp maps.jsonl --seconds 60\n\n"
 	"      --interval MS     look at most this often (default 250)\n"
 	"      --seconds N       end after this time\n"
 	"      --qemu-log FILE   QEMU's log or trace: what does QEMU notice?\n"
 	"      --trace           the same from viommu trace, or switched on meanwhile\n"
+	"      --all             every fault of each look, however many\n"
 	"      --format FORMAT   text (default) or json (one object a line)\n"
 	"      --debug           say how the tables are read\n"
 	"  -h, --help            this text\n";
@@ -52,96 +55,26 @@ typedef struct {
 	GPtrArray *records;        /* the player's record */
 	viommu_snapshot *snapshot; /* of the look before, and its result */
 	viommu_result *before;
-	GHashTable *told;     /* keys of the faults that were reported */
-	GHashTable *verified; /* "space/request" of mappings that matched whole or in part */
-	uint64_t looks, fault_pages, now_faults;
-	uint64_t doubtful; /* faulty pages of the last look that the one before did not have */
+	viommu_watch_sum *sum;
+	gboolean all;
 } watch;
 
-static uint64_t
-mappings_made(const watch *w)
+static void
+show_progress(const watch *w)
 {
-	const viommu_record *record = viommu_record_player_record(w->player);
-	uint64_t ret = 0;
+	g_autofree char *text = NULL;
 
-	for (guint i = 0; i < record->spaces->len; i++)
-		ret += ((const viommu_space *) g_ptr_array_index(record->spaces, i))->requests->len;
-	return ret;
+	if (!isatty(STDERR_FILENO))
+		return;
+	text = viommu_watch_sum_text(w->sum);
+	fprintf(stderr, "\r\033[K%s", text);
 }
 
 static void
-show_summary(const watch *w, bool last)
-{
-	const viommu_record *record = viommu_record_player_record(w->player);
-	g_autofree char *text = g_strdup_printf("%s events, %s mappings made, %s of them verified, %s looks, %s faulty pages at "
-						"the last, %s in all",
-		viommu_count_text(record->events).text, viommu_count_text(mappings_made(w)).text,
-		viommu_count_text(g_hash_table_size(w->verified)).text, viommu_count_text(w->looks).text,
-		viommu_count_text(w->now_faults).text, viommu_count_text(w->fault_pages).text);
-
-	if (last && w->cmd.json)
-		viommu_cmd_print_json_line(json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I}", "event", "summary", "format",
-			"viommu-watch", "version", 1, "events", (json_int_t) record->events, "mappings",
-			(json_int_t) mappings_made(w), "verified", (json_int_t) g_hash_table_size(w->verified), "looks",
-			(json_int_t) w->looks, "faulty_pages_now", (json_int_t) w->now_faults, "faulty_pages",
-			(json_int_t) w->fault_pages));
-	else if (last)
-		printf("%s\n", text);
-	else if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[K%s", text);
-}
-
-static void
-clear_summary(void)
+clear_progress(void)
 {
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
-}
-
-static void
-note_verified(watch *w, const viommu_result *result, const viommu_run *run)
-{
-	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
-	char *key = g_strdup_printf("%" G_GINT64_FORMAT "/%u", target->space->id, run->expected.request);
-
-	g_hash_table_add(w->verified, key);
-}
-
-static void
-tell_fault(watch *w, const viommu_report *report, const viommu_run *run)
-{
-	w->fault_pages += ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
-	if (w->cmd.json) {
-		json_t *item = viommu_report_json_run(report, run);
-
-		json_object_set_new(item, "event", json_string("fault"));
-		viommu_cmd_print_json_line(item);
-	} else {
-		clear_summary();
-		viommu_report_text_run(stdout, report, run);
-	}
-	fflush(stdout);
-}
-
-/* What stood in two looks in a row is told, once. */
-static void
-go_through(watch *w, viommu_result *result, viommu_snapshot *snapshot)
-{
-	viommu_report report = { .result = result, .snapshot = snapshot };
-
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		char *key;
-
-		if (!viommu_run_is_fault(result, run)) {
-			if (run->verdict == VIOMMU_MATCH)
-				note_verified(w, result, run);
-			continue;
-		}
-		key = viommu_run_key(result, run);
-		if (g_hash_table_add(w->told, key))
-			tell_fault(w, &report, run);
-	}
 }
 
 /* Is there anything that could be verified? */
@@ -151,10 +84,20 @@ has_anything(const viommu_record *record)
 	for (guint i = 0; i < record->spaces->len; i++) {
 		const viommu_space *space = g_ptr_array_index(record->spaces, i);
 
-		if (space->devices->len || !space->attached)
+		if (space->devices->len || (!space->attached && viommu_pieces_count(space->live)))
 			return true;
 	}
 	return false;
+}
+
+/* What stood in two looks in a row is told, once. */
+static void
+take(watch *w, const viommu_result *result, viommu_snapshot *snapshot)
+{
+	viommu_report report = { .result = result, .snapshot = snapshot, .all = w->all };
+
+	clear_progress();
+	viommu_watch_sum_take(w->sum, &report, w->cmd.json);
 }
 
 static gboolean
@@ -168,17 +111,17 @@ look(watch *w, GError **error)
 
 	if (!has_anything(viommu_record_player_record(w->player)))
 		return TRUE;
-	viommu_record_player_settle(w->player);
+	viommu_record_player_settle(w->player, viommu_stream_has_writer(w->stream));
 	snapshot = viommu_live_capture(w->target->live, &options, error);
 	if (!snapshot || !viommu_log_source_read(w->log, &witnesses.log, error))
 		return FALSE;
 	now = viommu_verify(w->records, snapshot, &witnesses, error);
 	if (!now)
 		return FALSE;
-	w->looks++;
-	w->doubtful = w->before ? viommu_result_doubt(now, w->before, false) : viommu_result_faults(now);
-	if (w->doubtful == 0) {
-		go_through(w, now, snapshot);
+	w->sum->looks++;
+	w->sum->doubtful = w->before ? viommu_result_doubt(now, w->before, false) : viommu_result_faults(now);
+	if (w->sum->doubtful == 0) {
+		take(w, now, snapshot);
 	} else {
 		sure = viommu_verify(w->records, snapshot, &witnesses, error);
 		if (!sure)
@@ -187,15 +130,15 @@ look(watch *w, GError **error)
 			viommu_result_doubt(sure, w->before, true);
 			if (!viommu_result_add_evidence(sure, snapshot, error))
 				return FALSE;
-			go_through(w, sure, snapshot);
+			take(w, sure, snapshot);
 		}
 	}
-	w->now_faults = viommu_result_faults(now);
+	w->sum->now_faults = viommu_result_faults(now);
 	viommu_result_free(w->before);
 	viommu_snapshot_free(w->snapshot);
 	w->before = g_steal_pointer(&now);
 	w->snapshot = g_steal_pointer(&snapshot);
-	show_summary(w, false);
+	show_progress(w);
 	return TRUE;
 }
 
@@ -229,17 +172,60 @@ run(watch *w, GError **error)
 		if (!look(w, error))
 			return FALSE;
 		last_look = g_get_monotonic_time();
-		fresh = w->doubtful != 0;
+		fresh = w->sum->doubtful != 0;
 	}
+	if (viommu_stream_ended(w->stream) && !viommu_record_player_finish(w->player, error))
+		return FALSE;
 	/* What came last has not been looked at yet, or wants its second look. */
 	for (unsigned looks = 0; !interrupted && fresh && looks < 3; looks++) {
 		if (looks)
 			g_usleep((gulong) w->interval_ms * 1000);
 		if (!look(w, error))
 			return FALSE;
-		fresh = w->doubtful != 0;
+		fresh = w->sum->doubtful != 0;
 	}
 	return TRUE;
+}
+
+/* What all looks came to. */
+static void
+show_end(const watch *w)
+{
+	const viommu_record *record = viommu_record_player_record(w->player);
+	g_autofree char *text = viommu_watch_sum_text(w->sum);
+	g_auto(viommu_headline) line = { 0 };
+
+	viommu_watch_sum_headline(w->sum, has_anything(record) ? w->before : NULL, &line);
+	if (w->cmd.json) {
+		viommu_cmd_print_json_line(viommu_watch_sum_json(w->sum, &line));
+		return;
+	}
+	printf("%s%s\n", w->sum->fault_pages ? "\n" : "", text);
+	if (record->cut)
+		printf("the last line of the record is not whole and was left out\n");
+	viommu_report_text_headline(stdout, &line);
+	putchar('\n');
+}
+
+/* What there is of it when viommu fails. */
+static void
+show_rest(const watch *w)
+{
+	g_autofree char *text = viommu_watch_sum_text(w->sum);
+
+	if (w->cmd.json)
+		viommu_cmd_print_json_line(viommu_watch_sum_json(w->sum, NULL));
+	else
+		printf("%s\n", text);
+}
+
+static gboolean
+fail_unseen(GError **error)
+{
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
+		"the record ended, and its mappings with it, before they could be looked at; nothing is proven (hold them "
+		"longer, or verify a record and a snapshot of one moment)");
+	return FALSE;
 }
 
 static int
@@ -266,18 +252,17 @@ open_and_run(watch *w)
 		return viommu_cmd_fail("watch", error);
 	w->player = viommu_record_player_new(w->cmd.arguments[0], NULL);
 	g_ptr_array_add(w->records, (void *) viommu_record_player_record(w->player));
+	w->sum = viommu_watch_sum_new(viommu_record_player_record(w->player));
 	ok = run(w, &error);
-	clear_summary();
-	show_summary(w, true);
-	if (!ok)
-		return viommu_cmd_fail("watch", error);
-	if (w->looks == 0 && mappings_made(w)) {
-		g_set_error(&error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
-			"the record ended, and its mappings with it, before they could be looked at; nothing is proven (hold them "
-			"longer, or verify a record and a snapshot of one moment)");
+	clear_progress();
+	if (ok && w->sum->looks == 0 && viommu_watch_sum_made(w->sum))
+		ok = fail_unseen(&error);
+	if (!ok) {
+		show_rest(w);
 		return viommu_cmd_fail("watch", error);
 	}
-	return w->fault_pages ? VIOMMU_EXIT_FAULT : VIOMMU_EXIT_CLEAN;
+	show_end(w);
+	return w->sum->fault_pages ? VIOMMU_EXIT_FAULT : VIOMMU_EXIT_CLEAN;
 }
 
 int
@@ -287,6 +272,7 @@ viommu_cmd_watch(int argc, char **argv)
 	const GOptionEntry own[] = {
 		{ "interval", 0, 0, G_OPTION_ARG_INT, &w.interval_ms, NULL, NULL },
 		{ "qemu-log", 0, 0, G_OPTION_ARG_FILENAME, &w.qemu_log, NULL, NULL },
+		{ "all", 0, 0, G_OPTION_ARG_NONE, &w.all, NULL, NULL },
 		{ "trace", 0, 0, G_OPTION_ARG_NONE, &w.trace, NULL, NULL },
 		{ "seconds", 0, 0, G_OPTION_ARG_INT, &w.seconds, NULL, NULL },
 		{ 0 },
@@ -302,18 +288,15 @@ viommu_cmd_watch(int argc, char **argv)
 	if (status < 0 && w.seconds < 1)
 		status = viommu_cmd_usage("watch", "--seconds takes whole seconds, from 1 on");
 	if (status < 0) {
-		w.told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-		w.verified = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 		w.records = g_ptr_array_new();
 		status = open_and_run(&w);
 		viommu_result_free(w.before);
 		viommu_snapshot_free(w.snapshot);
+		viommu_watch_sum_free(w.sum);
 		viommu_record_player_free(w.player);
 		viommu_stream_free(w.stream);
 		viommu_log_source_free(w.log);
 		viommu_target_free(w.target);
-		g_hash_table_unref(w.told);
-		g_hash_table_unref(w.verified);
 		g_ptr_array_unref(w.records);
 	}
 	g_free(w.qemu_log);

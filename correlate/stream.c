@@ -16,7 +16,7 @@
 
 struct viommu_stream {
 	int fd;
-	bool file; /* regular: it has an end now, and may have more later */
+	bool followed; /* a regular file that was named: it has an end now, and may have more later */
 	bool ended;
 	char *name;
 };
@@ -62,7 +62,7 @@ viommu_stream_open(const char *where, GError **error)
 			self->fd < 0 && errno == ENOENT ? "; start what writes it first, viommu-probe map -o FILE say" : "");
 		return NULL;
 	}
-	self->file = S_ISREG(st.st_mode);
+	self->followed = S_ISREG(st.st_mode) && strcmp(where, "-") != 0;
 	return g_steal_pointer(&self);
 }
 
@@ -103,8 +103,8 @@ viommu_stream_read(viommu_stream *self, viommu_record_player *player, int timeou
 			return -1;
 		}
 		if (n == 0) {
-			self->ended = !self->file;
-			if (self->file && total == 0)
+			self->ended = !self->followed;
+			if (self->followed && total == 0)
 				poll(NULL, 0, timeout_ms);
 			break;
 		}
@@ -119,4 +119,10 @@ gboolean
 viommu_stream_ended(const viommu_stream *self)
 {
 	return self->ended;
+}
+
+gboolean
+viommu_stream_has_writer(const viommu_stream *self)
+{
+	return !self->ended && !self->followed;
 }

@@ -8,7 +8,7 @@
 typedef struct viommu_stream viommu_stream;
 
 /* where: a file (followed as it grows), a FIFO, "unix:PATH" (a socket, such as that of a
- * virtio-serial port), or "-". Errors: FAILED. */
+ * virtio-serial port), or "-" (which ends where it ends, a file too). Errors: FAILED. */
 viommu_stream *viommu_stream_open(const char *where, GError **error);
 void viommu_stream_free(viommu_stream *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_stream, viommu_stream_free)
@@ -18,5 +18,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_stream, viommu_stream_free)
 gssize viommu_stream_read(viommu_stream *self, viommu_record_player *player, int timeout_ms, GError **error);
 /* The writer has closed its end: nothing more can come. */
 gboolean viommu_stream_ended(const viommu_stream *self);
+/* Somebody has it open to write: of a file that cannot be told. */
+gboolean viommu_stream_has_writer(const viommu_stream *self);
 
 #endif

@@ -27,6 +27,7 @@ on_space(viommu_record_reader *r, const json_t *json)
 	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
+	r->tells_rest |= space->complete;
 	return true;
 }
 
@@ -57,6 +58,7 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	space->backend = viommu_json_dup_text(json, "backend");
 	space->attached = true;
 	space->complete = json_is_true(json_object_get(json, "complete"));
+	r->tells_rest |= space->complete;
 	space->from_start |= json_is_true(json_object_get(json, "from_start"));
 	if (space->devices->len == 0)
 		space->attached_ns = viommu_record_get_time(json);
@@ -111,6 +113,7 @@ viommu_record_note_mark(viommu_record_reader *r, const json_t *json)
 static bool
 on_mark(viommu_record_reader *r, const json_t *json)
 {
+	r->tells_rest = true;
 	viommu_record_note_mark(r, json);
 	if (r->at && g_strcmp0(json_string_value(json_object_get(json, "name")), r->at) == 0)
 		r->reached = true;

@@ -15,6 +15,7 @@ typedef struct {
 	bool reached; /* the moment that at names */
 	GHashTable *space_of; /* source id -> the viommu_space that it uses */
 	bool at_rest; /* the last event was a mark or the end */
+	bool tells_rest; /* its writer says so when it is at rest: a mark or a space that is complete was seen */
 	viommu_map_line map; /* the last such line */
 	GError **error;
 } viommu_record_reader;

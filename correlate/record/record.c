@@ -144,10 +144,21 @@ viommu_record_player_record(const viommu_record_player *self)
 	return self->r.record;
 }
 
-void
-viommu_record_player_settle(viommu_record_player *self)
+/* Nothing that the writer knows of is missing behind what was fed.  Within a mapping that
+ * takes long, and in a part of a record, a writer of marks looks as if it rested. */
+static bool
+is_settled(const viommu_record_player *self, bool open)
 {
-	self->r.record->settled = self->partial->len == 0;
+	const viommu_record_reader *r = &self->r;
+
+	return r->reached || (self->partial->len == 0 && (r->at_rest || (open && !r->tells_rest)));
+}
+
+void
+viommu_record_player_settle(viommu_record_player *self, bool open)
+{
+	self->r.record->cut = self->partial->len && !self->r.reached; /* being written, or cut off: valid up to here */
+	self->r.record->settled = is_settled(self, open);
 }
 
 /* Appends to the line that has begun, within the limit. */
@@ -217,8 +228,7 @@ viommu_record_player_finish(viommu_record_player *self, GError **error)
 	viommu_record_reader *r = &self->r;
 
 	r->error = error;
-	r->record->cut = self->partial->len && !r->reached; /* being written, or cut off: valid up to here */
-	r->record->settled = r->reached || (r->at_rest && !r->record->cut);
+	viommu_record_player_settle(self, false);
 	if (r->line == 0)
 		return viommu_record_reject(r, r->record->cut ? "it is cut off within its header" : "it is empty");
 	if (r->at && !r->reached)

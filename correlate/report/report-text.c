@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The result for people: what was compared, every mapping with its verdict, then
- * each fault with the walk that proves it. */
+ * each fault (report-text-faults.c). */
 #include <inttypes.h>
 #include <string.h>
 
 #include "report/render.h"
-#include "report/report-bounds.h"
-#include "report/report-parts.h"
-#include "report/report.h"
+#include "report/report-text.h"
 #include "text/text.h"
 
 #define MAX_MAPPINGS 40
-#define MAX_FAULTS 10
-#define MAX_ALSO 8
 
-static viommu_tone
-tone_of(viommu_verdict verdict)
+viommu_tone
+viommu_verdict_tone(viommu_verdict verdict)
 {
 	if (viommu_verdict_is_fault(verdict))
 		return VIOMMU_BAD;
@@ -30,10 +26,10 @@ print_verdicts(FILE *out, const uint64_t pages[VIOMMU_VERDICTS], bool counts)
 	for (unsigned v = 0; v < VIOMMU_VERDICTS; v++) {
 		if (!pages[v] || v == VIOMMU_GONE)
 			continue;
-		fprintf(out, "%s%s%s", first ? "" : ", ", viommu_tone_on(tone_of(v)), viommu_verdict_name(v));
+		fprintf(out, "%s%s%s", first ? "" : ", ", viommu_tone_on(viommu_verdict_tone(v)), viommu_verdict_name(v));
 		if (counts)
 			fprintf(out, " %s", viommu_count_text(pages[v]).text);
-		fprintf(out, "%s", viommu_tone_off(tone_of(v)));
+		fprintf(out, "%s", viommu_tone_off(viommu_verdict_tone(v)));
 		first = false;
 	}
 }
@@ -143,170 +139,6 @@ print_targets(FILE *out, const viommu_report *report)
 }
 
 static void
-print_pages(FILE *out, const viommu_run *run)
-{
-	fprintf(out, "IOVA 0x%" PRIx64 "-0x%" PRIx64 " (%s)", run->iova.first, run->iova.last,
-		viommu_size_text(run->iova.last - run->iova.first + 1).text);
-}
-
-/* What L1 asked for and what the table has, for the first page of a run. */
-static void
-print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
-{
-	if (run->has_expected) {
-		fprintf(out, "  %-13s ", run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for");
-		if (run->expected.gpa_known)
-			fprintf(out, "GPA 0x%" PRIx64, run->expected.gpa.v);
-		else
-			fprintf(out, "a GPA that is not known");
-		fprintf(out, ", %s (event %" PRIu64 " of the record)\n",
-			run->expected.prot_known ? viommu_prot_text(run->expected.read, run->expected.write).text
-						 : "permissions not known",
-			request->seq);
-	}
-	if (run->has_observed)
-		fprintf(out, "  %-13s GPA 0x%" PRIx64 ", %s, %s page\n", "the table has", run->gpa.v,
-			viommu_prot_text(run->read, run->write).text, viommu_size_text(1ull << run->page_shift).text);
-}
-
-/* The links behind the table that are broken. */
-static void
-print_broken(FILE *out, const viommu_chain *chain)
-{
-	for (unsigned i = VIOMMU_LINK_INVALIDATION; i < VIOMMU_LINKS; i++) {
-		g_autofree char *note = viommu_report_shown(chain->links[i].note);
-
-		if (chain->links[i].state == VIOMMU_LINK_BROKEN)
-			fprintf(out, "  %slink %u (%s) is broken%s: %s\n", viommu_tone_on(VIOMMU_BAD), i + 1,
-				viommu_link_name((viommu_link) i), viommu_tone_off(VIOMMU_BAD), note);
-	}
-}
-
-static const viommu_request *
-request_of(const viommu_report *report, const viommu_run *run)
-{
-	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
-
-	return run->has_expected ? &g_array_index(target->space->requests, viommu_request, run->expected.request) : NULL;
-}
-
-static void
-print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const vtd_unit *unit)
-{
-	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
-	viommu_tone tone = tone_of(run->verdict);
-
-	if (viommu_run_is_fault(report->result, run))
-		tone = VIOMMU_BAD;
-	fprintf(out, "\n%s%s%s  %s  ", viommu_tone_on(tone), viommu_verdict_name(run->verdict), viommu_tone_off(tone),
-		target->any_device ? "any device" : viommu_bdf_text(target->sid).text);
-	print_pages(out, run);
-	fprintf(out, "\n  %s\n", viommu_verdict_meaning(run->verdict));
-	print_broken(out, viommu_run_chain(report->result, run));
-	if (run->note) {
-		g_autofree char *note = viommu_report_shown(run->note);
-		fprintf(out, "  %s\n", note);
-	}
-	print_sides(out, run, request_of(report, run));
-	if (run->evidence)
-		viommu_render_steps(out, unit, run->evidence->steps, run->evidence->n_steps,
-			(int) run->evidence->n_steps - 1);
-}
-
-void
-viommu_report_text_run(FILE *out, const viommu_report *report, const viommu_run *run)
-{
-	vtd_unit unit;
-
-	viommu_machine_unit(viommu_snapshot_machine(report->snapshot), viommu_snapshot_registers(report->snapshot), &unit);
-	print_fault(out, report, run, &unit);
-}
-
-/* Faults of one kind in one mapping are told once. */
-static bool
-same_story(const viommu_run *a, const viommu_run *b)
-{
-	return a->target == b->target && a->verdict == b->verdict && a->note == b->note && a->chain == b->chain &&
-		a->has_expected == b->has_expected && (!a->has_expected || a->expected.request == b->expected.request);
-}
-
-/* One line for a further run of the story before it. */
-static void
-print_also(FILE *out, const viommu_run *run)
-{
-	const vtd_translation *walk = run->evidence;
-	const vtd_step *last = walk && walk->n_steps ? &walk->steps[walk->n_steps - 1] : NULL;
-
-	fprintf(out, "  also ");
-	print_pages(out, run);
-	if (run->has_expected && run->expected.gpa_known)
-		fprintf(out, ", asked for GPA 0x%" PRIx64, run->expected.gpa.v);
-	if (last && last->words)
-		fprintf(out, ", %s entry at GPA 0x%" PRIx64 ": 0x%016" PRIx64, vtd_step_name(last), last->entry.v,
-			last->raw[0]);
-	fputc('\n', out);
-}
-
-/* Of how many stories there is room for each rank: what is wrong first. */
-static void
-count_stories(const viommu_report *report, uint64_t left[VIOMMU_RANKS])
-{
-	const viommu_result *result = report->result;
-	const viommu_run *story = NULL;
-	uint64_t room = report->all ? UINT64_MAX : MAX_FAULTS;
-
-	memset(left, 0, VIOMMU_RANKS * sizeof(*left));
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		viommu_rank rank = viommu_run_rank(result, run);
-
-		if (rank == VIOMMU_RANK_GOOD)
-			continue;
-		left[rank] += !story || !same_story(story, run);
-		story = run;
-	}
-	for (unsigned i = 0; i < VIOMMU_RANKS; i++) {
-		left[i] = MIN(left[i], room);
-		room -= left[i];
-	}
-}
-
-static void
-print_faults(FILE *out, const viommu_report *report, const vtd_unit *unit)
-{
-	const viommu_result *result = report->result;
-	const viommu_run *story = NULL;
-	uint64_t left[VIOMMU_RANKS], in_story = 0, hidden = 0;
-	bool shown = false;
-
-	if (!result->remarkable)
-		return;
-	count_stories(report, left);
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		viommu_rank rank = viommu_run_rank(result, run);
-		bool further = story && same_story(story, run);
-
-		if (rank == VIOMMU_RANK_GOOD)
-			continue;
-		story = run;
-		if (!further) {
-			shown = left[rank] > 0;
-			left[rank] -= shown;
-		}
-		in_story = further ? in_story + 1 : 0;
-		if (!shown || (!report->all && in_story > MAX_ALSO))
-			hidden++;
-		else if (further)
-			print_also(out, run);
-		else
-			print_fault(out, report, run, unit);
-	}
-	if (hidden)
-		fprintf(out, "\n… and %s more runs of pages; --all shows every one\n", viommu_count_text(hidden).text);
-}
-
-static void
 print_remarks(FILE *out, const viommu_result *result)
 {
 	if (result->read_added)
@@ -361,15 +193,24 @@ print_caveat(FILE *out, const viommu_report *report)
 			viommu_tone_off(VIOMMU_BAD), seen);
 }
 
+void
+viommu_report_text_headline(FILE *out, const viommu_headline *line)
+{
+	viommu_tone tone = line->state == VIOMMU_HEADLINE_FAULT ? VIOMMU_BAD
+		: line->state == VIOMMU_HEADLINE_OK             ? VIOMMU_GOOD
+								: VIOMMU_UNSURE;
+
+	fprintf(out, "%s%s%s: %s", viommu_tone_on(tone), line->word, viommu_tone_off(tone), line->sentence);
+}
+
 static void
 print_summary(FILE *out, const viommu_report *report)
 {
 	g_auto(viommu_headline) line = { 0 };
-	viommu_tone tone;
 
 	viommu_headline_of(report->result, &line);
-	tone = line.state == VIOMMU_HEADLINE_FAULT ? VIOMMU_BAD : line.state == VIOMMU_HEADLINE_OK ? VIOMMU_GOOD : VIOMMU_UNSURE;
-	fprintf(out, "\n%s%s%s: %s", viommu_tone_on(tone), line.word, viommu_tone_off(tone), line.sentence);
+	fputc('\n', out);
+	viommu_report_text_headline(out, &line);
 	fprintf(out, " (");
 	print_verdicts(out, report->result->pages, true);
 	fprintf(out, "%s)\n", line.pages ? "" : "0 pages");
@@ -390,7 +231,7 @@ viommu_report_text(FILE *out, const viommu_report *report)
 	print_records(out, report);
 	print_caveat(out, report);
 	print_targets(out, report);
-	print_faults(out, report, &unit);
+	viommu_report_text_faults(out, report, NULL);
 	print_remarks(out, report->result);
 	viommu_report_text_chain(out, report);
 	if (report->findings)

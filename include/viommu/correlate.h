@@ -116,7 +116,7 @@ typedef struct {
 	bool ended;         /* the record has its end event */
 	bool cut;           /* the last line was not whole and was left out */
 	/* Nothing is missing at its end: it ends with a mark or its end event, or at the
-	 * moment asked for, or whoever reads it knows that no more came.  Otherwise it may
+	 * moment asked for, or it is one without marks and being written.  Otherwise it may
 	 * have been cut off between two lines, and absence proves nothing. */
 	bool settled;
 } viommu_record;
@@ -143,8 +143,10 @@ gboolean viommu_record_player_feed(viommu_record_player *self, const char *bytes
 /* Nothing more will come: is what came a record? */
 gboolean viommu_record_player_finish(viommu_record_player *self, GError **error);
 const viommu_record *viommu_record_player_record(const viommu_record_player *self);
-/* Whoever feeds the player knows that all there is for now was fed. */
-void viommu_record_player_settle(viommu_record_player *self);
+/* All there is for now was fed: sets the record's settled.  open: its writer is there and
+ * could go on, so that a record whose writer makes no marks (viommu-probe trace) has all up
+ * to now as well. */
+void viommu_record_player_settle(viommu_record_player *self, bool open);
 
 /* ---- the result --------------------------------------------------------------- */
 
