@@ -248,7 +248,7 @@ viommu_cmd_info(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (cmd.arguments[0])
-		return viommu_cmd_usage("info", "it takes no argument, but got \"%s\"", cmd.arguments[0]);
+		return viommu_cmd_usage("info", "it takes no argument, but got \"%s\" (a snapshot is named with -s)", cmd.arguments[0]);
 	target = viommu_target_open(&cmd.target, &error);
 	if (!target)
 		return viommu_cmd_fail("info", error);
@@ -258,7 +258,7 @@ viommu_cmd_info(int argc, char **argv)
 		target->snapshot ? viommu_snapshot_info(target->snapshot) : NULL, viommu_memory_name(target->memory));
 	print_properties(target->machine);
 	print_contradictions(target);
-	printf("\n%sregisters at GPA 0x%" PRIx64 "%s (those that are not 0)\n", viommu_tone_on(VIOMMU_STRONG), target->registers->base,
+	printf("\n%sregisters at GPA 0x%" PRIx64 "%s (without those whose 0 says nothing)\n", viommu_tone_on(VIOMMU_STRONG), target->registers->base,
 		viommu_tone_off(VIOMMU_STRONG));
 	for (unsigned i = 0; i < vtd_register_count; i++)
 		print_register(target->registers, &vtd_register_table[i]);

@@ -33,8 +33,11 @@ typedef struct {
 static gboolean
 fail_open(const char *path, GError **error)
 {
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the snapshot %s: %s", path,
-		g_strerror(errno));
+	bool other_kind = errno == EISDIR || errno == EINVAL;
+
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the snapshot %s: %s%s", path,
+		errno == EINVAL ? "Not a regular file" : g_strerror(errno),
+		errno == ENOENT || other_kind ? "; viommu capture -q unix:SOCKET -o FILE writes one" : "");
 	return FALSE;
 }
 

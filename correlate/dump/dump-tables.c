@@ -221,7 +221,8 @@ show_tables(dump *d, const vtd_device *device)
 	else if (d->options->entries)
 		printf("  %s entries\n", viommu_count_text(d->n_runs - runs).text);
 	else
-		printf("  %s in %s runs\n", viommu_size_text(d->bytes - bytes).text, viommu_count_text(d->n_runs - runs).text);
+		printf("  %s in %s run%s\n", viommu_size_text(d->bytes - bytes).text, viommu_count_text(d->n_runs - runs).text,
+			d->n_runs - runs == 1 ? "" : "s");
 }
 
 static void

@@ -69,6 +69,19 @@ read_header(viommu_record_reader *r, const json_t *json)
 	return true;
 }
 
+/* The beginning of a result in JSON, of a page, of Markdown. */
+static bool
+is_own_report(const char *text, size_t len)
+{
+	static const char *const begins[] = { "{", "<!DOCTYPE html", "<!doctype html", "**OK", "**FAULT", "**UNVERIFIED", "TAP version",
+		"<?xml" };
+
+	for (size_t i = 0; i < G_N_ELEMENTS(begins); i++)
+		if (len >= strlen(begins[i]) && memcmp(text, begins[i], strlen(begins[i])) == 0 && (i > 0 || len == 1))
+			return true;
+	return false;
+}
+
 static bool
 read_line(viommu_record_reader *r, const char *text, size_t len)
 {
@@ -89,6 +102,9 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 		g_autofree char *safe = viommu_escape(json ? "not an object" : why.text);
 
 		json_decref(json);
+		if (r->line == 1 && is_own_report(text, len))
+			return viommu_record_reject(r, "not a JSON object (it looks like a report; give the record that it was made of, or a bundle, "
+						       "which viommu report -o FILE.tar.gz writes)");
 		if (r->line == 1 && len >= 4 && memcmp(text, "\177ELF", 4) == 0)
 			return viommu_record_reject(r, "not a JSON object (it is an ELF file; a snapshot is named with -s)");
 		if (r->line == 1 && len >= 2 && memcmp(text, "\037\213", 2) == 0)
@@ -207,6 +223,15 @@ viommu_record_player_feed(viommu_record_player *self, const char *bytes, size_t 
 	return TRUE;
 }
 
+static gboolean
+reject_empty(const viommu_record_reader *r)
+{
+	g_set_error(r->error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
+		"%s is not a usable record: it is empty; viommu-probe map, record or trace writes one in L1, to be copied here",
+		r->record->path);
+	return FALSE;
+}
+
 /* Not the record is wrong, but what was asked of it. */
 static gboolean
 no_moment(const viommu_record_reader *r)
@@ -230,7 +255,7 @@ viommu_record_player_finish(viommu_record_player *self, GError **error)
 	r->error = error;
 	viommu_record_player_settle(self, false);
 	if (r->line == 0)
-		return viommu_record_reject(r, r->record->cut ? "it is cut off within its header" : "it is empty");
+		return r->record->cut ? viommu_record_reject(r, "it is cut off within its header") : reject_empty(r);
 	if (r->at && !r->reached)
 		return no_moment(r);
 	return TRUE;
@@ -240,7 +265,7 @@ static gboolean
 fail_read(const char *path, const char *doing, GError **error)
 {
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot %s the record %s: %s%s", doing, path, g_strerror(errno),
-		errno == ENOENT ? "; viommu-probe map, record or trace writes one in L1, to be copied here" : "");
+		errno == ENOENT || errno == EISDIR ? "; viommu-probe map, record or trace writes one in L1, to be copied here" : "");
 	return FALSE;
 }
 

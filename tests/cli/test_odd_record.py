@@ -5,7 +5,7 @@
 import json
 import subprocess
 
-from cli import CLEAN, FAULT, REJECTED, USAGE, Case, run
+from cli import CLEAN, FAILED, FAULT, REJECTED, USAGE, Case, run
 from fake_qmp import DATA, FakeQemu
 from one_record import CLEAN_ELF, EVENTS, FINISHED, LINES, PAGES, changed, pages, text, verify
 
@@ -154,6 +154,37 @@ class Twice(Case):
             first.write_bytes(text(*changed(0, session=session if not session else 'one')))
             done = run('verify', *CLEAN_ELF, first, path, '--format', 'json')
             self.assertEqual((done.status, pages(done.json)), (CLEAN, {'match': 2 * PAGES}))
+
+
+class NoRecord(Case):
+    """Files that are no record, or no snapshot: what they are, and what to do."""
+
+    def test_reports(self):
+        for form in ('json', 'html', 'markdown', 'junit', 'tap'):
+            for snapshot, names in (('clean.elf', 'small.jsonl'), ('missing.elf', 'small.jsonl')):
+                with self.subTest(form=form, snapshot=snapshot):
+                    path = self.scratch() / f'{snapshot}.{form}'
+                    path.write_text(run('report', '-s', snapshot, names, '-o', '-', '--format', form).out)
+                    self.assert_says(run('verify', *CLEAN_ELF, path), REJECTED, 'it looks like a report', 'give the record')
+
+    def test_where_they_come_from(self):
+        self.assert_says(run('verify', *CLEAN_ELF, '/dev/null'), REJECTED, 'it is empty; viommu-probe map, record or trace writes one')
+        self.assert_says(run('verify', *CLEAN_ELF, '.'), FAILED, 'Is a directory; viommu-probe map, record or trace writes one')
+        for path, why in (('nowhere.elf', 'No such file or directory'), ('.', 'Is a directory'), ('/dev/null', 'Not a regular file')):
+            self.assert_says(run('info', '-s', path), FAILED, f'the snapshot {path}: {why}; viommu capture -q unix:SOCKET -o FILE writes one')
+
+    def test_a_snapshot_as_an_argument(self):
+        self.assert_says(run('info', 'clean.elf'), USAGE, 'a snapshot is named with -s')
+
+    def test_registers_that_are_0(self):
+        done = self.assert_clean(run('info', *CLEAN_ELF))
+        self.assertIn('FSTS     0x00000000', done.out)
+        self.assertNotIn('those that are not 0', done.out)
+
+    def test_one_run(self):
+        done = self.assert_clean(run('dump', *CLEAN_ELF))
+        self.assertNotRegex(done.out, r' in 1 runs\n')
+        self.assertRegex(done.out, r' in 1 run\n| in \d+ runs\n')
 
 
 if __name__ == '__main__':
