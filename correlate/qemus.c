@@ -11,6 +11,7 @@
 
 #include <viommu/error.h>
 
+#include "text/hash.h"
 #include "text/text.h"
 #include "unix-sockets.h"
 
@@ -115,7 +116,7 @@ read_open_sockets(pid_t pid)
 
 	if (!dir)
 		return NULL;
-	ret = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	ret = g_hash_table_new_full(viommu_number_hash, g_int64_equal, g_free, NULL);
 	while ((name = g_dir_read_name(dir))) {
 		g_autofree char *link = g_build_filename(path, name, NULL);
 		guint64 inode = inode_of(link);

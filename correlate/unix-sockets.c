@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "text/hash.h"
+
 static void
 socket_clear(gpointer data)
 {
@@ -54,7 +56,7 @@ parse_line(const char *line, viommu_unix_socket *ret)
 static void
 doubt_twins(GArray *sockets)
 {
-	g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash, g_int64_equal);
+	g_autoptr(GHashTable) seen = g_hash_table_new(viommu_number_hash, g_int64_equal);
 
 	for (guint i = 0; i < sockets->len; i++) {
 		viommu_unix_socket *item = &g_array_index(sockets, viommu_unix_socket, i);

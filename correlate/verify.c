@@ -107,7 +107,7 @@ lost_note(viommu_result *result, const viommu_record *record)
 	if (!record->lost_reason && !record->settled)
 		return "the record does not end with a mark or its end: events may be missing behind its last line";
 	if (!record->lost_reason)
-		return NULL;
+		return is_now(result) ? record->lost_behind : NULL;
 	text = g_strdup_printf("the record has lost events (%s)", record->lost_reason);
 	return g_string_chunk_insert_const(result->notes, text);
 }
@@ -175,10 +175,20 @@ verify_no_device(viommu_result *result, const viommu_record *record, const viomm
 	return TRUE;
 }
 
+/* The first that has a mark; else the first. */
+static const viommu_record *
+with_mark(const GPtrArray *records)
+{
+	for (guint i = 0; i < records->len; i++)
+		if (((const viommu_record *) g_ptr_array_index(records, i))->marks->len)
+			return g_ptr_array_index(records, i);
+	return g_ptr_array_index(records, 0);
+}
+
 static gboolean
 nothing_to_verify(const GPtrArray *records, const char *what, bool now, GError **error)
 {
-	const viommu_record *record = g_ptr_array_index(records, 0);
+	const viommu_record *record = with_mark(records);
 	const char *mark = record->marks->len ? g_ptr_array_index(record->marks, 0) : NULL;
 	g_autofree char *moment = mark ? g_strdup_printf("--at %s, or the number of an event", mark)
 				       : g_strdup("--at and the number of an event; the record has no marks");

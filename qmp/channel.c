@@ -15,6 +15,7 @@
 
 /* For a greeting, once something else has come; µs. */
 #define LEFTOVER_PATIENCE (2 * G_USEC_PER_SEC)
+#define MAX_BLANKS 64 /* between a greeting's first two characters */
 
 static GSocketConnectable *
 parse_address(const char *address, GError **error)
@@ -236,21 +237,31 @@ viommu_channel_receive(viommu_channel *self, gint64 deadline, const char *wanted
 
 typedef enum { GREETING_NO, GREETING_CUT, GREETING_YES } greeting_kind;
 
-/* Whether what stands there begins as a greeting does, with blanks as "pretty=on" puts them. */
+/* Whether the line there begins as a greeting does, with a line break as "pretty=on" puts one. */
 static greeting_kind
 begins_greeting(const GByteArray *bytes, guint at)
 {
 	static const char marks[] = "{\"QMP\"";
 
 	for (const char *mark = marks; *mark; mark++) {
-		while (mark <= marks + 1 && at < bytes->len && g_ascii_isspace(bytes->data[at]))
-			at++;
+		for (unsigned blanks = 0; mark == marks + 1 && at < bytes->len && g_ascii_isspace(bytes->data[at]); at++)
+			if (++blanks > MAX_BLANKS)
+				return GREETING_NO;
 		if (at == bytes->len)
 			return GREETING_CUT;
 		if (bytes->data[at++] != (guint8) *mark)
 			return GREETING_NO;
 	}
 	return GREETING_YES;
+}
+
+/* What ends before this line may be the rest of an answer. */
+static bool
+ends_answer(const GByteArray *bytes, guint line)
+{
+	while (line && (bytes->data[line - 1] == '\n' || bytes->data[line - 1] == '\r'))
+		line--;
+	return line && bytes->data[line - 1] == '}';
 }
 
 gboolean
@@ -263,6 +274,7 @@ viommu_channel_skip_leftover(viommu_channel *self, gint64 deadline, const char *
 		greeting_kind kind = begins_greeting(bytes, line);
 		gint64 patience = MIN(deadline, g_get_monotonic_time() + LEFTOVER_PATIENCE);
 		g_autoptr(GError) local = NULL;
+		bool answer;
 
 		while (kind == GREETING_NO) {
 			const guint8 *end = memchr(bytes->data + looked, '\n', bytes->len - looked);
@@ -281,12 +293,14 @@ viommu_channel_skip_leftover(viommu_channel *self, gint64 deadline, const char *
 		}
 		if (is_hmp(self) || self->framer.broken)
 			return viommu_channel_not_qmp(self, error);
-		if (read_more(self, line || kind == GREETING_NO ? patience : deadline, wanted, &local))
+		answer = ends_answer(bytes, line);
+		if (read_more(self, answer || (!line && kind == GREETING_CUT) ? deadline : patience, wanted, &local))
 			continue;
-		if (line || kind == GREETING_NO)
-			return viommu_channel_not_qmp(self, error);
-		g_propagate_error(error, g_steal_pointer(&local));
-		return FALSE;
+		if ((!line && kind == GREETING_CUT) || (answer && g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED))) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return FALSE;
+		}
+		return viommu_channel_not_qmp(self, error);
 	}
 }
 

@@ -166,17 +166,15 @@ same_argument(const char *a, const char *b)
 	return strcmp(a, b) == 0 || viommu_redact_may_be_same(a, b);
 }
 
-/* What stands between so many arguments at either end; NULL: nothing. */
+/* What stands between so many arguments at either end. */
 static char *
 between(char **arguments, guint head, guint tail)
 {
 	guint n = g_strv_length(arguments);
-	GString *ret = g_string_new(head ? "…" : NULL);
+	GString *ret = g_string_new(head || head + tail == n ? "…" : NULL);
 
-	if (head + tail == n) {
-		g_string_free(ret, TRUE);
-		return NULL;
-	}
+	if (head + tail == n)
+		return g_string_free(ret, FALSE);
 	for (guint i = head; i < n - tail; i++)
 		g_string_append_printf(ret, "%s%s", ret->len ? " " : "", arguments[i]);
 	return g_string_free(g_string_append(ret, tail ? " …" : ""), FALSE);

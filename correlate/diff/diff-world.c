@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "text/hash.h"
 #include "text/text.h"
 
 /* More devices and PASIDs than this are not compared: only tables that were made to cost
@@ -42,13 +43,6 @@ cmp_devices(const void *a, const void *b)
 	return x->pasid_requested && x->pasid != y->pasid ? (x->pasid < y->pasid ? -1 : 1) : 0;
 }
 
-/* g_int64_hash() looks at the low half alone, and L1 chooses what is in it. */
-static guint
-hash_key(gconstpointer key)
-{
-	return (guint) ((uint64_t) GPOINTER_TO_SIZE(key) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-}
-
 /* The directory of a device, and the PASID in it that is not told: all that its other PASIDs depend on. */
 static uint64_t
 directory_key(const vtd_device *device)
@@ -62,7 +56,7 @@ static gboolean
 add_pasids(viommu_diff_world *self, GError **error)
 {
 	/* Directories without any PASID: tens of thousands of devices can have one. */
-	g_autoptr(GHashTable) empty = g_hash_table_new(hash_key, NULL);
+	g_autoptr(GHashTable) empty = g_hash_table_new(viommu_key_hash, NULL);
 	guint n = self->devices->len;
 
 	for (guint i = 0; i < n && !self->full; i++) {
@@ -201,7 +195,7 @@ GPtrArray *
 viommu_diff_groups(const viommu_diff_world *a, const viommu_diff_world *b)
 {
 	GPtrArray *ret = g_ptr_array_new_with_free_func(group_free);
-	g_autoptr(GHashTable) known = g_hash_table_new(hash_key, NULL);
+	g_autoptr(GHashTable) known = g_hash_table_new(viommu_key_hash, NULL);
 	g_autoptr(GHashTable) tables_a = vtd_tables_new(NULL), tables_b = vtd_tables_new(NULL);
 	pairs pair = { .a = a, .b = b };
 

@@ -85,6 +85,20 @@ after_range(viommu_space *space, const json_t *json, bool mapped, uint64_t seq)
 		viommu_pieces_put(space->later, &piece);
 }
 
+/* Whether all that happened since the moment is told. */
+static void
+watch_for_gaps(viommu_record_reader *r, const json_t *json, const char *event, json_int_t seq)
+{
+	const char *of = json_string_value(json_object_get(json, "of"));
+	uint64_t last = r->behind_seq ? r->behind_seq : r->record->last_seq;
+
+	if (!event || seq <= 0 || (uint64_t) seq != last + 1 ||
+		(strcmp(event, VIOMMU_EVENT_LOST) == 0 && g_strcmp0(of, VIOMMU_EVENT_INVALIDATE) != 0))
+		r->record->lost_behind = "events are missing from the record behind the moment that was chosen";
+	r->behind_seq = MAX(last, (uint64_t) MAX(seq, 0));
+	r->behind_rest = g_strcmp0(event, VIOMMU_EVENT_MARK) == 0 || g_strcmp0(event, VIOMMU_EVENT_END) == 0;
+}
+
 void
 viommu_record_after(viommu_record_reader *r, const json_t *json)
 {
@@ -94,6 +108,7 @@ viommu_record_after(viommu_record_reader *r, const json_t *json)
 	viommu_space *space;
 	bool map, attach;
 
+	watch_for_gaps(r, json, event, seq);
 	if (g_strcmp0(event, VIOMMU_EVENT_MARK) == 0)
 		viommu_record_note_mark(r, json);
 	if (!event || seq <= 0 || !json_is_integer(id) || json_object_get(json, "errno") || json_object_get(json, "error"))

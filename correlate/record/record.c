@@ -15,6 +15,7 @@
 #include <viommu/record.h>
 
 #include "record/record-reader.h"
+#include "text/hash.h"
 #include "text/text.h"
 
 #define LINE_LIMIT (256u << 20) /* bytes: a map of a million extents is about 50 MB */
@@ -116,13 +117,6 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 	return ok;
 }
 
-/* g_int64_hash() looks at the low half alone, and a record can have any numbers. */
-static guint
-hash_id(gconstpointer id)
-{
-	return (guint) (*(const uint64_t *) id * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-}
-
 viommu_record_player *
 viommu_record_player_new(const char *path, const char *at)
 {
@@ -133,7 +127,7 @@ viommu_record_player_new(const char *path, const char *at)
 	self->r.record->spaces = g_ptr_array_new_with_free_func(viommu_space_free);
 	self->r.record->marks = g_ptr_array_new_with_free_func(g_free);
 	self->r.record->announcements = g_array_new(FALSE, FALSE, sizeof(viommu_announcement));
-	self->r.spaces = g_hash_table_new(hash_id, g_int64_equal);
+	self->r.spaces = g_hash_table_new(viommu_number_hash, g_int64_equal);
 	self->r.at = at;
 	self->r.space_of = g_hash_table_new(NULL, NULL);
 	self->r.map.extents = g_array_new(FALSE, FALSE, sizeof(viommu_line_extent));
@@ -175,6 +169,8 @@ viommu_record_player_settle(viommu_record_player *self, bool open)
 {
 	self->r.record->cut = self->partial->len && !self->r.reached; /* being written, or cut off: valid up to here */
 	self->r.record->settled = is_settled(self, open);
+	if (self->r.reached && !self->r.record->lost_behind && (self->partial->len || (self->r.behind_seq && !self->r.behind_rest)))
+		self->r.record->lost_behind = "the record goes on behind the moment that was chosen, and ends with no mark and no end there";
 }
 
 /* Appends to the line that has begun, within the limit. */
@@ -299,6 +295,8 @@ read_all(viommu_record_player *player, int fd, const char *path, GByteArray *kee
 		if (!viommu_record_player_feed(player, bytes, (size_t) n, error))
 			return FALSE;
 	}
+	if (!is_file && behind >= BEHIND)
+		player->r.record->lost_behind = "the record goes on behind the moment that was chosen, for too long to be read";
 	return viommu_record_player_finish(player, error);
 }
 

@@ -113,6 +113,7 @@ typedef struct {
 	uint64_t events, last_seq;
 	uint64_t lost;      /* events known to be missing, at least */
 	char *lost_reason;  /* NULL when nothing is */
+	const char *lost_behind; /* why events behind the chosen moment may be missing; constant, NULL when none can be */
 	bool ended;         /* the record has its end event */
 	bool cut;           /* the last line was not whole and was left out */
 	/* Nothing is missing at its end: it ends with a mark or its end event, or at the

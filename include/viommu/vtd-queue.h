@@ -52,7 +52,7 @@ typedef struct {
 	viommu_sid sid;
 	uint32_t pasid;
 	viommu_iova_range range; /* of a page-selective invalidation */
-	/* Of an index-selective interrupt-entry-cache invalidation: IIDX, and 2^IM of them. */
+	/* Of an index-selective interrupt-entry-cache invalidation: the first of 2^IM, aligned to them. */
 	bool has_index;
 	uint32_t first_index, indexes;
 	/* Of a wait: what happens when all before it is done (section 6.5.2.8). */

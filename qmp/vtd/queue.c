@@ -93,8 +93,8 @@ vtd_decode_descriptor(const uint64_t *raw, unsigned words, vtd_descriptor *ret)
 	case VTD_INV_INTERRUPT:
 		ret->granularity = low & 0x10 ? "index-selective" : "global";
 		ret->has_index = low & 0x10;
-		ret->first_index = (uint32_t) vtd_bits(low, 47, 32);
-		ret->indexes = 1u << vtd_bits(low, 31, 27);
+		ret->indexes = 1u << MIN(vtd_bits(low, 31, 27), 16); /* IM: so many low bits of IIDX do not count */
+		ret->first_index = (uint32_t) vtd_bits(low, 47, 32) & ~(ret->indexes - 1);
 		break;
 	case VTD_INV_WAIT:
 		ret->interrupt = low & 0x10;

@@ -77,7 +77,7 @@ class NoMonitor(Case):
             return done, server.target
 
     def test_garbage(self):
-        for data in (b'hello\n', b'\0\1\2\3', b'\xff' * 5000, b'SSH-2.0-OpenSSH_9.2\r\n', b'[1, 2]\n', b'"QMP"\n', b'}\n',
+        for data in (b'hello\n', b'\0\1\2\3', b'\xff' * 5000, b'SSH-2.0-OpenSSH_9.2\r\n', b'[1, 2]\n', b'"QMP"\n', b'} \n',
                      b'42\n', b'null\n', b'{]}', b'{"QMP": }\n', b'HTTP/1.1 400 Bad Request\r\n\r\n', b'* OK IMAP\r\n',
                      b'{"QMP": {"version": {}}, "QMP": {}}\n', b'{"a":' * 5000 + b'1' + b'}' * 5000):
             for then in ('stay', 'close'):

@@ -33,6 +33,17 @@ class Moments(Case):
             done = run('verify', '-q', qemu.target, 'small.jsonl', *HELD)
             self.assertEqual((done.status, pages(done.json)), (FAULT, {'match': PAGES - 1, 'missing': 1}))
 
+    def test_cut_off_since(self):
+        """what a record that is cut off behind the moment no longer told may have undone anything"""
+        path = self.scratch() / 'cut.jsonl'
+        whole = (DATA / 'small.jsonl').read_text()
+        for more, unsure in (('', False), ('{"seq":7,"event":"note","text":"x"}\n', True), ('{"seq":7,"ev', True),
+                             ('{"seq":8,"event":"end"}\n', True), ('{"seq":7,"event":"end"}\n', False)):
+            path.write_text(whole + more)
+            with FakeQemu('missing.elf') as qemu:
+                done = run('verify', '-q', qemu.target, path, *HELD)
+            self.assertEqual(pages(done.json), {'match': PAGES - 1, 'unverified' if unsure else 'missing': 1}, more)
+
     def test_pipe(self):
         """what stands behind the moment counts in a pipe as well, and one that stays open ends the wait"""
         with FakeQemu('missing.elf') as qemu:

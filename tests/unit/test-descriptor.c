@@ -26,8 +26,12 @@ test_interrupt(void)
 	d = decode(0xfff000000014 | 3ull << 27, 0);
 	g_assert_cmpuint(d.first_index, ==, 0xfff0);
 	g_assert_cmpuint(d.indexes, ==, 8);
-	d = decode(0x14 | 31ull << 27, 0); /* L1 can write that */
-	g_assert_cmpuint(d.indexes, ==, 1u << 31);
+	d = decode(0x518000014, 0);
+	g_assert_cmpuint(d.first_index, ==, 0);
+	g_assert_cmpuint(d.indexes, ==, 8);
+	d = decode(0x500000014 | 31ull << 27, 0); /* L1 can write that */
+	g_assert_cmpuint(d.first_index, ==, 0);
+	g_assert_cmpuint(d.indexes, ==, 65536);
 }
 
 static void

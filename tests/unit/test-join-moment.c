@@ -128,6 +128,37 @@ test_left(void)
 	}
 }
 
+/* What is not known of the time since the moment may have undone anything. */
+static void
+test_lost_since(void)
+{
+	static const struct {
+		const char *event, *rest, *note; /* behind the moment; note NULL: nothing is missing */
+	} cases[] = {
+		{ NULL, NULL, NULL },
+		{ "note", "end", NULL },
+		{ "note", "mark", NULL },
+		{ "lost", "end", "events are missing" },
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(scene) s = scene_new(true);
+
+		g_test_message("case %zu", i);
+		scene_ask(s, IOVA, 0x5000, 0x1000, "rw");
+		mark_held(s);
+		if (cases[i].event)
+			record_event(s->text, cases[i].event, "\"count\":5,\"reason\":\"ring overrun\"");
+		if (cases[i].rest)
+			record_event(s->text, cases[i].rest, "\"name\":\"later\"");
+		s->witnesses.now = true;
+		scene_expect(s, cases[i].note ? "unverified 40000000-40000fff want 5000 rw\n" : "missing 40000000-40000fff want 5000 rw\n");
+		expect_note(s, 0, cases[i].note);
+		s->witnesses.now = false;
+		scene_expect(s, "missing 40000000-40000fff want 5000 rw\n");
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -135,5 +166,6 @@ main(int argc, char **argv)
 	g_test_add_func("/join-moment/undone", test_undone);
 	g_test_add_func("/join-moment/mapped-again", test_mapped_again);
 	g_test_add_func("/join-moment/left", test_left);
+	g_test_add_func("/join-moment/lost-since", test_lost_since);
 	return g_test_run();
 }

@@ -79,11 +79,44 @@ test_long(void)
 	expect_skipped(&(leftover){ rest->str, NULL, 0 });
 }
 
+/* Lines without end cost no more than their bytes. */
+static void
+test_empty_lines(void)
+{
+	g_autofree char *lines = g_strnfill(4 << 20, '\n');
+
+	memcpy(lines + (4 << 20) - 3, "x\r\n", 3);
+	expect_skipped(&(leftover){ lines, NULL, 0 });
+	memset(lines, ' ', 4 << 20);
+	memcpy(lines, "{\n", 2);
+	memcpy(lines + (4 << 20) - 3, "x\r\n", 3);
+	expect_skipped(&(leftover){ lines, NULL, 0 });
+}
+
+static void
+leave(peer *self, G_GNUC_UNUSED gpointer user)
+{
+	peer_send(self, ": 5}\r\n");
+}
+
+/* A QEMU that ends has not become something else. */
+static void
+test_closed(void)
+{
+	g_autoptr(peer) p = peer_unix(leave, NULL);
+	g_autoptr(GError) error = NULL;
+
+	g_assert_null(viommu_monitor_open(peer_address(p), PEER_PATIENCE, &error));
+	g_assert_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED);
+}
+
 int
 main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/monitor-leftover/skipped", test_skipped);
 	g_test_add_func("/monitor-leftover/long", test_long);
+	g_test_add_func("/monitor-leftover/empty-lines", test_empty_lines);
+	g_test_add_func("/monitor-leftover/closed", test_closed);
 	return g_test_run();
 }
