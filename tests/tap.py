@@ -121,6 +121,10 @@ def _leave(number, _frame):
 
 def main(module='__main__'):
     signal.signal(signal.SIGTERM, _leave)
+    # What whoever started us ignores (nohup, a shell's background) would be ignored by all that we start.
+    for number in signal.SIGHUP, signal.SIGQUIT:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = sys.argv[1:]
     loaded = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[module])
     tests = [test for test in _flatten(loaded)
