@@ -265,9 +265,10 @@ class Commands(_Case):
         """what was replaced is no difference, and no equality; what was not is compared"""
         qemu = ['qemu', '-name', 'secret-guest', '-m', '4G', '-drive', 'file=/srv/vm/disk.img,if=none', '-smp', '2']
         paths = {}
-        for name, size, disk in (('a', '4G', 'disk'), ('b', '4G', 'disk'), ('c', '8G', 'disk'), ('d', '4G', 'other')):
+        for name, size, disk in (('a', '4G', 'disk'), ('b', '4G', 'disk'), ('c', '8G', 'disk'), ('d', '4G', 'other'),
+                                 ('e', '4G -S', 'disk')):
             snapshot = Snapshot.read(DATA / 'clean.elf')
-            snapshot.note['machine']['cmdline'] = [w.replace('4G', size).replace('disk.img', disk + '.img') for w in qemu]
+            snapshot.note['machine']['cmdline'] = ' '.join(qemu).replace('4G', size).replace('disk.img', disk + '.img').split()
             paths[name] = self.dir / f'{name}.elf'
             paths[name].write_bytes(snapshot.bytes())
         bundle = self.dir / 'x.tar.gz'
@@ -283,6 +284,9 @@ class Commands(_Case):
         self.assertEqual([(f['name'], f['before'], f['after']) for f in facts], [('command line', '… 4G …', '… 8G …')])
         facts = run('diff', paths['a'], paths['d'], '--format', 'json').json['facts']
         self.assertEqual([f['after'] for f in facts], ['… file=/srv/vm/other.img,if=none …'])
+        # One that is more is no command line that is missing.
+        facts = run('diff', paths['a'], paths['e'], '--format', 'json').json['facts']
+        self.assertEqual([(f['before'], f['after']) for f in facts], [('…', '… -S …')])
 
     def test_fixtures(self):
         """any two: no crash, and the same both ways round"""

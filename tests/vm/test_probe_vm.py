@@ -62,6 +62,15 @@ class Probe(Case):
             self.assertEqual(self.driver('00:06.0'), 'vfio-pci')
         self.assertEqual(self.driver('00:06.0'), 'virtio-pci')
 
+    def test_what_is_not_as_asked_is_said(self):
+        """an IOVA that is not allowed, and a device that is taken from its driver"""
+        status, text = self.guest.sh('viommu-probe map 00:06.0 --bind --count 1 --size 4k --iova 0xfee00000 </dev/null')
+        self.assertEqual(status, 0, text)
+        self.assertIn('taking 0000:00:06.0 from virtio-pci', text)
+        self.assertIn('IOVA 0xfee00000 is not among those that this IOMMU allows: the first mapping is at 0xfef00000', text)
+        self.assertIn('"iova":"0xfef00000"', text)
+        self.assertIn('asked for IOVA 0xfee00000', text)
+
     def test_bind_puts_back_after_a_signal(self):
         for name in ('TERM', 'INT', 'HUP'):
             held = Held(self.guest, '00:06.0', '--count 1')
