@@ -7,6 +7,7 @@
 #include "report/report-first.h"
 #include "report/report-html.h"
 #include "report/report-parts.h"
+#include "report/report-steps.h"
 
 static const char *
 class_of(viommu_headline_state state)
@@ -339,4 +340,34 @@ viommu_html_environment(FILE *out, const viommu_report *report)
 		viommu_html_text(out, g_ptr_array_index(checks, i));
 		fputs("</pre></details>\n", out);
 	}
+}
+
+/* What stands between two backticks is a command. */
+static void
+print_step(FILE *out, const char *text)
+{
+	g_auto(GStrv) parts = g_strsplit(text, "`", -1);
+
+	for (guint i = 0; parts[i]; i++) {
+		fputs(i % 2 ? "<code>" : "", out);
+		viommu_html_text(out, parts[i]);
+		fputs(i % 2 ? "</code>" : "", out);
+	}
+}
+
+void
+viommu_html_steps(FILE *out, const viommu_report *report)
+{
+	g_autoptr(GPtrArray) steps = viommu_report_steps(report);
+	g_autofree char *replay = viommu_report_replay(report);
+
+	fputs("<h2>To see it again</h2>\n<ol class=\"steps\">\n", out);
+	for (guint i = 0; i < steps->len; i++) {
+		fputs("<li>", out);
+		print_step(out, g_ptr_array_index(steps, i));
+		fputs("</li>\n", out);
+	}
+	fputs("</ol>\n<p>", out);
+	print_step(out, replay);
+	fputs("</p>\n", out);
 }

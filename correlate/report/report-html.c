@@ -97,6 +97,7 @@ viommu_report_html(FILE *out, const viommu_report *report)
 	print_interactive(out, viommu_html_data_bounds(data));
 	viommu_html_findings(out, report);
 	viommu_html_environment(out, report);
+	viommu_html_steps(out, report);
 	redacted = viommu_report_redacted(report);
 	if (redacted)
 		fprintf(out, "<p class=\"faint\">Private texts were replaced by placeholders like &lt;path-1&gt;, the same text by the same "

@@ -41,5 +41,6 @@ void viommu_html_first_fault(FILE *out, const viommu_report *report);
 void viommu_html_chain(FILE *out, const viommu_report *report);
 void viommu_html_findings(FILE *out, const viommu_report *report);
 void viommu_html_environment(FILE *out, const viommu_report *report);
+void viommu_html_steps(FILE *out, const viommu_report *report);
 
 #endif

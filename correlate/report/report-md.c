@@ -3,13 +3,13 @@
  * tables folded. */
 #include "report/report-md.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "report/report-facts.h"
 #include "report/report-first.h"
 #include "report/report-md-parts.h"
 #include "report/report-parts.h"
+#include "report/report-steps.h"
 #include "report/report.h"
 
 static void
@@ -109,38 +109,16 @@ print_guest(FILE *out, const viommu_report *report)
 	}
 }
 
-/* The one to look at first; NULL: no device is known. run may be NULL. */
-static const viommu_target_result *
-first_target(const viommu_result *result, const viommu_run *run)
-{
-	for (guint i = run ? run->target : 0; i < (run ? run->target + 1 : result->targets->len); i++) {
-		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, i);
-
-		if (!target->any_device)
-			return target;
-	}
-	return NULL;
-}
-
 static void
 print_steps(FILE *out, const viommu_report *report)
 {
-	const viommu_run *run = viommu_report_first_fault(report->result);
-	const viommu_target_result *target = first_target(report->result, run);
-	const viommu_text device = target ? viommu_bdf_text(target->sid) : (viommu_text){ "BDF" };
+	g_autoptr(GPtrArray) steps = viommu_report_steps(report);
+	g_autofree char *replay = viommu_report_replay(report);
 
-	fputs("\n## Steps to reproduce\n\n"
-	      "1. Start QEMU with the command line above.\n"
-	      "2. In L1, map memory for DMA and record it: with the program that wrote the record (above), or with `viommu-probe map ", out);
-	fprintf(out, "%s --bind -o maps.jsonl`.\n"
-		     "3. On the host: `viommu verify -q unix:SOCKET maps.jsonl`, with the SOCKET of QEMU's `-qmp`.\n", device.text);
-	if (run && target)
-		fprintf(out, "4. The first page that is wrong: `viommu walk -q unix:SOCKET %s 0x%" PRIx64 "`.\n", device.text, run->iova.first);
-	fputs("\nTo see the same again without this QEMU, on any machine: `viommu verify BUNDLE`", out);
-	if (run && target)
-		fprintf(out, ", `viommu walk -s BUNDLE %s 0x%" PRIx64 "`", device.text, run->iova.first);
-	fputs(", where BUNDLE is what `viommu report` writes when it is given the options of this report and `-o bug.tar.gz`; or a saved "
-	      "snapshot (`viommu capture`, `verify --save`) and the record: `viommu verify -s SNAPSHOT RECORD`.\n", out);
+	fputs("\n## Steps to reproduce\n\n", out);
+	for (guint i = 0; i < steps->len; i++)
+		fprintf(out, "%u. %s\n", i + 1, (const char *) g_ptr_array_index(steps, i));
+	fprintf(out, "\n%s\n", replay);
 }
 
 static void

@@ -57,6 +57,14 @@ CONTRAST = '''(() => {
 # Pixels that the page is wider than what shows it.
 OVERFLOW = 'document.documentElement.scrollWidth - document.documentElement.clientWidth'
 
+# Labels of a map that stand on another one, or beside the picture.
+LABELS = '''[...document.querySelectorAll('.map svg')].flatMap(svg => {
+    const all = [...svg.querySelectorAll('text')].map(node => [node.textContent, node.getBoundingClientRect()]);
+    const box = svg.getBoundingClientRect();
+    return all.filter(([, at], i) => at.left < box.left - 1 || at.right > box.right + 5 || all.some(([, other], k) => k < i &&
+        at.left < other.right && other.left < at.right)).map(([text]) => text);
+})'''
+
 # What is wrong for those who use no mouse, or no eyes: names, roles, structure (WCAG 2.1, A and AA).
 ACCESS = '''(() => {
     const bad = [], all = selector => [...document.querySelectorAll(selector)];
@@ -154,6 +162,7 @@ class Case(unittest.TestCase):
                 page.size(width, 900, mobile=width < 500)
                 self.assertEqual(page.js(OVERFLOW), 0, f'{width} pixels wide')
                 self.assertEqual(page.js(ACCESS), [], f'{width} pixels wide')
+                self.assertEqual(page.js(LABELS), [], f'{width} pixels wide')
                 if SHOTS:
                     page.screenshot(pathlib.Path(SHOTS) / f'{name}-{scheme}-{width}.png')
             page.size(1200, 900)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """viommu report: each form read by something that is not viommu's, and texts that mean harm."""
 
+import html
 import json
 import os
 import re
@@ -134,6 +135,15 @@ class EachFixture(Case):
             self.assertNotRegex(done.out, r'(?i)https?:(?!//www\.w3\.org/2000/svg)|@import|url\(')
             self.assertIn("default-src 'none'; script-src 'sha256-", done.out)
             self.assertNotIn("'unsafe", done.out)
+
+    def test_html_says_how_to_see_it_again(self):
+        """the steps of Markdown, and its way without this QEMU"""
+        for name, done in self.of('html'):
+            said = html.unescape(re.sub('</?code>', '`', done.out.partition('<h2>To see it again</h2>')[2]))
+            steps = self.done[name, 'markdown'].out.partition('## Steps to reproduce\n')[2].partition('\n## ')[0]
+            steps = [re.sub(r'^\d\. ', '', line) for line in steps.splitlines() if line]
+            self.assertEqual(re.findall('<(?:li|p)>(.*)</(?:li|p)>', said)[:len(steps)], steps)
+            self.assertGreaterEqual(len(steps), 4)
 
     def test_same_from_run_to_run(self):
         for form in FORMS:

@@ -68,10 +68,12 @@ class IovaMap {
 			pixel = Math.floor(x);
 			last = this.paint(draw("rect", { x: x.toFixed(2), width: Math.max(w, 1).toFixed(2) }), area, i);
 			nodes.push(last);
-			if (x - label > 118 && w > 6) {
-				const text = hex(area.first);
-				label = Math.min(Math.max(x, 2), width - 7 * text.length);
-				nodes.push(draw("text", { x: label, y: HEIGHT - 12 }, text));
+			if (w > 6) {
+				const text = hex(area.first), at = Math.min(Math.max(x, 2), width - 7 * text.length);
+				if (at - label > 118) {
+					label = at;
+					nodes.push(draw("text", { x: at, y: HEIGHT - 12 }, text));
+				}
 			}
 		}
 		if (this.chosen !== undefined) {
