@@ -150,10 +150,33 @@ expected_text(const viommu_run *run, const viommu_request *request)
 		request->seq);
 }
 
+/* What link 5 showed of it, both sides; NULL: it is not known to be broken there. */
+static const char *
+seen_in_shadow(const viommu_report *report, const viommu_target_result *target, const viommu_run *run)
+{
+	const viommu_where where = viommu_where_iova(target->sid, run->iova);
+	g_autoptr(GPtrArray) groups = report->findings ? viommu_findings_groups(report->findings) : NULL;
+
+	if (!groups || viommu_run_chain(report->result, run)->links[VIOMMU_LINK_SHADOW].state != VIOMMU_LINK_BROKEN)
+		return NULL;
+	for (guint i = 0; i < groups->len; i++) {
+		const viommu_finding_group *group = g_ptr_array_index(groups, i);
+
+		for (guint k = 0; g_str_has_prefix(group->kind->code, "shadow-") && k < group->list->len; k++) {
+			const viommu_finding *item = g_ptr_array_index(group->list, k);
+
+			if (strcmp(item->where, where.text) == 0)
+				return item->seen;
+		}
+	}
+	return NULL;
+}
+
 GArray *
 viommu_report_first_facts(const viommu_report *report, const viommu_run *run)
 {
 	const viommu_target_result *target = &g_array_index(report->result->targets, viommu_target_result, run->target);
+	const char *in_shadow = seen_in_shadow(report, target, run);
 	const vtd_step *step = last_step(run);
 	GArray *ret = viommu_facts_new();
 
@@ -168,7 +191,7 @@ viommu_report_first_facts(const viommu_report *report, const viommu_run *run)
 			viommu_size_text(run->iova.last - run->iova.first + 1).text));
 	viommu_facts_add(ret, "Domain", viommu_report_domain(target));
 	if (run->has_expected)
-		viommu_facts_add(ret, run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for",
+		viommu_facts_add(ret, viommu_run_asked_words(run),
 			expected_text(run, &g_array_index(target->space->requests, viommu_request, run->expected.request)));
 	if (run->has_observed)
 		viommu_facts_add(ret, "The table has",
@@ -183,6 +206,8 @@ viommu_report_first_facts(const viommu_report *report, const viommu_run *run)
 		if (others)
 			viommu_facts_add(ret, "Same entry", others);
 	}
+	if (in_shadow)
+		viommu_facts_add(ret, "On the host", g_strdup(in_shadow));
 	if (run->note)
 		viommu_facts_add(ret, "Note", viommu_report_shown(run->note));
 	return ret;

@@ -99,8 +99,9 @@ print_link(FILE *out, unsigned i, viommu_link_state state, const char *counts, c
 	fputs("</li>\n", out);
 }
 
+/* blame: what is wrong ends at its last entry. */
 static void
-print_walk(FILE *out, const viommu_report *report, const vtd_translation *walk)
+print_walk(FILE *out, const viommu_report *report, const vtd_translation *walk, bool blame)
 {
 	vtd_unit unit;
 
@@ -115,7 +116,7 @@ print_walk(FILE *out, const viommu_report *report, const vtd_translation *walk)
 
 		fprintf(out, "<tr%s><td>%s<br><span class=\"faint\">index %u</span></td><td class=\"address\">0x%" PRIx64
 			"<br><span class=\"faint\">table 0x%" PRIx64 "</span></td><td class=\"address\">",
-			i + 1 == walk->n_steps ? " class=\"blame\"" : "", vtd_step_name(step), step->index, step->entry.v, step->table.v);
+			blame && i + 1 == walk->n_steps ? " class=\"blame\"" : "", vtd_step_name(step), step->index, step->entry.v, step->table.v);
 		if (!step->words)
 			viommu_html_text(out, viommu_page_status_text(step->status));
 		for (unsigned k = 0; k < step->words; k++)
@@ -167,7 +168,7 @@ viommu_html_first_fault(FILE *out, const viommu_report *report)
 	fputs("</ol>\n", out);
 	if (run->evidence) {
 		fputs("<h3>The walk, with the entries as they stand in L1's memory</h3>\n", out);
-		print_walk(out, report, run->evidence);
+		print_walk(out, report, run->evidence, viommu_verdict_is_fault(run->verdict));
 	}
 }
 

@@ -4,32 +4,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pages that L1 unmapped, and that a link behind the table still has. */
-static uint64_t
-lingering(const viommu_result *result)
-{
-	uint64_t ret = 0;
+/* Pages whose table is as L1 asked, and a link behind it is not: mapped and unmapped ones; and by
+ * their first broken link, in words. */
+typedef struct {
+	uint64_t mapped, gone;
+	char *links;
+} behind;
 
-	for (guint i = 0; i < result->chains->len; i++)
-		if (viommu_chain_first_broken(&g_array_index(result->chains, viommu_chain, i)) < VIOMMU_LINKS)
-			ret += g_array_index(result->chain_pages, viommu_chain_pages, i).gone;
+static behind
+behind_table(const viommu_result *result)
+{
+	bool broken[VIOMMU_LINKS] = { false };
+	g_autoptr(GString) links = g_string_new(NULL);
+	behind ret = { 0 };
+
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+		viommu_link first = viommu_chain_first_broken(viommu_run_chain(result, run));
+
+		if (run->verdict == VIOMMU_IN_FLUX || viommu_verdict_is_fault(run->verdict) || first <= VIOMMU_LINK_TABLE ||
+			first == VIOMMU_LINKS)
+			continue;
+		*(run->verdict == VIOMMU_GONE ? &ret.gone : &ret.mapped) += viommu_run_pages(run);
+		broken[first] = true;
+	}
+	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+		if (broken[i])
+			g_string_append_printf(links, "%slink %u (%s)", links->len ? " and " : "", i + 1, viommu_link_name((viommu_link) i));
+	ret.links = g_strdup(links->str);
 	return ret;
 }
 
 static char *
 fault_sentence(const viommu_result *result, const viommu_headline *headline)
 {
-	uint64_t gone = lingering(result), mapped = headline->faults - gone;
-	g_autofree char *first = mapped ? g_strdup_printf("%s of %s page%s not as L1 asked", viommu_count_text(mapped).text,
-						  viommu_count_text(headline->pages).text, mapped == 1 ? "s is" : "s are")
-					: NULL;
-	g_autofree char *second = gone ? g_strdup_printf("%s unmapped page%s not known to be gone behind the table",
-						 viommu_count_text(gone).text, gone == 1 ? " is" : "s are")
-				       : NULL;
+	behind later = behind_table(result);
+	uint64_t wrong = headline->faults - later.mapped - later.gone;
+	viommu_text of = viommu_count_text(headline->pages);
+	GString *ret = g_string_new(NULL);
 
-	if (first && second)
-		return g_strdup_printf("%s, and %s", first, second);
-	return first ? g_steal_pointer(&first) : g_steal_pointer(&second);
+	if (wrong)
+		g_string_append_printf(ret, "%s of %s page%s not as L1 asked", viommu_count_text(wrong).text, of.text, wrong == 1 ? "s is" : "s are");
+	if (later.mapped || later.gone)
+		g_string_append_printf(ret, "%sbehind the table the chain breaks for ", wrong ? ", and " : "");
+	if (later.mapped)
+		g_string_append_printf(ret, "%s of %s pages%s", viommu_count_text(later.mapped).text, of.text, later.gone ? " and for " : "");
+	if (later.gone)
+		g_string_append_printf(ret, "%s unmapped page%s", viommu_count_text(later.gone).text, later.gone == 1 ? "" : "s");
+	if (*later.links)
+		g_string_append_printf(ret, ", at %s", later.links);
+	g_free(later.links);
+	return g_string_free(ret, FALSE);
 }
 
 void

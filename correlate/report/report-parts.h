@@ -75,6 +75,13 @@ viommu_run_pages(const viommu_run *run)
 	return ((run->iova.last - run->iova.first) >> VIOMMU_PAGE_SHIFT) + 1;
 }
 
+/* What its expected side is to L1 by now. */
+static inline const char *
+viommu_run_asked_words(const viommu_run *run)
+{
+	return run->verdict == VIOMMU_STALE || run->verdict == VIOMMU_GONE ? "L1 had there" : "L1 asked for";
+}
+
 /* For each target the devices whose DMA goes through its table, itself first: "00:04.0,
  * 00:05.0"; NULL for one whose table is an earlier one's. At most limit are named, and the
  * rest counted. */

@@ -24,7 +24,7 @@ static void
 print_sides(FILE *out, const viommu_run *run, const viommu_request *request)
 {
 	if (run->has_expected) {
-		fprintf(out, "  %-13s ", run->verdict == VIOMMU_STALE ? "L1 had there" : "L1 asked for");
+		fprintf(out, "  %-13s ", viommu_run_asked_words(run));
 		if (run->expected.gpa_known)
 			fprintf(out, "GPA 0x%" PRIx64, run->expected.gpa.v);
 		else
@@ -80,7 +80,7 @@ print_fault(FILE *out, const viommu_report *report, const viommu_run *run, const
 	print_sides(out, run, request_of(report, run));
 	if (run->evidence)
 		viommu_render_steps(out, unit, run->evidence->steps, run->evidence->n_steps,
-			(int) run->evidence->n_steps - 1);
+			viommu_verdict_is_fault(run->verdict) ? (int) run->evidence->n_steps - 1 : -1);
 }
 
 void

@@ -33,7 +33,7 @@ function facts(area) {
 	pair("device", target.label + ", space " + target.space + " (" + target.backend + ")");
 	pair("IOVA", make("code", {}, hex(area.first) + "-" + lastByte(area)), " (" + size(area.pages) + ")");
 	if (area.event >= 0)
-		pair(verdictOf(area).name === "stale" ? "L1 had there" : "L1 asked for",
+		pair(["stale", "unmapped"].includes(verdictOf(area).name) ? "L1 had there" : "L1 asked for",
 			area.gpa >= 0 ? make("code", {}, "GPA " + hex(area.gpa)) : "a GPA that is not known",
 			", " + PROTS[area.prot] + (area.extents > 1 ? ", in " + count(area.extents) + " pieces, the first of them here" : "") +
 			" (event " + area.event + " of the record" + (area.requests > 1 ? ", the first of " + count(area.requests) : "") + ")");
