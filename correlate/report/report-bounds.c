@@ -50,6 +50,14 @@ viommu_run_bounds_of(const viommu_result *result, bool gone, uint64_t limit, vio
 		ret->left[i] = n;
 		limit -= n;
 	}
+	if (ret->left[VIOMMU_RANK_FAULT]) {
+		const viommu_run *first = viommu_report_first_fault(result);
+
+		if ((first->verdict == VIOMMU_GONE) == gone) {
+			ret->first = first;
+			ret->left[VIOMMU_RANK_FAULT]--;
+		}
+	}
 	if (ret->left_out.runs == 0) {
 		ret->left_out.pages = 0;
 		return;
@@ -70,6 +78,10 @@ viommu_run_bounds_take(viommu_run_bounds *self, const viommu_run *run)
 
 	if ((run->verdict == VIOMMU_GONE) != self->gone)
 		return false;
+	if (run == self->first) {
+		self->first = NULL;
+		return true;
+	}
 	left = &self->left[viommu_run_rank(self->result, run)];
 	return *left && (*left)--;
 }
@@ -80,7 +92,7 @@ viommu_run_bounds_full(const viommu_run_bounds *self)
 	for (unsigned i = 0; i < VIOMMU_RANKS; i++)
 		if (self->left[i])
 			return false;
-	return true;
+	return !self->first;
 }
 
 /* ---- tables ------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which runs or tables a list with a limit has: what is wrong first, then what could not be told. */
+/* Which runs or tables a list with a limit has: what is wrong first, then what could not be told. The
+ * first fault (viommu_report_first_fault) is never left out. */
 #ifndef VIOMMU_REPORT_BOUNDS_H
 #define VIOMMU_REPORT_BOUNDS_H
 
@@ -11,7 +12,8 @@ viommu_rank viommu_run_rank(const viommu_result *result, const viommu_run *run);
 typedef struct {
 	const viommu_result *result;
 	bool gone; /* the list is of what is unmapped, or of all else */
-	uint64_t left[VIOMMU_RANKS]; /* how many it still takes */
+	uint64_t left[VIOMMU_RANKS]; /* how many it still takes, first not among them */
+	const viommu_run *first; /* the first fault, still to come; NULL: not of this list, or was taken */
 	struct {
 		uint64_t runs, pages, faults; /* faults: of the runs */
 	} left_out;
