@@ -185,28 +185,60 @@ viommu_channel_not_qmp(viommu_channel *self, GError **error)
 {
 	if (is_hmp(self))
 		return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
-			"%s is a human monitor (HMP), not QMP; start QEMU with -qmp unix:PATH,server=on,wait=off as well",
-			self->address);
+			"%s is a human monitor (HMP), not QMP; name it so, -q hmp:%s%s, or start QEMU with -qmp unix:PATH,server=on,wait=off "
+			"as well", self->address, has_scheme(self->address) ? "" : "unix:", self->address);
 	return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
 		"%s does not speak QMP: what it sent is not a QMP message; is this address really QEMU's -qmp socket?",
 		self->address);
 }
 
+gboolean
+viommu_channel_not_human(viommu_channel *self, GError **error)
+{
+	return give_up(self, VIOMMU_ERROR_PROTOCOL, error,
+		"%s does not speak as a human monitor (HMP) does; is this address really QEMU's -monitor socket? A QMP monitor is named "
+		"without hmp:", self->address);
+}
+
+/* *n: how many bytes came, 0 when none did this time. */
 static gboolean
-read_more(viommu_channel *self, gint64 deadline, const char *wanted, GError **error)
+read_some(viommu_channel *self, void *chunk, gsize size, gsize *n, gint64 deadline, const char *wanted, GError **error)
 {
 	g_autoptr(GError) local = NULL;
-	char chunk[64 * 1024];
-	gssize n;
+	gssize got;
 
 	if (!wait_for(self, G_IO_IN, deadline, wanted, error))
 		return FALSE;
-	n = g_socket_receive(self->socket, chunk, sizeof(chunk), NULL, &local);
-	if (n > 0)
-		viommu_framer_push(&self->framer, chunk, (size_t) n);
-	else if (!g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+	got = g_socket_receive(self->socket, chunk, size, NULL, &local);
+	*n = (gsize) MAX(0, got);
+	if (got <= 0 && !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
 		return fail_closed(self, wanted, local ? local->message : NULL, error);
 	return TRUE;
+}
+
+static gboolean
+read_more(viommu_channel *self, gint64 deadline, const char *wanted, GError **error)
+{
+	char chunk[64 * 1024];
+	gsize n;
+
+	if (!read_some(self, chunk, sizeof(chunk), &n, deadline, wanted, error))
+		return FALSE;
+	if (n)
+		viommu_framer_push(&self->framer, chunk, n);
+	return TRUE;
+}
+
+gboolean
+viommu_channel_receive_text(viommu_channel *self, GString *text, gint64 deadline, const char *wanted, GError **error)
+{
+	char chunk[64 * 1024];
+	gsize n;
+
+	if (!read_some(self, chunk, sizeof(chunk), &n, deadline, wanted, error))
+		return FALSE;
+	g_string_append_len(text, chunk, (gssize) n);
+	return text->len <= ANSWER_LIMIT || viommu_channel_not_human(self, error);
 }
 
 /* The next message of any kind. wanted: which one we wait for, for people. */

@@ -29,12 +29,15 @@ gboolean viommu_channel_send(viommu_channel *self, const char *data, size_t len,
 	GError **error);
 /* The next message of any kind. */
 json_t *viommu_channel_receive(viommu_channel *self, gint64 deadline, const char *wanted, GError **error);
+/* More bytes, as they come, at the end of text: for what does not speak QMP. */
+gboolean viommu_channel_receive_text(viommu_channel *self, GString *text, gint64 deadline, const char *wanted, GError **error);
 /* To where the greeting begins. QEMU keeps what a client that left in the middle of an answer did not
  * read, and gives it to the next one, cut anywhere. It ends in a line break, and has none inside a string. */
 gboolean viommu_channel_skip_leftover(viommu_channel *self, gint64 deadline, const char *wanted, GError **error);
 
 /* Failures that only the caller can tell.  The first is FALSE, and the channel useless. */
 gboolean viommu_channel_not_qmp(viommu_channel *self, GError **error);
+gboolean viommu_channel_not_human(viommu_channel *self, GError **error);
 void viommu_channel_held(const viommu_channel *self, const char *what, GError **error);
 
 #endif

@@ -11,6 +11,7 @@
 #include <viommu/monitor.h>
 
 #include "channel.h"
+#include "human.h"
 
 /* A command that was given before its answer was asked for. */
 typedef struct {
@@ -26,6 +27,7 @@ struct viommu_monitor {
 	GString *unsent;   /* commands that go out with the next wait */
 	GQueue ahead;      /* of sent_ahead: answers that are not asked for yet, in order */
 	gboolean pause_allowed, trace_allowed;
+	gboolean human; /* HMP in QMP's place: nothing is sent ahead */
 };
 
 static gboolean
@@ -35,8 +37,12 @@ greet(viommu_monitor *self, GError **error)
 	gint64 deadline = viommu_channel_deadline(&self->channel);
 	json_t *greeting = NULL, *answer;
 
-	if (viommu_channel_skip_leftover(&self->channel, deadline, "its greeting", &local))
+	if (self->human)
+		self->version = viommu_human_greet(&self->channel, deadline, &local);
+	else if (viommu_channel_skip_leftover(&self->channel, deadline, "its greeting", &local))
 		greeting = viommu_channel_receive(&self->channel, deadline, "its greeting", &local);
+	if (self->version)
+		return TRUE;
 	if (!greeting) {
 		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) && self->channel.framer.bytes->len == 0) {
 			g_autofree char *what = g_strdup_printf(
@@ -64,6 +70,8 @@ viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error)
 
 	self->unsent = g_string_new(NULL);
 	g_queue_init(&self->ahead);
+	self->human = g_str_has_prefix(address, VIOMMU_HUMAN_SCHEME);
+	address += self->human ? strlen(VIOMMU_HUMAN_SCHEME) : 0;
 	if (!viommu_channel_open(&self->channel, address, timeout_ms, error) || !greet(self, error))
 		return NULL;
 	return g_steal_pointer(&self);
@@ -185,7 +193,7 @@ free_ahead(gpointer data)
 void
 viommu_monitor_ahead(viommu_monitor *self, const char *command, json_t *arguments)
 {
-	sent_ahead next = { .id = may_send(self, command, arguments) ? add_command(self, command, arguments) : 0 };
+	sent_ahead next = { .id = !self->human && may_send(self, command, arguments) ? add_command(self, command, arguments) : 0 };
 
 	if (next.id) {
 		next.key = key_of(command, arguments);
@@ -239,6 +247,8 @@ viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *argume
 			"the command \"%s\" is not on the read-only list and was not sent", name);
 	else if (self->channel.death)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the monitor is gone: %s", self->channel.death);
+	else if (self->human && ++self->trips)
+		ret = viommu_human_execute(&self->channel, command, arguments, deadline, error);
 	else if (!(id = take_ahead(self, command, arguments)) && !(id = add_command(self, command, arguments)))
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot encode the command %s", command);
 	else if (send_all(self, deadline, wanted, error))

@@ -22,8 +22,12 @@ G_BEGIN_DECLS
 
 typedef struct viommu_monitor viommu_monitor;
 
+/* Before the address of a human monitor (HMP): "hmp:unix:PATH". */
+#define VIOMMU_HUMAN_SCHEME "hmp:"
+
 /* Connects and negotiates.  address is "unix:PATH" or "tcp:HOST:PORT" (a bare
- * path is taken as unix).  timeout_ms bounds each step: connecting, the
+ * path is taken as unix) of a QMP monitor, or of a human one with VIOMMU_HUMAN_SCHEME
+ * before it: that is asked the same, a line at a time.  timeout_ms bounds each step: connecting, the
  * greeting, and every later command.
  * Errors: CONNECT, TIMEOUT (most often: another client holds the monitor, which
  * serves one at a time), PROTOCOL, CLOSED, USAGE (the address makes no sense). */

@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
 	viommu_sid sid;
 	uint16_t vendor, device;
-	uint16_t class_code; /* base class << 8 | subclass */
+	uint16_t class_code; /* base class << 8 | subclass; 0: a human monitor has the name only */
 	char id[64];         /* QEMU's id= of the device, may be empty; text from QEMU */
 	char class_text[64]; /* text from QEMU */
 	char driver[64];     /* QOM type, "vfio-pci"; empty when it is not known */

@@ -66,6 +66,7 @@ class Guest:
         self.console = self._path('console.log')
         self.record = self._path('record.jsonl')
         self.target = 'unix:' + self._path('qmp.sock')
+        self.human = 'hmp:unix:' + self._path('hmp.sock')
         argv = [qemu, '-nodefaults', '-display', 'none', '-no-reboot', '-m', memory, '-smp', str(smp)]
         if system:
             self.kernel = kernels.find(kernel, modules)

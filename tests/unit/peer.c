@@ -149,10 +149,12 @@ peer_send_pieces(peer *self, const char *text, gsize piece)
 		g_usleep(50);
 }
 
-json_t *
-peer_command(peer *self)
+char *
+peer_line(peer *self)
 {
-	char *end;
+	const char *end;
+	gsize len;
+	char *ret;
 
 	while (!(end = strchr(self->unread->str, '\n'))) {
 		char chunk[4096];
@@ -164,14 +166,20 @@ peer_command(peer *self)
 		g_string_append_len(self->unread, chunk, n);
 	}
 	self->commands++;
-	{
-		gsize len = (gsize) (end - self->unread->str);
-		json_t *ret = json_loadb(self->unread->str, len, JSON_REJECT_DUPLICATES, NULL);
+	len = (gsize) (end - self->unread->str);
+	ret = g_strndup(self->unread->str, len);
+	g_string_erase(self->unread, 0, (gssize) len + 1);
+	return ret;
+}
 
-		g_assert_nonnull(ret);
-		g_string_erase(self->unread, 0, (gssize) len + 1);
-		return ret;
-	}
+json_t *
+peer_command(peer *self)
+{
+	g_autofree char *line = peer_line(self);
+	json_t *ret = line ? json_loads(line, JSON_REJECT_DUPLICATES, NULL) : NULL;
+
+	g_assert_true(!line || ret);
+	return ret;
 }
 
 void
@@ -210,10 +218,10 @@ peer_close(peer *self)
 void
 peer_wait_closed(peer *self)
 {
-	json_t *command;
+	char *line;
 
-	while ((command = peer_command(self)))
-		json_decref(command);
+	while ((line = peer_line(self)))
+		g_free(line);
 }
 
 guint

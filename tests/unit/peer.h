@@ -38,7 +38,9 @@ void peer_send_bytes(peer *self, const void *data, gsize len);
 gboolean peer_try_send(peer *self, const void *data, gsize len);
 /* Piece by piece, until the client has heard enough. */
 void peer_send_pieces(peer *self, const char *text, gsize piece);
-/* The next line that the client sends, parsed; NULL when it has closed. */
+/* The next line that the client sends; NULL when it has closed. */
+char *peer_line(peer *self);
+/* The same, parsed. */
 json_t *peer_command(peer *self);
 /* Greets as QEMU 7.2 does and answers qmp_capabilities. */
 void peer_greet(peer *self);

@@ -20,12 +20,23 @@ from lab.guest import PLAIN_APPEND      # noqa: E402
 PLACEHOLDER = re.compile(r'<(?:host|user|name|path|url|mac|serial|uuid|text|secret)-\d+>')
 
 
+def libraries_of(path):
+    return re.findall(r'(/\S+) \(0x', subprocess.run(['ldd', path], capture_output=True, text=True, check=True).stdout)
+
+
+def archive_library():
+    """The one that viommu loads when it is given a bundle."""
+    ldconfig = shutil.which('ldconfig', path=os.environ.get('PATH', '') + ':/sbin:/usr/sbin')
+    known = subprocess.run([ldconfig, '-p'], capture_output=True, text=True, check=True).stdout
+    return re.search(r'^\s*libarchive\.so\.13 .*=> (\S+)$', known, re.M)[1]
+
+
 def other_machine(directory):
     """A root file system in which viommu runs, and nothing else could."""
     root = os.path.join(directory, 'root')
     program = viommu.find()
-    libraries = re.findall(r'(/\S+) \(0x', subprocess.run(['ldd', program], capture_output=True, text=True, check=True).stdout)
-    for path in libraries:
+    archive = archive_library()
+    for path in {archive, *libraries_of(archive), *libraries_of(program)}:
         os.makedirs(root + os.path.dirname(path), exist_ok=True)
         shutil.copy(path, root + path)
     shutil.copy(program, os.path.join(root, 'viommu'))
