@@ -14,8 +14,7 @@ void
 viommu_target_help(gboolean live_only)
 {
 	printf("TARGET is one of%s\n", live_only ? " (not -s, since a snapshot does not move)" : "");
-	fputs("  -q, --qmp ADDRESS     a live QEMU: unix:PATH or tcp:HOST:PORT of a QMP monitor,\n"
-	      "                        hmp:unix:PATH of a human one\n"
+	fputs("  -q, --qmp ADDRESS     a live QEMU: unix:PATH, tcp:HOST:PORT, hmp:unix:PATH\n"
 	      "  -p, --pid PID         a live QEMU by its process: viommu list shows them\n", stdout);
 	if (!live_only)
 		fputs("  -s, --snapshot FILE   what viommu capture wrote, or a bundle\n"
