@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <jansson.h>
+#include <viommu/monitor.h>
 
 #include "qemus.h"
 
@@ -194,6 +195,22 @@ parse_chardevs(char *const *argv)
 	return ret;
 }
 
+/* Takes monitor.  Most human monitors are a terminal, and nobody's business. */
+static void
+add_human(viommu_qemu *self, viommu_qemu_monitor *monitor)
+{
+	char *address = monitor->address;
+
+	if (!address) {
+		monitor_free(monitor);
+		return;
+	}
+	monitor->human = true;
+	monitor->address = g_strconcat(VIOMMU_HUMAN_SCHEME, address, NULL);
+	g_free(address);
+	g_ptr_array_add(self->monitors, monitor);
+}
+
 static void
 add_mon(viommu_qemu *self, const char *text, GHashTable *chardevs)
 {
@@ -203,6 +220,8 @@ add_mon(viommu_qemu *self, const char *text, GHashTable *chardevs)
 
 	if (g_strcmp0(g_hash_table_lookup(options, "mode"), "control") == 0)
 		g_ptr_array_add(self->monitors, chardev ? socket_monitor(chardev) : monitor_new(NULL, NULL, "it is no socket"));
+	else if (chardev)
+		add_human(self, socket_monitor(chardev));
 }
 
 static void
@@ -234,6 +253,8 @@ viommu_qemu_parse(char *const *argv)
 		if (is_option(*argv, "qmp") || is_option(*argv, "qmp-pretty")) {
 			if (strcmp(value, "none") != 0)
 				g_ptr_array_add(self->monitors, monitor_of_device(value, chardevs));
+		} else if (is_option(*argv, "monitor")) {
+			add_human(self, monitor_of_device(value, chardevs));
 		} else if (is_option(*argv, "mon")) {
 			add_mon(self, value, chardevs);
 		} else if (is_option(*argv, "name")) {

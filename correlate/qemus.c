@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <viommu/error.h>
+#include <viommu/monitor.h>
 
 #include "text/hash.h"
 #include "text/text.h"
@@ -235,7 +235,7 @@ look_at_monitor(pid_t pid, viommu_qemu_monitor *monitor, const GArray *sockets, 
 			monitor->bound);
 		return;
 	}
-	monitor->address = g_strdup_printf("unix:%s", path);
+	monitor->address = g_strdup_printf("%sunix:%s", monitor->human ? VIOMMU_HUMAN_SCHEME : "", path);
 	monitor->held = is_held(monitor->bound, sockets, open_sockets);
 	if (access(path, W_OK) != 0) {
 		monitor->permitted = false;
@@ -354,16 +354,17 @@ viommu_qemu_of(pid_t pid, GError **error)
 	return NULL;
 }
 
+/* QMP is better than HMP, but for one that somebody holds. */
 static const viommu_qemu_monitor *
 best_monitor(const viommu_qemu *self)
 {
-	static const int ease[] = { [VIOMMU_HELD_NO] = 2, [VIOMMU_HELD_UNKNOWN] = 1, [VIOMMU_HELD_YES] = 0 };
+	static const int ease[] = { [VIOMMU_HELD_NO] = 6, [VIOMMU_HELD_UNKNOWN] = 4, [VIOMMU_HELD_YES] = 0 };
 	const viommu_qemu_monitor *ret = NULL;
 	int best = -1;
 
 	for (guint i = 0; i < self->monitors->len; i++) {
 		const viommu_qemu_monitor *monitor = g_ptr_array_index(self->monitors, i);
-		int worth = monitor->why_not ? 0 : 1 + 3 * monitor->permitted + ease[monitor->held];
+		int worth = monitor->why_not ? 0 : 4 + 10 * monitor->permitted + ease[monitor->held] - 3 * monitor->human;
 
 		if (monitor->address && worth > best) {
 			ret = monitor;

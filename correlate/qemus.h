@@ -12,9 +12,10 @@ typedef enum { VIOMMU_SAID_NO, VIOMMU_SAID_YES, VIOMMU_SAID_ELSEWHERE } viommu_s
 
 typedef enum { VIOMMU_HELD_NO, VIOMMU_HELD_YES, VIOMMU_HELD_UNKNOWN } viommu_held;
 
-/* A QMP monitor that the command line asks for. */
+/* A monitor that the command line asks for; a human one only if it is a socket. */
 typedef struct {
-	char *address;    /* "unix:PATH", "tcp:HOST:PORT"; NULL: it has none, or it is not known */
+	bool human;       /* HMP, not QMP */
+	char *address;    /* "unix:PATH", "tcp:HOST:PORT", of a human one "hmp:unix:PATH"; NULL: it has none, or it is not known */
 	char *why_not;    /* why nobody can connect to it now; never NULL without an address */
 	char *bound;      /* the path as QEMU gave it to the kernel; NULL: no path */
 	int fd;           /* of a socket that QEMU was given; -1: of none */

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -96,7 +97,7 @@ class Alone(Case):
 
     def test_no_monitor(self):
         """each command says what to do"""
-        pid = str(self.like('-monitor', 'unix:/tmp/hmp' + ON))
+        pid = str(self.like('-monitor', 'stdio', '-serial', 'unix:/tmp/serial' + ON))
         for args in (['info'], ['dump'], ['doctor'], ['walk', '00:04.0', '0x1000'], ['capture', '-o', '/nowhere/x'],
                      ['watch', '/nowhere/x'], ['trace', '-o', '/nowhere/x'], ['verify', 'small.jsonl'], ['report', 'small.jsonl']):
             with self.subTest(command=args[0]):
@@ -255,7 +256,7 @@ class Real(Case):
                 os.set_inheritable(listening.fileno(), True)
                 path = self.scratch() / 'ready'
                 pid = self.qemu(*IOMMU, '-chardev', f'socket,id=m,fd={listening.fileno()}{ON}', '-mon', 'chardev=m,mode=control',
-                                '-monitor', f'unix:{path}{ON}', pass_fds=[listening.fileno()], ready=path.exists)
+                                '-serial', f'unix:{path}{ON}', pass_fds=[listening.fileno()], ready=path.exists)
                 monitor, = self.listed(pid)['monitors']
                 self.assertEqual((monitor['address'], monitor['permitted'], monitor['held']), (None, False, None))
                 self.assertIn(why, monitor['why_not'])
@@ -371,10 +372,29 @@ class Real(Case):
         self.assert_says(run('info', '-p', str(pid)), FAILED, 'no intel-iommu', '-device intel-iommu')
 
     def test_human_monitor_only(self):
-        path = self.scratch() / 'hmp'
-        pid = self.qemu(*IOMMU, '-monitor', f'unix:{path}{ON}', ready=path.exists)
-        self.assert_says(run('info', '-p', str(pid)), FAILED, 'has no QMP monitor', f'unix:{path}')
-        self.assertEqual(self.listed(pid)['other_sockets'], [str(path)])
+        path, serial = self.scratch() / 'hmp', self.scratch() / 'serial'
+        for option in (['-monitor', f'unix:{path}{ON}'], ['-chardev', f'socket,id=m,path={path}{ON}', '-mon', 'm']):
+            with self.subTest(option=option[0]):
+                pid = self.qemu(*IOMMU, *option, '-serial', f'unix:{serial}{ON}', ready=lambda: path.exists() and serial.exists())
+                item = self.listed(pid)
+                self.assertEqual((item['access'], item['other_sockets']), ('yes', [str(serial)]))
+                self.assertEqual(item['monitors'], [{'address': f'hmp:unix:{path}', 'permitted': True, 'held': False, 'why_not': None}])
+                self.assert_reached(pid)
+                os.kill(pid, signal.SIGKILL)
+                path.unlink()
+                serial.unlink()
+
+    def test_human_monitor_too(self):
+        """the one that nobody holds is taken"""
+        folder = self.scratch()
+        pid = self.qemu(*IOMMU, '-monitor', f'unix:{folder}/1{ON}', '-qmp', f'unix:{folder}/2{ON}', ready=(folder / '2').exists)
+        self.assert_reached(pid)
+        for held in '1', '2':
+            with self.subTest(held=held), socket.socket(socket.AF_UNIX) as client:
+                client.connect(f'{folder}/{held}')
+                client.recv(1)
+                self.assertEqual(self.listed(pid)['access'], 'yes')
+                self.assert_reached(pid)
 
     def test_somebody_else(self):
         """who is not root and not its user"""
