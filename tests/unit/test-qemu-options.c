@@ -65,16 +65,32 @@ test_chardev(void)
 	g_assert_cmpstr(monitor(qemu, 3)->address, ==, "unix:/run/a");
 }
 
-/* The human monitor is none of ours, and -qmp none is no monitor. */
+/* A human monitor that is a terminal is none of ours, and -qmp none is no monitor. */
 static void
 test_none(void)
 {
-	g_autoptr(viommu_qemu) qemu = PARSE((char *) "-monitor", (char *) "unix:/tmp/hmp,server=on", (char *) "-qmp", (char *) "none",
-		(char *) "-S", (char *) "-qmp");
+	g_autoptr(viommu_qemu) qemu = PARSE((char *) "-monitor", (char *) "stdio", (char *) "-qmp", (char *) "none",
+		(char *) "-chardev", (char *) "vc,id=m", (char *) "-mon", (char *) "chardev=m,mode=readline", (char *) "-monitor",
+		(char *) "unix:/tmp/hmp", (char *) "-S", (char *) "-qmp");
 
 	g_assert_cmpuint(qemu->monitors->len, ==, 0);
 	g_assert_cmpstr(qemu->name, ==, "qemu-system-x86_64");
 	g_assert_cmpint(qemu->iommu, ==, VIOMMU_SAID_NO);
+}
+
+static void
+test_human(void)
+{
+	g_autoptr(viommu_qemu) qemu = PARSE((char *) "-monitor", (char *) "unix:/tmp/hmp,server=on", (char *) "-chardev",
+		(char *) "socket,id=m,port=5,host=::1,server=on", (char *) "-mon", (char *) "m", (char *) "-qmp", (char *) "unix:/q,server=on");
+
+	g_assert_cmpuint(qemu->monitors->len, ==, 3);
+	g_assert_cmpstr(monitor(qemu, 0)->address, ==, "hmp:unix:/tmp/hmp");
+	g_assert_cmpstr(monitor(qemu, 0)->bound, ==, "/tmp/hmp");
+	g_assert_true(monitor(qemu, 0)->human);
+	g_assert_cmpstr(monitor(qemu, 1)->address, ==, "hmp:tcp:[::1]:5");
+	g_assert_true(monitor(qemu, 1)->human);
+	g_assert_false(monitor(qemu, 2)->human);
 }
 
 static void
@@ -123,6 +139,7 @@ main(int argc, char **argv)
 	g_test_add_func("/qemu-options/qmp", test_qmp);
 	g_test_add_func("/qemu-options/chardev", test_chardev);
 	g_test_add_func("/qemu-options/none", test_none);
+	g_test_add_func("/qemu-options/human", test_human);
 	g_test_add_func("/qemu-options/iommu", test_iommu);
 	g_test_add_func("/qemu-options/name", test_name);
 	return g_test_run();
