@@ -153,6 +153,36 @@ for _kind in faults.of_mode('legacy'):
             setattr(DefaultPattern, f'{_name}_{_label}', _fault_test(_kind, _size))
 
 
+class AfterTheEnd(Case):
+    """The record has ended, and its mappings are gone."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.then = os.path.join(SCRATCH, 'then.elf')
+        with Held(GUEST, BDF, '--count 6 --size 16k --unmap-half') as held:
+            cls.held = held
+            process = viommu.run('capture', '-q', GUEST.target, '-o', cls.then)
+            if process.returncode:
+                raise AssertionError(process.stderr)
+
+    def test_now(self):
+        """no device is attached any more: that is no success"""
+        process = viommu.run('verify', '-q', GUEST.target, self.held.record)
+        self.assertEqual(process.returncode, 4, process.stderr)
+        self.assertIn('nothing to verify', process.stderr)
+
+    def test_at_held(self):
+        """of the moment before that, the tables of now say nothing: no page is missing"""
+        process, result = viommu.verify('-q', GUEST.target, '--at', 'held', self.held.record)
+        pages = sum(mapping.size for mapping in self.held.state.held) // 4096
+        self.assertEqual((process.returncode, result['counts']['unverified']['pages']), (0, pages))
+        self.assertFalse([run for run in result['runs'] if run['verdict'] not in ('unverified', 'unmapped')])
+
+    def test_snapshot_of_then(self):
+        """those of then do"""
+        self.assert_true_result(viommu.verify('-s', self.then, '--at', 'held', self.held.record)[1], self.held.state)
+
+
 class WithQemuGone(Case):
     """Runs last (classes run in the order of their names)."""
 
