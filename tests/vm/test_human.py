@@ -46,7 +46,7 @@ class Human(Case):
         finally:
             self.guest.qmp.command('cont')
         for result in results:
-            result.get('snapshot', result).pop('time', None)
+            result.get('capture', {}).pop('time', None)
         self.assertEqual(*results)
         return results[1]
 
