@@ -19,7 +19,7 @@ static const char help[] =
 	"      --reproducible    leave out the time and the way the memory was read\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 int
 viommu_cmd_capture(int argc, char **argv)

@@ -19,7 +19,7 @@ static const char help[] =
 	"      --all             every change, however many\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n"
+	"  -h, --help   -V, --version\n"
 	"\nExit status: 0 nothing changed, 3 something did.\n";
 
 #define SHOWN 200 /* runs of one table, in text */

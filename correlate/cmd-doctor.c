@@ -18,7 +18,7 @@ static const char help[] =
 	"      --strict          exit status 3 also for a warning\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n"
+	"  -h, --help   -V, --version\n"
 	"\nExit status: 0 nothing wrong, or notes and warnings only; 3 a fault or worse.\n";
 
 /* A guest that runs moves: what is said was found in two looks. */

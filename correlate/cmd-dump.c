@@ -20,7 +20,7 @@ static const char help[] =
 	"      --faults          the recorded faults instead, each with a walk\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 /* What is shown instead of the tables. */
 typedef struct {

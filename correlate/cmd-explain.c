@@ -15,7 +15,7 @@ static const char help[] =
 	"  viommu explain caching-mode-needed\n\n"
 	"      --format FORMAT   text (default), json, or markdown (as in docs/findings)\n"
 	"      --debug           nothing more for this command\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 static json_t *
 kind_json(const viommu_finding_kind *kind)

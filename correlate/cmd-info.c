@@ -15,7 +15,7 @@ static const char help[] =
 	"  viommu info -q unix:/tmp/qmp\n\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 static uint64_t
 register_value(const vtd_registers *regs, const vtd_register_info *info)

@@ -14,7 +14,7 @@ static const char help[] =
 	"  viommu list --format json | jq .qemus[].pid\n\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           nothing more for this command\n"
-	"  -h, --help            this text\n\n"
+	"  -h, --help   -V, --version\n\n"
 	"Then -p PID names one as a TARGET: viommu info -p 1234\n";
 
 typedef enum { ACCESS_ALL, ACCESS_MONITOR, ACCESS_HELD, ACCESS_ROOT, ACCESS_NONE, ACCESSES } access_kind;

@@ -24,7 +24,7 @@ static const char help[] =
 	"      --undo            switch off what a viommu that was killed left on\n"
 	"      --format FORMAT   text (default) or json, at the end\n"
 	"      --debug           say more\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 /* The monitor is let go meanwhile, for viommu verify; somebody may hold it at the end. */
 #define TRIES 60
@@ -62,7 +62,8 @@ open_monitor(const trace_options *options, GError **error)
 	const viommu_target_options *target = &options->cmd.target;
 	g_autoptr(viommu_monitor) monitor = viommu_monitor_open(target->qmp, (unsigned) (target->timeout * 1000), error);
 
-	if (!monitor || !viommu_monitor_check_process(monitor, NULL, target->qmp, target->pid, target->claim, error))
+	if (!monitor || !viommu_target_agrees(target, monitor, error) ||
+		!viommu_monitor_check_process(monitor, NULL, target->qmp, target->pid, target->claim, error))
 		return NULL;
 	return g_steal_pointer(&monitor);
 }

@@ -15,7 +15,7 @@ static const char help[] =
 	"      --pasid N         a request with this PASID (scalable mode)\n"
 	"      --format FORMAT   text (default) or json\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 static void
 print_text(const viommu_target *target, viommu_sid sid, const vtd_translation *walk)

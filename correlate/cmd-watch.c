@@ -29,7 +29,7 @@ static const char help[] =
 	"      --all             every fault of each look, however many\n"
 	"      --format FORMAT   text (default) or json (one object a line)\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 /* Nothing new for so long, and the record is taken for all there is. */
 #define REST_MS 60

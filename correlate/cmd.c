@@ -8,6 +8,8 @@
 
 #include <viommu/error.h>
 
+#include "given-twice.h"
+
 void
 viommu_cmd_clear(viommu_cmd *cmd)
 {
@@ -78,11 +80,16 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 		{ "format", 0, 0, G_OPTION_ARG_STRING, &cmd->format_name, NULL, NULL },
 		{ "debug", 0, 0, G_OPTION_ARG_NONE, &cmd->debug, NULL, NULL },
 		{ "help", 'h', 0, G_OPTION_ARG_NONE, &cmd->help, NULL, NULL },
+		{ "version", 'V', 0, G_OPTION_ARG_NONE, &cmd->version, NULL, NULL },
 		{ G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &cmd->arguments, NULL, NULL },
 		{ 0 },
 	};
 	g_autofree GOptionEntry *target = viommu_target_entries(&cmd->target);
+	const GOptionEntry *const tables[] = { common, own ? own : target, own && with_target ? target : NULL, NULL };
 	g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+	g_autofree char **words = g_memdup2(argv, ((gsize) argc + 1) * sizeof(*argv)); /* parsing takes away what it knows */
+	const int n_words = argc;
+	g_autofree char *twice = NULL;
 	g_autoptr(GError) error = NULL;
 
 	g_option_context_set_help_enabled(context, FALSE);
@@ -99,6 +106,15 @@ viommu_cmd_parse(viommu_cmd *cmd, int argc, char **argv, const GOptionEntry *own
 			viommu_target_help(cmd->live_only);
 		return VIOMMU_EXIT_CLEAN;
 	}
+	if (cmd->version) {
+		puts("viommu " VIOMMU_VERSION);
+		return VIOMMU_EXIT_CLEAN;
+	}
+	twice = viommu_given_twice(tables, n_words, words);
+	if (twice)
+		return viommu_cmd_usage(argv[0], "%s", twice);
+	if (with_target && !viommu_target_check(&cmd->target, &error))
+		return viommu_cmd_fail(argv[0], error);
 	if (g_strcmp0(cmd->format_name, "json") == 0)
 		cmd->json = TRUE;
 	else if (cmd->takes_markdown && g_strcmp0(cmd->format_name, "markdown") == 0)

@@ -30,7 +30,7 @@ typedef struct {
 	gboolean takes_markdown, markdown; /* set the first before parsing */
 	gboolean live_only; /* set before parsing: a TARGET that has to be a live QEMU */
 	gboolean any_format; /* set before parsing: format_name is judged by the subcommand */
-	gboolean debug, help;
+	gboolean debug, help, version;
 	char **arguments; /* what is left; NULL terminated */
 } viommu_cmd;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "target.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,7 @@ viommu_target_entries(viommu_target_options *options)
 		{ "qmp", 'q', 0, G_OPTION_ARG_FILENAME, &options->qmp, NULL, NULL },
 		{ "snapshot", 's', 0, G_OPTION_ARG_FILENAME, &options->snapshot, NULL, NULL },
 		{ "memory", 0, 0, G_OPTION_ARG_STRING, &options->memory, NULL, NULL },
-		{ "pid", 'p', 0, G_OPTION_ARG_INT, &options->pid, NULL, NULL },
+		{ "pid", 'p', 0, G_OPTION_ARG_FILENAME, &options->pid_text, NULL, NULL },
 		{ "timeout", 0, 0, G_OPTION_ARG_DOUBLE, &options->timeout, NULL, NULL },
 		{ 0 },
 	};
@@ -45,6 +46,7 @@ viommu_target_options_clear(viommu_target_options *options)
 	g_clear_pointer(&options->qmp, g_free);
 	g_clear_pointer(&options->snapshot, g_free);
 	g_clear_pointer(&options->memory, g_free);
+	g_clear_pointer(&options->pid_text, g_free);
 }
 
 static gboolean
@@ -60,8 +62,6 @@ live_options(const viommu_target_options *options, viommu_live_options *ret, GEr
 	*ret = (viommu_live_options){ .address = options->qmp, .pid = options->pid, .claim = options->claim };
 	if (!(options->timeout >= 0.1 && options->timeout <= 3600))
 		return usage(error, "--timeout takes 0.1 to 3600 seconds");
-	if (options->pid < 0)
-		return usage(error, "--pid takes a process id; viommu list shows the QEMUs of this host");
 	ret->timeout_ms = (unsigned) (options->timeout * 1000);
 	if (!options->memory || strcmp(options->memory, "auto") == 0)
 		ret->memory = VIOMMU_MEMORY_AUTO;
@@ -97,6 +97,8 @@ open_live(viommu_target *self, const viommu_target_options *options, GError **er
 	self->live = viommu_live_open(&live, error);
 	if (!self->live)
 		return FALSE;
+	if (!viommu_target_agrees(options, viommu_live_monitor(self->live), error))
+		return FALSE;
 	self->machine = viommu_live_machine(self->live);
 	self->registers = viommu_live_registers(self->live);
 	self->memory = viommu_live_memory(self->live);
@@ -124,16 +126,53 @@ open_snapshot(viommu_target *self, const viommu_target_options *options, GError 
 	return TRUE;
 }
 
+#define MAX_PID (1 << 22) /* the kernel's PID_MAX_LIMIT */
+
+gboolean
+viommu_target_check(viommu_target_options *options, GError **error)
+{
+	const char *text = options->pid_text;
+	guint64 pid;
+
+	if (!text)
+		return TRUE;
+	if (!g_ascii_string_to_unsigned(text, 10, 1, MAX_PID, &pid, NULL)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"--pid takes a process id, from 1 to %d, not \"%s\"; viommu list shows the QEMUs of this host", MAX_PID, text);
+		return FALSE;
+	}
+	options->pid = (int) pid;
+	return TRUE;
+}
+
+gboolean
+viommu_target_agrees(const viommu_target_options *options, const viommu_monitor *monitor, GError **error)
+{
+	pid_t peer = viommu_monitor_peer_pid(monitor);
+	g_autoptr(viommu_qemu) other = NULL;
+
+	/* Whoever listens need not be QEMU: a manager makes sockets too. */
+	if (!options->pid || options->claim != VIOMMU_PID_SAID || !peer || peer == options->pid || !(other = viommu_qemu_of(peer, NULL)))
+		return TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+		"-p %d and -q %s name two QEMUs: process %d (%s) listens there; leave out one of the two", options->pid, options->qmp,
+		(int) peer, other->name);
+	return FALSE;
+}
+
 gboolean
 viommu_target_find(viommu_target_options *options, GError **error)
 {
 	g_autoptr(viommu_qemu) qemu = NULL;
 	bool handed_over = false;
 
+	if (options->pid && options->qmp && kill(options->pid, 0) != 0 && errno == ESRCH) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT, "there is no process %d; viommu list shows the QEMUs of this host",
+			options->pid);
+		return FALSE;
+	}
 	if (!options->pid || options->qmp || options->snapshot)
 		return TRUE;
-	if (options->pid < 0)
-		return usage(error, "--pid takes a process id; viommu list shows the QEMUs of this host");
 	qemu = viommu_qemu_of(options->pid, error);
 	options->qmp = qemu ? viommu_qemu_address(qemu, &handed_over, error) : NULL;
 	options->claim = handed_over ? VIOMMU_PID_FOUND_BY_FD : VIOMMU_PID_FOUND;

@@ -10,8 +10,8 @@
 
 /* What the options say, filled in by the entries below. */
 typedef struct {
-	char *qmp, *snapshot, *memory;
-	int pid;
+	char *qmp, *snapshot, *memory, *pid_text;
+	int pid; /* of pid_text; 0: none was given */
 	double timeout; /* seconds */
 	viommu_pid_claim claim; /* FOUND: qmp is from pid */
 } viommu_target_options;
@@ -25,6 +25,9 @@ void viommu_target_options_clear(viommu_target_options *options);
 /* Prints the lines of --help that describe TARGET.  live_only: not a snapshot. */
 void viommu_target_help(gboolean live_only);
 
+/* Where both are given: that the monitor is not one of another QEMU. Errors: USAGE. */
+gboolean viommu_target_agrees(const viommu_target_options *options, const viommu_monitor *monitor, GError **error);
+
 typedef struct {
 	viommu_live *live;         /* exactly one of the two */
 	viommu_snapshot *snapshot;
@@ -36,8 +39,11 @@ typedef struct {
 	viommu_bundle *bundle; /* that the snapshot is from; NULL: from none */
 } viommu_target;
 
+/* Takes the number out of --pid. Errors: USAGE. */
+gboolean viommu_target_check(viommu_target_options *options, GError **error);
+
 /* Where only --pid is given, finds that QEMU's monitor and puts it into qmp.
- * Errors: USAGE, CONNECT (no such QEMU, or it has no monitor that can be reached). */
+ * Errors: CONNECT (no such process, or no QEMU, or it has no monitor that can be reached). */
 gboolean viommu_target_find(viommu_target_options *options, GError **error);
 
 /* Errors: USAGE (none or several targets), those of the monitor and snapshots. */

@@ -39,7 +39,7 @@ choose_memory(viommu_live *self, GError **error)
 		self->process_proven = self->memory != NULL;
 		if (self->memory)
 			return TRUE;
-		if (self->options.memory == VIOMMU_MEMORY_PROCESS || g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED) ||
+		if ((self->options.memory == VIOMMU_MEMORY_PROCESS && self->options.claim != VIOMMU_PID_SAID) || g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED) ||
 			g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) ||
 			g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_PROTOCOL)) { /* nothing can be asked any more */
 			g_propagate_error(error, g_steal_pointer(&local));
@@ -47,6 +47,10 @@ choose_memory(viommu_live *self, GError **error)
 		}
 		if (!is_that_process(self, error))
 			return FALSE;
+		if (self->options.memory == VIOMMU_MEMORY_PROCESS) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return FALSE;
+		}
 		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_PERMISSION))
 			g_message("%s; reading through the monitor instead, which is slower (run as root, or as the user "
 				  "that QEMU runs as)", local->message);

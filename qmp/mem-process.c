@@ -179,9 +179,9 @@ all_zero(const uint8_t *page)
 	return page[0] == 0 && memcmp(page, page + 1, VIOMMU_PAGE_SIZE - 1) == 0;
 }
 
-typedef enum { PAGE_ERROR, PAGE_DIFFERENT, PAGE_UNREADABLE, PAGE_ZEROS, PAGE_SAME } compared;
+typedef enum { PAGE_ERROR, PAGE_DIFFERENT, PAGE_UNREADABLE, PAGE_ABSENT, PAGE_ZEROS, PAGE_SAME } compared;
 
-/* Reads one page both ways. SAME: and not just zeros, which another process may have there too. */
+/* Reads one page both ways. ABSENT: the process has none there. SAME: and not just zeros, which another process may have there too. */
 static compared
 compare(process_memory *self, viommu_memory *xp, viommu_gpa gpa, GError **error)
 {
@@ -191,7 +191,7 @@ compare(process_memory *self, viommu_memory *xp, viommu_gpa gpa, GError **error)
 	if (!viommu_memory_read_pages(&self->base, &a, 1, error) || !viommu_memory_read_pages(xp, &b, 1, error))
 		return PAGE_ERROR;
 	if (a.status != VIOMMU_PAGE_OK || b.status != VIOMMU_PAGE_OK)
-		return PAGE_UNREADABLE;
+		return b.status == VIOMMU_PAGE_OK ? PAGE_ABSENT : PAGE_UNREADABLE;
 	if (memcmp(a.data, b.data, VIOMMU_PAGE_SIZE) != 0)
 		return PAGE_DIFFERENT;
 	return all_zero(a.data) ? PAGE_ZEROS : PAGE_SAME;
@@ -201,10 +201,10 @@ compare(process_memory *self, viommu_memory *xp, viommu_gpa gpa, GError **error)
  * pid given by hand may be wrong: a page must read the same both ways.  A running
  * guest may change it in between, so a few are tried, firmware last. */
 static gboolean
-prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machine, bool *all_zeros, GError **error)
+prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machine, viommu_process_proof *proof, GError **error)
 {
 	g_autoptr(viommu_memory) xp = viommu_memory_xp(monitor, machine);
-	bool different = false, zeros = machine->ram->len > 0;
+	bool different = false, zeros = machine->ram->len > 0, absent = zeros;
 
 	for (unsigned try = 0; try < 3; try++) {
 		for (guint i = 0; i < machine->ram->len; i++) {
@@ -216,10 +216,11 @@ prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machi
 				return TRUE;
 			different |= page == PAGE_DIFFERENT;
 			zeros &= page == PAGE_ZEROS;
+			absent &= page == PAGE_ABSENT;
 		}
 	}
-	if (all_zeros)
-		*all_zeros = zeros;
+	if (proof)
+		*proof = zeros ? VIOMMU_PROOF_ZEROS : different || absent ? VIOMMU_PROOF_AGAINST : VIOMMU_PROOF_NONE;
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
 		different ? "process %d does not hold the memory that the monitor shows: it is not this QEMU"
 			  : "nothing in memory tells whether process %d is this QEMU: the pages that would are zeros or cannot be read",
@@ -228,7 +229,7 @@ prove(process_memory *self, viommu_monitor *monitor, const viommu_machine *machi
 }
 
 viommu_memory *
-viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid, bool *all_zeros, GError **error)
+viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid, viommu_process_proof *proof, GError **error)
 {
 	g_autoptr(viommu_memory) ret = NULL;
 	process_memory *self = g_new0(process_memory, 1);
@@ -242,7 +243,7 @@ viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pi
 			"the monitor is not a local socket, so the QEMU process is not known (give it with --pid)");
 		return NULL;
 	}
-	if (!find_windows(self, monitor, machine, error) || !prove(self, monitor, machine, all_zeros, error))
+	if (!find_windows(self, monitor, machine, error) || !prove(self, monitor, machine, proof, error))
 		return NULL;
 	return g_steal_pointer(&ret);
 }

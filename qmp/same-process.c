@@ -21,17 +21,17 @@ viommu_monitor_check_process(viommu_monitor *monitor, const viommu_machine *mach
 	g_autoptr(viommu_memory) memory = NULL;
 	g_autoptr(GError) local = NULL;
 	g_autofree char *whose = NULL;
-	bool all_zeros = false;
+	viommu_process_proof proof = VIOMMU_PROOF_NONE;
 	pid_t peer = viommu_monitor_peer_pid(monitor);
 
 	/* Whoever listens made the socket, and nobody else can have. */
-	if (claim == VIOMMU_PID_SAID || peer == pid)
+	if (!pid || peer == pid)
 		return TRUE;
 	if (!machine)
 		machine = asked = viommu_machine_query(monitor, error);
 	if (!machine)
 		return FALSE;
-	memory = viommu_memory_process(monitor, machine, pid, &all_zeros, &local);
+	memory = viommu_memory_process(monitor, machine, pid, &proof, &local);
 	if (memory)
 		return TRUE;
 	if (is_dead(local)) {
@@ -42,9 +42,17 @@ viommu_monitor_check_process(viommu_monitor *monitor, const viommu_machine *mach
 	if (claim == VIOMMU_PID_FOUND_BY_FD && g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_PERMISSION))
 		return TRUE;
 	/* A guest that has not begun yet: zeros can be read at the very addresses that the monitor named. */
-	if (all_zeros && (claim == VIOMMU_PID_FOUND_BY_FD || !peer))
+	if (proof == VIOMMU_PROOF_ZEROS && (claim == VIOMMU_PID_FOUND_BY_FD || !peer))
+		return TRUE;
+	if (claim == VIOMMU_PID_SAID && proof != VIOMMU_PROOF_AGAINST)
 		return TRUE;
 	whose = peer ? g_strdup_printf("process %d listens there", (int) peer) : g_strdup("who listens there is not known");
+	if (claim == VIOMMU_PID_SAID) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"-p %d and -q %s name two QEMUs: process %d does not hold the memory that the monitor shows, and %s; leave out one of "
+			"the two", (int) pid, address, (int) pid, whose);
+		return FALSE;
+	}
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
 		"nothing shows that the monitor at %s is that of process %d: %s, and %s; a QEMU started later may have taken its address: "
 		"give each an address of its own, or name the monitor that is meant with -q", address, (int) pid, whose, local->message);

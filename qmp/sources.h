@@ -13,13 +13,19 @@
  * Borrows both for its life. */
 viommu_memory *viommu_memory_xp(viommu_monitor *monitor, const viommu_machine *machine);
 
+typedef enum {
+	VIOMMU_PROOF_NONE,
+	VIOMMU_PROOF_ZEROS,   /* all pages that could prove it are zeros both ways */
+	VIOMMU_PROOF_AGAINST, /* it holds other memory, or none where the monitor has that of the guest */
+} viommu_process_proof;
+
 /* The memory of the QEMU process itself (process_vm_readv).  pid 0: the process
  * at the other end of the monitor's socket.  Needs the permission to trace it.
  * Proves before it returns that it reads the same memory as the monitor.
- * *all_zeros (may be NULL): it failed since all pages that could prove it are zeros both ways.
+ * *proof (may be NULL): what was found when it failed since nothing was proven.
  * Errors: PERMISSION, FAILED: the message says why this source cannot be used. */
 viommu_memory *viommu_memory_process(viommu_monitor *monitor, const viommu_machine *machine, pid_t pid,
-	bool *all_zeros, GError **error);
+	viommu_process_proof *proof, GError **error);
 
 /* Gives the commands that opening these, or reading that page, waits for: viommu_monitor_ahead(). */
 void viommu_memory_process_ahead(viommu_monitor *monitor, const viommu_machine *machine);

@@ -16,7 +16,7 @@ typedef enum {
 
 /* How it is known that a process and a monitor belong together. */
 typedef enum {
-	VIOMMU_PID_SAID,        /* it is not: the user named both, and what depends on it is tried */
+	VIOMMU_PID_SAID,        /* it is not: the user named both, and may be wrong */
 	VIOMMU_PID_FOUND,       /* the process gave the address: another QEMU there is an error */
 	VIOMMU_PID_FOUND_BY_FD, /* the same, by a socket that somebody else made for it */
 } viommu_pid_claim;
@@ -30,8 +30,9 @@ typedef struct {
 } viommu_live_options;
 
 /* That the monitor is the one of this process: the process listens there, or holds the memory
- * that the monitor shows. Always true of VIOMMU_PID_SAID. machine: NULL: it is asked for, if needed.
- * Errors: CONNECT (it is another's, or that cannot be seen), those of the monitor. */
+ * that the monitor shows. What is only not seen is believed of VIOMMU_PID_SAID. machine: NULL: it is asked
+ * for, if needed. Errors: CONNECT (it is another's, or that cannot be seen), USAGE (VIOMMU_PID_SAID, and it is
+ * another's), those of the monitor. */
 gboolean viommu_monitor_check_process(viommu_monitor *monitor, const viommu_machine *machine, const char *address, pid_t pid,
 	viommu_pid_claim claim, GError **error);
 

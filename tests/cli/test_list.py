@@ -15,16 +15,10 @@ import sys
 import time
 import unittest
 
-from cli import CLEAN, FAILED, USAGE, VIOMMU, Case, run
-
-from lab import accel, cleanup
+from cli import CLEAN, FAILED, USAGE, VIOMMU, run
+from qemu_processes import IOMMU, ON, Lookalikes, RealQemus
 
 import tap
-
-QEMU = shutil.which(os.environ.get('VIOMMU_LAB_QEMU') or 'qemu-system-x86_64')
-ON = ',server=on,wait=off'
-IOMMU = ('-machine', 'q35', '-device', 'intel-iommu,intremap=on,caching-mode=on')
-
 
 # prctl(PR_SET_MM, PR_SET_MM_MAP): where the kernel finds this process's arguments.
 ENDLESS = '''
@@ -43,25 +37,7 @@ time.sleep(600)
 '''
 
 
-class Alone(Case):
-    """Without a QEMU."""
-
-    def like(self, *argv):
-        """A process with this command line, which waits: its program is a shell by QEMU's name."""
-        program = self.scratch() / 'qemu-system-x86_64'
-        shutil.copy(os.path.realpath(shutil.which('sh')), program)
-        return Alone.process(self, [program.name, '-c', 'read line', *argv], executable=program)
-
-    def process(self, argv, **options):
-        process = subprocess.Popen(argv, stdin=subprocess.PIPE, **options)
-        self.addCleanup(process.stdin.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process.pid
-
-    def listed(self, pid, **options):
-        return next(item for item in run('list', '--format', 'json', **options).json['qemus'] if item['pid'] == pid)
-
+class Alone(Lookalikes):
     def test_no_such_process(self):
         gone = subprocess.Popen(['true'])
         gone.wait()
@@ -158,23 +134,7 @@ class Alone(Case):
         self.assert_says(run('info', '-q', 'unix:/nowhere/qmp', '-p', '1'), FAILED, 'no monitor answers at unix:/nowhere/qmp')
 
 
-@unittest.skipUnless(QEMU, 'no qemu-system-x86_64 here')
-class Real(Case):
-    def qemu(self, *argv, folder=None, pass_fds=(), ready=None):
-        folder = folder or self.scratch()
-        (folder / 'bios').write_bytes(accel.HALT_BIOS)
-        process = cleanup.start([QEMU, '-nodefaults', '-display', 'none', '-m', '64M', '-accel', 'tcg', '-bios', str(folder / 'bios'),
-                                 *argv], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, pass_fds=pass_fds)
-        self.addCleanup(cleanup.stop, process)
-        end = time.monotonic() + 60
-        while ready and not ready():
-            self.assertIsNone(process.poll(), 'QEMU has ended')
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.05)
-        return process.pid
-
-    listed = Alone.listed
-
+class Real(RealQemus):
     def assert_reached(self, pid):
         done = self.assert_clean(run('info', '-p', str(pid)))
         self.assertIn('caching mode on', done.out)
@@ -350,7 +310,7 @@ class Real(Case):
         self.assertFalse(output.exists())
         self.assert_reached(second)
         self.assert_clean(run('info', '-p', str(second), '--memory', 'xp'))
-        self.assert_clean(run('info', '-q', f'unix:{path}', '-p', str(first)))
+        self.assert_says(run('info', '-q', f'unix:{path}', '-p', str(first)), USAGE, 'name two QEMUs')
 
     def test_another_answers(self):
         """no process is seen behind TCP: the memory tells whose monitor it is"""
@@ -358,7 +318,7 @@ class Real(Case):
             port = free.getsockname()[1]
         path = self.scratch() / 'ready'
         real = self.qemu(*IOMMU, '-qmp', f'tcp:127.0.0.1:{port}{ON}', '-monitor', f'unix:{path}{ON}', ready=path.exists)
-        other = Alone.like(self, '-qmp', f'tcp:127.0.0.1:{port}{ON}')
+        other = self.like('-qmp', f'tcp:127.0.0.1:{port}{ON}')
         for memory in ('auto', 'xp'):
             with self.subTest(memory=memory):
                 self.assert_clean(run('info', '-p', str(real), '--memory', memory))

@@ -176,16 +176,13 @@ class Options(Case):
             self.assert_says(run('info', '-q', 'unix:/nowhere', '--memory', value), USAGE,
                              '--memory takes auto, process or xp')
 
-    def test_an_option_twice_means_the_last(self):
-        self.assert_clean(run('info', '-s', 'nowhere.elf', *SAVED))
-
 
 class WhatToDoNext(Case):
     """A mistake that people make, and what they are told."""
 
     def test_files_taken_for_one_another(self):
         self.assert_says(run('verify', *SAVED, 'clean.elf'), REJECTED, 'a snapshot is named with -s')
-        self.assert_says(run('verify', '-s', RECORD, RECORD), REJECTED, 'if it is a record, name it without -s')
+        self.assert_says(run('verify', '-s', RECORD, RECORD), REJECTED, 'it is a record; a record is named without -s')
         folder = self.scratch()
         self.assert_clean(run('report', *SAVED, RECORD, '-o', str(folder / 'x.tar.gz')))
         self.assert_says(run('verify', *SAVED, str(folder / 'x.tar.gz')), REJECTED, 'a bundle stands first')
