@@ -152,8 +152,10 @@ fail(GError **error, const char *path, int why)
 static gboolean
 look_at_file(source *self, GError **error)
 {
-	char head[8] = { 0 };
+	char head[512] = { 0 };
+	const char *what;
 	struct stat st;
+	size_t len;
 	FILE *in;
 
 	/* Opening a pipe would wait for somebody to write. */
@@ -164,8 +166,11 @@ look_at_file(source *self, GError **error)
 	in = fopen(self->path, "re");
 	if (!in)
 		return fail(error, self->path, errno);
-	(void) !fread(head, 1, sizeof(head) - 1, in);
+	len = fread(head, 1, sizeof(head), in);
 	fclose(in);
+	what = viommu_file_mistaken(head, len);
+	if (what)
+		return viommu_reject(error, self->path, "shadow", "%s", what);
 	self->kind = memcmp(head, "\177ELF", 4) == 0 ? FROM_TARGET : head[0] == '{' ? FROM_RECORD : FROM_TEXT;
 	return TRUE;
 }
@@ -205,6 +210,29 @@ open_source(source *self, const char *what, const viommu_shadow_options *options
 	return self->kind != FROM_TARGET || open_target(self, &target, error);
 }
 
+static gboolean
+get_text(const char *path, char **text, gsize *len, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+
+	if (g_file_get_contents(path, text, len, &local))
+		return TRUE;
+	g_set_error(error, VIOMMU_ERROR,
+		g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_ACCES) ? VIOMMU_ERROR_PERMISSION : VIOMMU_ERROR_FAILED,
+		"cannot read what the host's IOMMU maps: %s", local->message);
+	return FALSE;
+}
+
+/* What opening it does not show. */
+static gboolean
+can_be_read(const source *from, GError **error)
+{
+	g_autoptr(viommu_record) record = from->kind == FROM_RECORD ? viommu_record_read(from->path, NULL, error) : NULL;
+	g_autofree char *text = NULL;
+
+	return from->kind == FROM_RECORD ? record != NULL : from->kind != FROM_TEXT || get_text(from->path, &text, NULL, error);
+}
+
 viommu_shadow_sources *
 viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_machine *machine, GError **error)
 {
@@ -218,12 +246,18 @@ viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_ma
 		return g_steal_pointer(&self);
 	if (!add_pairs(self, options->devices, machine, error))
 		return NULL;
-	if (self->pairs->len == 0)
-		g_message("--shadow: QEMU has no assigned device (vfio-pci), so no IOMMU of the host takes part");
-	for (char *const *what = options->what; self->pairs->len && *what; what++) {
+	for (char *const *what = options->what; *what; what++) {
+		source *from;
+
 		g_array_set_size(self->sources, self->sources->len + 1);
-		if (!open_source(&g_array_index(self->sources, source, self->sources->len - 1), *what, options, error))
+		from = &g_array_index(self->sources, source, self->sources->len - 1);
+		if (!open_source(from, *what, options, error) || (self->pairs->len == 0 && !can_be_read(from, error)))
 			return NULL;
+	}
+	/* They were looked at since what is named has to be there; they have nothing to say. */
+	if (self->pairs->len == 0) {
+		g_array_set_size(self->sources, 0);
+		g_message("--shadow: QEMU has no assigned device (vfio-pci), so no IOMMU of the host takes part");
 	}
 	return g_steal_pointer(&self);
 }
@@ -254,19 +288,14 @@ static viommu_shadow *
 read_text(const viommu_shadow_sources *self, const char *path, const pair *p, GError **error)
 {
 	g_autofree char *text = NULL;
-	g_autoptr(GError) local = NULL;
+	g_autoptr(GBytes) bytes = NULL;
 	gsize len;
 
-	if (g_file_get_contents(path, &text, &len, &local)) {
-		g_autoptr(GBytes) bytes = g_bytes_new(text, len);
-
-		keep(self, VIOMMU_PART_SHADOW_TEXT, path, bytes);
-		return viommu_shadow_of_debugfs(text, len, path, p->device, p->host, error);
-	}
-	g_set_error(error, VIOMMU_ERROR,
-		g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_ACCES) ? VIOMMU_ERROR_PERMISSION : VIOMMU_ERROR_FAILED,
-		"cannot read what the host's IOMMU maps: %s", local->message);
-	return NULL;
+	if (!get_text(path, &text, &len, error))
+		return NULL;
+	bytes = g_bytes_new(text, len);
+	keep(self, VIOMMU_PART_SHADOW_TEXT, path, bytes);
+	return viommu_shadow_of_debugfs(text, len, path, p->device, p->host, error);
 }
 
 /* Reading the tables of a device that is passed through crashes Linux 6.7 to 6.17

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <viommu/json.h>
+#include <viommu/record.h>
 
 #include "machine.h"
 #include "snapshot.h"
@@ -262,6 +263,26 @@ get_segment(const file *f, Elf *elf, size_t i, GElf_Phdr *phdr, GError **error)
 	return TRUE;
 }
 
+/* Another file than a snapshot: what it is, if that can be told. */
+static void
+reject_other(const file *f, GError **error)
+{
+	char head[512];
+	size_t len = MIN(f->size, sizeof(head));
+	const char *what;
+
+	if (!read_at(f, 0, head, len))
+		len = 0;
+	what = viommu_file_mistaken(head, len);
+	if (what)
+		reject(f, error, "%s", what);
+	else if (len && head[0] == '{' && memmem(head, len, "\"" VIOMMU_RECORD_FORMAT "\"", strlen(VIOMMU_RECORD_FORMAT) + 2))
+		reject(f, error, "it is a record; a record is named without -s");
+	else
+		reject(f, error, len && head[0] == '{' ? "it is not a 64-bit ELF core file; if it is a record, name it without -s"
+						       : "it is not a 64-bit ELF core file; make one with: viommu capture -q unix:SOCKET -o FILE");
+}
+
 static viommu_snapshot *
 parse(const file *f, Elf *elf, GError **error)
 {
@@ -273,13 +294,10 @@ parse(const file *f, Elf *elf, GError **error)
 	GElf_Phdr phdr;
 	size_t n;
 	unsigned budget = NOTES_LIMIT;
-	char first;
 
 	if (elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &ehdr) || gelf_getclass(elf) != ELFCLASS64 ||
 		ehdr.e_ident[EI_DATA] != ELFDATA2LSB || ehdr.e_type != ET_CORE || elf_getphdrnum(elf, &n) != 0) {
-		reject(f, error, f->size && read_at(f, 0, &first, 1) && first == '{'
-				? "it is not a 64-bit ELF core file; if it is a record, name it without -s"
-				: "it is not a 64-bit ELF core file; make one with: viommu capture -q unix:SOCKET -o FILE");
+		reject_other(f, error);
 		return NULL;
 	}
 	/* One for each run of pages at the most; libelf keeps them all in memory. */

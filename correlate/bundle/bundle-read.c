@@ -11,6 +11,7 @@
 
 #include <gio/gio.h>
 #include <viommu/json.h>
+#include <viommu/record.h>
 
 #include "bundle/archive-calls.h"
 #include "bundle/bundle.h"
@@ -35,6 +36,8 @@ typedef struct {
 	const viommu_archive_calls *la;
 	struct archive *archive;
 	GHashTable *files; /* name -> GBytes */
+	guint8 head[512]; /* of what was unpacked */
+	gsize head_len;
 } reader;
 
 #define reject(path, error, ...) viommu_reject(error, path, "bundle", __VA_ARGS__)
@@ -124,6 +127,8 @@ get(struct archive *archive, void *user, const void **bytes)
 	gssize n = unpack(self);
 
 	*bytes = self->s.out;
+	if (n > 0 && !self->head_len)
+		memcpy(self->head, self->s.out, self->head_len = MIN((gsize) n, sizeof(self->head)));
 	if (n < 0)
 		self->la->archive_set_error(archive, EIO, "%s", self->s.error->message);
 	return n;
@@ -140,6 +145,10 @@ fail_archive(const reader *self, GError **error)
 		g_propagate_error(error, g_error_copy(self->s.error));
 		return FALSE;
 	}
+	if (self->head_len >= 4 && memcmp(self->head, "\177ELF", 4) == 0)
+		return reject(self->path, error, "it is a compressed snapshot, or another ELF file; gunzip unpacks it");
+	if (self->head[0] == '{' && memmem(self->head, self->head_len, VIOMMU_RECORD_FORMAT, strlen(VIOMMU_RECORD_FORMAT)))
+		return reject(self->path, error, "it is a compressed record; gunzip unpacks it");
 	return reject(self->path, error, "it is no tar archive, or a damaged one (%s)", why ? why : "no reason given");
 }
 

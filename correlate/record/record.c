@@ -83,6 +83,22 @@ is_own_report(const char *text, size_t len)
 	return false;
 }
 
+/* Another file than a record, by its first line: says what it is. */
+static bool
+is_mistaken(const viommu_record_reader *r, const char *text, size_t len)
+{
+	const char *what = viommu_file_mistaken(text, len), *next = "";
+
+	if (len >= 4 && memcmp(text, "\177ELF", 4) == 0)
+		what = "it is an ELF file; a snapshot is named with -s";
+	else if (what && memcmp(text, "\037\213", 2) == 0)
+		next = ", or if it is a bundle: a bundle stands first, in the place of a TARGET";
+	else if (is_own_report(text, len))
+		what = "it looks like a report; give the record that it was made of, or a bundle, which viommu report -o FILE.tar.gz "
+		       "writes";
+	return what && !viommu_reject(r->error, r->record->path, "record", "%s%s", what, next);
+}
+
 static bool
 read_line(viommu_record_reader *r, const char *text, size_t len)
 {
@@ -103,13 +119,8 @@ read_line(viommu_record_reader *r, const char *text, size_t len)
 		g_autofree char *safe = viommu_escape(json ? "not an object" : why.text);
 
 		json_decref(json);
-		if (r->line == 1 && is_own_report(text, len))
-			return viommu_record_reject(r, "not a JSON object (it looks like a report; give the record that it was made of, or a bundle, "
-						       "which viommu report -o FILE.tar.gz writes)");
-		if (r->line == 1 && len >= 4 && memcmp(text, "\177ELF", 4) == 0)
-			return viommu_record_reject(r, "not a JSON object (it is an ELF file; a snapshot is named with -s)");
-		if (r->line == 1 && len >= 2 && memcmp(text, "\037\213", 2) == 0)
-			return viommu_record_reject(r, "not a JSON object (it is compressed; a bundle stands first, in the place of a TARGET)");
+		if (r->line == 1 && is_mistaken(r, text, len))
+			return false;
 		return viommu_record_reject(r, "not a JSON object (%s)", safe);
 	}
 	ok = r->line == 1 ? read_header(r, json) : viommu_record_event(r, json);
@@ -250,6 +261,8 @@ viommu_record_player_finish(viommu_record_player *self, GError **error)
 
 	r->error = error;
 	viommu_record_player_settle(self, false);
+	if (r->line == 0 && self->partial->len > 1 && is_mistaken(r, (const char *) self->partial->data, self->partial->len))
+		return FALSE;
 	if (r->line == 0)
 		return r->record->cut ? viommu_record_reject(r, "it is cut off within its header") : reject_empty(r);
 	if (r->at && !r->reached)

@@ -36,6 +36,10 @@ GQuark viommu_error_quark(void);
 G_GNUC_PRINTF(4, 5)
 gboolean viommu_reject(GError **error, const char *path, const char *what, const char *format, ...);
 
+/* What a file is that was named in another's place, and what to do, by its first bytes (512 are enough):
+ * "it is …"; NULL: nothing that is known here. */
+const char *viommu_file_mistaken(const void *head, gsize len);
+
 G_END_DECLS
 
 #endif

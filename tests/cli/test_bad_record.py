@@ -36,7 +36,7 @@ class Files(Case):
                 self.assert_says(done, FAILED, f'the {name} {path}: Permission denied')
 
     def test_a_snapshot_for_a_record(self):
-        self.assert_says(run('verify', *CLEAN_ELF, 'clean.elf'), REJECTED, 'clean.elf', USABLE)
+        self.assert_says(run('verify', *CLEAN_ELF, 'clean.elf'), REJECTED, 'clean.elf is not a usable record: it is an ELF file')
 
     def test_stdin(self):
         status, found = result(b''.join(LINES))

@@ -87,7 +87,7 @@ class Files(_Case):
         self.assert_rejected(b'', 'viommu capture -q unix:SOCKET -o FILE')
 
     def test_text(self):
-        for data in (b'hello\n', (DATA / 'small.jsonl').read_bytes(), b'\x7fELF', b'!<arch>\n', bytes(100000)):
+        for data in (b'hello\n', b'{"event": "header"}\n', b'\x7fELF', b'!<arch>\n', bytes(100000)):
             self.assert_rejected(data, 'not a 64-bit ELF core file')
 
     def test_an_elf_that_is_no_core(self):
@@ -101,7 +101,7 @@ class Files(_Case):
             self.assert_rejected(elf(segments), 'it has no viommu note', 'plain core file')
 
     def test_a_record_for_a_snapshot(self):
-        self.assert_says(run('verify', '-s', 'small.jsonl', 'small.jsonl'), REJECTED, 'not a 64-bit ELF core file')
+        self.assert_says(run('verify', '-s', 'small.jsonl', 'small.jsonl'), REJECTED, 'it is a record')
 
 
 class Cut(_Case):

@@ -45,7 +45,7 @@ test_header(void)
 		{ "null\n", "line 1: not a JSON object" },
 		{ "\x7f"
 		  "ELF\x02\x01\n",
-			"line 1: not a JSON object" },
+			"it is an ELF file; a snapshot is named with -s" },
 		{ "\xef\xbb\xbf{}\n", "line 1: not a JSON object" },
 		{ "{}\n", "does not begin with a viommu-record header" },
 		{ "{\"event\":\"header\"}\n", "does not begin with a viommu-record header" },
