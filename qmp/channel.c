@@ -47,12 +47,35 @@ parse_address(const char *address, GError **error)
 	return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
 }
 
+/* The letter of its state, as ps shows it; 0: there is none to be seen. */
+static char
+state_of(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int) pid);
+	g_autofree char *text = NULL;
+	const char *name_end = pid && g_file_get_contents(path, &text, NULL, NULL) ? strrchr(text, ')') : NULL;
+
+	return name_end && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
 void
 viommu_channel_held(const viommu_channel *self, const char *what, GError **error)
 {
-	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
-		"%s %s: most likely another client holds this monitor (it serves one at a time); "
-		"close that client, or give QEMU one more -qmp", self->address, what);
+	char state = state_of(self->peer_pid);
+	const char *or = self->connection || g_str_has_prefix(self->address, "tcp:") ? "" : ", or QEMU is stopped by a signal (kill -CONT PID)";
+
+	if (state == 'T')
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+			"%s %s: process %d, which listens there, is stopped by a signal; kill -CONT %d lets it go on", self->address, what,
+			(int) self->peer_pid, (int) self->peer_pid);
+	else if (state == 't')
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+			"%s %s: process %d, which listens there, is stopped by a debugger; let it go on there", self->address, what,
+			(int) self->peer_pid);
+	else
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+			"%s %s: most likely another client holds this monitor (it serves one at a time)%s; "
+			"close that client, or give QEMU one more -qmp", self->address, what, or);
 }
 
 static gboolean
@@ -147,6 +170,10 @@ wait_for(viommu_channel *self, GIOCondition condition, gint64 deadline, const ch
 		return TRUE;
 	if (local && !g_error_matches(local, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
 		return fail_closed(self, wanted, local->message, error);
+	if (state_of(self->peer_pid) == 'T')
+		return give_up(self, VIOMMU_ERROR_TIMEOUT, error,
+			"%s did not send %s within %.1f s: process %d, which listens there, is stopped by a signal; kill -CONT %d lets it go on",
+			self->address, wanted, self->timeout_ms / 1000.0, (int) self->peer_pid, (int) self->peer_pid);
 	return give_up(self, VIOMMU_ERROR_TIMEOUT, error,
 		"%s did not send %s within %.1f s; if QEMU is only slow, --timeout gives it longer", self->address, wanted,
 		self->timeout_ms / 1000.0);

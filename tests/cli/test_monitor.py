@@ -5,6 +5,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 
 from cli import CLEAN, FAILED, FAULT, SANITIZED, USAGE, Case, in_parallel, run
@@ -14,6 +16,15 @@ from live import LIVE, SHORT, info
 
 import tap
 
+# Listens, and then stops itself.
+STOPPED = '''
+import os, signal, socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen(3)
+print(flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+'''
 GREETING = json.dumps(recorded()['greeting']).encode() + b'\r\n'
 
 
@@ -121,6 +132,24 @@ class NoMonitor(Case):
                 self.assertIn(b'QMP', first.recv(4096))
                 self.assert_says(info(qemu.target, *SHORT), FAILED, 'another client holds')
             self.assert_clean(info(qemu.target))
+
+    def test_stopped(self):
+        """the process that listens is stopped by a signal: no other client is to blame"""
+        path = self.scratch() / 'qmp'
+        with subprocess.Popen([sys.executable, '-c', STOPPED, path], stdout=subprocess.PIPE) as process:
+            try:
+                process.stdout.readline()
+                os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+                for _ in range(2):
+                    done = self.assert_says(info(f'unix:{path}', *SHORT), FAILED, f'process {process.pid}, which listens there, is '
+                                            'stopped by a signal', f'kill -CONT {process.pid}', 'within 0.4 s')
+                    self.assertNotIn('client', done.err)
+                # Its queue holds those who have left: nobody can ask whose it is.
+                while 'takes no more' not in (done := info(f'unix:{path}', *SHORT)).err:
+                    self.assertIn('kill -CONT', done.err)
+                self.assert_says(done, FAILED, 'another client holds', 'or QEMU is stopped by a signal')
+            finally:
+                process.kill()
 
     def test_half_a_greeting(self):
         for done, target in in_parallel(lambda length: self.says(GREETING[:length]),
