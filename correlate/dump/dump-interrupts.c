@@ -144,6 +144,7 @@ put_irte(GString *out, const vtd_irte *irte, const requesters *from)
 		viommu_jt_int(out, "destination", irte->destination);
 		viommu_jt_word(out, "delivery_mode", vtd_delivery_mode_text(irte->delivery_mode));
 		viommu_jt_bool(out, "logical", irte->logical);
+		viommu_jt_bool(out, "redirection_hint", irte->redirection_hint);
 		viommu_jt_bool(out, "level_triggered", irte->level_triggered);
 	}
 	viommu_jt_end(out, '}');
@@ -165,8 +166,9 @@ print_irte(const vtd_irte *irte, void *user)
 	if (irte->posted)
 		printf("posted, descriptor at GPA 0x%" PRIx64 "%s, ", irte->posted_descriptor.v, irte->urgent ? ", urgent" : "");
 	else
-		printf("%s, %s APIC 0x%x, %s, ", vtd_delivery_mode_text(irte->delivery_mode),
-			irte->logical ? "logical" : "physical", irte->destination, irte->level_triggered ? "level" : "edge");
+		printf("%s, %s APIC 0x%x, %s%s, ", vtd_delivery_mode_text(irte->delivery_mode),
+			irte->logical ? "logical" : "physical", irte->destination, irte->redirection_hint ? "redirection hint, " : "",
+			irte->level_triggered ? "level" : "edge");
 	print_admitted(irte, &from);
 	printf("  [0x%" PRIx64 " 0x%" PRIx64 "]\n", irte->raw[0], irte->raw[1]);
 }

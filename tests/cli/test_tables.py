@@ -4,7 +4,8 @@
 
 import re
 
-from cli import Case, in_parallel, run
+from cli import DATA, Case, in_parallel, run
+from corefile import Snapshot
 from tables import TABLES, build, commands, outputs
 
 import expect
@@ -53,6 +54,24 @@ class Tables(Case):
                       'PGTT=4 ', 'FS level 5', '4 KiB page', '2 MiB page', '1 GiB page', 'NXE=1', 'XD=1', 'TM=1', 'SNP=1'):
             with self.subTest(words=words):
                 self.assertIn(words, text)
+
+
+class Interrupts(Case):
+    def test_redirection_hint(self):
+        """bit 3 of an entry (VT-d 9.9): the interrupt goes to one of the processors in Destination-ID"""
+        snapshot = Snapshot.read(DATA / 'clean.elf')
+        table = snapshot.register(snapshot.base + 0xb8, 8) & ~0xfff
+        path = self.scratch() / 'rh.elf'
+        shown = {}
+        for hint in 0, 1:
+            snapshot.write_u64(table + 16 * 7, 1 | hint << 3 | 0x31 << 16)
+            path.write_bytes(snapshot.bytes())
+            found = self.assert_clean(run('dump', '-s', path, '--interrupts', '--format', 'json')).json['interrupts']['entries']
+            entry, = [entry for entry in found if entry['index'] == 7]
+            self.assertIs(entry['redirection_hint'], bool(hint))
+            shown[hint], = re.findall(r'(?m)^ +7  vector .*$', run('dump', '-s', path, '--interrupts').out)
+        self.assertIn(', redirection hint,', shown[1])
+        self.assertNotIn('hint', shown[0])
 
 
 if __name__ == '__main__':
