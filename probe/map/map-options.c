@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/report.h"
 #include "map/backend.h"
+#include "out/output.h"
 
 enum {
 	COUNT_MAX = 1 << 22,
@@ -144,7 +145,7 @@ take_option(void *ret, int option, const char *arg)
 		return NULL;
 	case 'o':
 		options->output = arg;
-		return arg[0] ? NULL : "--output wants the name of a file, or - for stdout";
+		return output_wrong(arg);
 	default:
 		return take_shape(options, option, arg);
 	}

@@ -30,6 +30,19 @@ missing_port(const char *path)
 	return strncmp(path, "/dev/", 5) == 0 && strncmp(path, "/dev/shm/", 9) != 0;
 }
 
+const char *
+output_wrong(const char *path)
+{
+	struct probe_error error;
+	uint32_t cid, port;
+
+	if (path[0] == '\0')
+		return "--output wants the name of a file, or - for stdout";
+	if (vsock_is(path) && vsock_parse(path, &cid, &port, &error) < 0)
+		return "--output wants vsock:CID:PORT, two numbers (the host's CID is 2, as in vsock:2:5000)";
+	return NULL;
+}
+
 int
 output_check(const char *path, bool force, struct probe_error *error)
 {

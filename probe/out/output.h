@@ -20,6 +20,8 @@ struct output {
 	const char *name;
 };
 
+/* What is wrong with PATH as the argument of --output, or NULL. */
+const char *output_wrong(const char *path);
 /* Whether PATH can be made; looked at before anything is changed, so that a
  * refusal costs nothing.  "-" is stdout. */
 int output_check(const char *path, bool force, struct probe_error *error);

@@ -8,6 +8,7 @@
 
 #include "base/options.h"
 #include "base/report.h"
+#include "out/output.h"
 #include "sys/parse.h"
 
 enum {
@@ -96,7 +97,7 @@ take_option(void *ret, int option, const char *arg)
 		return NULL;
 	default:
 		options->output = arg;
-		return arg[0] ? NULL : "--output wants the name of a file, or - for stdout";
+		return output_wrong(arg);
 	}
 }
 

@@ -172,6 +172,12 @@ class Map(ProbeTest):
     def test_output_is_a_directory(self):
         self.assertSays(run('map', NO_DEVICE, '--force', '-o', self.dir.name), 1, 'is a directory')
 
+    def test_vsock_is_a_wrong_word(self):
+        for where in ('vsock:foo', 'vsock:2', 'vsock:'):
+            for args in (('map', NO_DEVICE), ('record',), ('trace',)):
+                self.assertSays(run(*args, '-o', where, *(('--', 'true') if args[0] != 'map' else ())), 2,
+                                '--output wants vsock:CID:PORT', 'vsock:2:5000', f"not '{where}'")
+
     def test_missing_port_is_not_made(self):
         port = '/dev/vport-that-is-not-there'
         self.assertSays(run('map', NO_DEVICE, '-o', port), 1, f'no {port}', 'virtserialport', 'virtio_console')

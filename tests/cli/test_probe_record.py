@@ -326,7 +326,7 @@ class Pid(RecordTest):
                       'vsock:4294967295:5000'):
             done = subprocess.run([PROBE, 'record', '-o', where, '--', 'touch', str(self.dir / 'started')],
                                   capture_output=True, text=True, timeout=SECONDS)
-            self.assertSays(done, 1, f'{where} is not vsock:CID:PORT')
+            self.assertSays(done, 2, '--output wants vsock:CID:PORT', f"not '{where}'")
         self.assertFalse((self.dir / 'started').exists())
 
     def test_traced_recorder(self):
