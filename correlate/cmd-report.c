@@ -66,6 +66,17 @@ form_of_path(const char *path)
 }
 
 static int
+fail_suffix(const char *path)
+{
+	g_autoptr(GString) list = g_string_new(NULL);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(forms); i++)
+		for (const char *const *suffix = forms[i].suffixes; *suffix; suffix++)
+			g_string_append_printf(list, "%s%s", !list->len ? "" : i + 1 == G_N_ELEMENTS(forms) && !suffix[1] ? " or " : ", ", *suffix);
+	return viommu_cmd_usage("report", "the form of \"%s\" is not known: end its name in %s, or name the form with --format", path, list->str);
+}
+
+static int
 check(const viommu_cmd *cmd, gboolean force, void *user)
 {
 	report_options *self = user;
@@ -76,8 +87,7 @@ check(const viommu_cmd *cmd, gboolean force, void *user)
 		return viommu_cmd_usage("report", "--format takes markdown, html, json, bundle, junit, tap or text, not \"%s\"",
 			cmd->format_name);
 	if (!cmd->format_name && to_file && !(self->form = form_of_path(self->path)))
-		return viommu_cmd_usage("report", "the form of \"%s\" is not known: end its name in .md, .html, .json, .xml, .tap or .tar.gz, "
-						  "or name the form with --format", self->path);
+		return fail_suffix(self->path);
 	if (!self->form)
 		self->form = form_named("markdown");
 	if (!to_file && !self->form->write && isatty(STDOUT_FILENO))

@@ -4,15 +4,20 @@
 
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
 import time
 
-from cli import FAILED, FAULT, SANITIZED, USAGE, Case, finish, run, start
+from cli import FAILED, FAULT, SANITIZED, TOP, USAGE, Case, finish, run, start
 from reports import FORMS, SAVED, report
 
 import tap
+
+# As the source has them: what ends a name, and says the form.
+SUFFIXES = re.findall(r'"(\.[a-z.]+)"', (TOP / 'correlate' / 'cmd-report.c').read_text())
+
 
 class Files(Case):
     def setUp(self):
@@ -34,8 +39,11 @@ class Files(Case):
         self.assertEqual(run('report', *SAVED, '-o', '-').out, report('markdown', *SAVED).out)
 
     def test_unknown_suffix(self):
+        self.assertIn('.tgz', SUFFIXES)
         for name in ('report', 'report.pdf', 'md', 'a.html.gz'):
-            self.assert_says(run('report', *SAVED, '-o', self.folder / name), USAGE, 'the form of', '--format')
+            done = self.assert_says(run('report', *SAVED, '-o', self.folder / name), USAGE, 'the form of', '--format')
+            for suffix in SUFFIXES:
+                self.assertIn(suffix, re.findall(r'\.[a-z.]*[a-z]', done.err.partition('end its name')[2]))
         self.assertEqual(self.names(), [])
 
     def test_exists(self):
