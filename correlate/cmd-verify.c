@@ -27,7 +27,7 @@ static const char options_help[] =
 	"      --qemu-log FILE   QEMU's log or trace: what did QEMU notice?\n"
 	"      --trace           the same from viommu trace, or switched on meanwhile\n"
 	"      --pause           stop the guest meanwhile; it is resumed on every way out\n"
-	"      --strict          status 3 also if unverified, or if a record may go on\n"
+	"      --strict          status 3 also if unverified, or if a record is not whole\n"
 	"      --all             every mapping and fault, however many\n"
 	"      --shadow WHAT     what the host's IOMMU maps for assigned devices: in a\n"
 	"                        record made on the host; in an outer vIOMMU (a snapshot\n"
@@ -36,7 +36,7 @@ static const char options_help[] =
 	"      --shadow-device [DEVICE=]HOST\n"
 	"                        the host's name of an assigned device, if not QEMU's\n"
 	"      --debug           say how the tables are read\n"
-	"  -h, --help            this text\n";
+	"  -h, --help   -V, --version\n";
 
 static int
 exit_status(const viommu_verify_options *options, const viommu_look *look)
@@ -45,7 +45,7 @@ exit_status(const viommu_verify_options *options, const viommu_look *look)
 
 	if (viommu_result_faults(result))
 		return VIOMMU_EXIT_FAULT;
-	if (options->strict && (result->pages[VIOMMU_UNVERIFIED] || result->pages[VIOMMU_IN_FLUX] || !viommu_look_settled(look)))
+	if (options->strict && (result->pages[VIOMMU_UNVERIFIED] || result->pages[VIOMMU_IN_FLUX] || !viommu_look_whole(look)))
 		return VIOMMU_EXIT_FAULT;
 	return VIOMMU_EXIT_CLEAN;
 }

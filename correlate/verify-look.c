@@ -172,6 +172,15 @@ viommu_look_settled(const viommu_look *self)
 	return TRUE;
 }
 
+gboolean
+viommu_look_whole(const viommu_look *self)
+{
+	for (guint i = 0; i < self->records->len; i++)
+		if (((const viommu_record *) g_ptr_array_index(self->records, i))->lost_reason)
+			return FALSE;
+	return viommu_look_settled(self);
+}
+
 /* A running guest moves, and a record may come in late, even one of a guest that is
  * stopped: looks again until a fault stands in two looks, and calls what does not in
  * flux.  A record that is still being written may come to its mark meanwhile. */

@@ -47,6 +47,8 @@ gboolean viommu_look_read_records(viommu_look *self, const viommu_verify_options
 
 /* Does every record end where nothing can be missing behind it? */
 gboolean viommu_look_settled(const viommu_look *self);
+/* That, and none is known to have lost any of what was asked for. */
+gboolean viommu_look_whole(const viommu_look *self);
 
 /* first: a look with records only, which are used again; NULL: they are read now. */
 viommu_look *viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target,

@@ -155,6 +155,20 @@ class Strict(Case):
         done = verify(record, '--strict', '--format', 'json')
         self.assertEqual((done.status, done.json['exit_status']), (FAULT, FAULT))
 
+    def test_lost(self):
+        """more may have been asked for than the record says, as in one that does not end: all that it says is in the tables"""
+        last = EVENTS[-1]
+        lost = {'event': 'lost', 'count': 3, 'reason': 'nobody read it', 'seq': last['seq']}
+        record = text(*EVENTS[:-1], lost, {**last, 'seq': last['seq'] + 1})
+        done = self.assert_clean(verify(record))
+        self.assertIn('at least 3 events are lost', done.out)
+        done = verify(record, '--strict', '--format', 'json')
+        self.assertEqual((done.status, done.json['exit_status']), (FAULT, FAULT))
+        self.assertEqual(pages(done.json), {'match': PAGES})
+        # What the kernel told the IOMMU to forget is no mapping.
+        lost['of'] = 'invalidate'
+        self.assert_clean(verify(text(*EVENTS[:-1], lost, {**last, 'seq': last['seq'] + 1}), '--strict'))
+
 
 if __name__ == '__main__':
     tap.main()
