@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+import sys
 
 import cli
 import tap
@@ -90,6 +91,30 @@ class Manual(cli.Case):
             for name, section in re.findall(r'\*(viommu[\w-]*)\*\((\d)\)', source.read_text(encoding='utf-8')):
                 with self.subTest(page=source.name):
                     self.assertTrue((MAN / f'{name}.{section}.scd').exists(), f'{name}({section})')
+
+
+    def test_dump(self):
+        """parts that can be had together do not stand as if they excluded each other"""
+        synopsis = re.search(r'# SYNOPSIS\n\n(.*?)\n\n', page('viommu-dump'), re.S)[1]
+        self.assertNotIn('|', synopsis)
+        for option in '--queue', '--interrupts', '--faults':
+            self.assertIn(f'[*{option}*]', synopsis)
+        done = self.assert_clean(cli.run('dump', '-s', 'clean.elf', '--queue', '--faults', '--interrupts', '--format', 'json'))
+        self.assertLessEqual({'queue', 'faults', 'interrupts'}, set(done.json))
+
+
+class Lab(cli.Case):
+    def test_help(self):
+        """each of its actions"""
+        lab = cli.TOP / 'tests' / 'lab' / 'lab.py'
+        text = subprocess.run([sys.executable, lab, '--help'], capture_output=True, text=True, check=True).stdout
+        for action in 'boot', 'nested', 'attach SOCKET':
+            self.assertIn(action, text)
+        for wrong in ['attach'], ['attach', 'a', 'b']:
+            done = subprocess.run([sys.executable, lab, *wrong], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn('lab.py attach', done.stderr)
+        self.assertIn('SOCKET', subprocess.run([sys.executable, lab, 'attach', '--help'], capture_output=True, text=True, check=True).stdout)
 
 
 class Help(cli.Case):

@@ -24,7 +24,7 @@ from lab.guest import DEFAULT_APPEND, DEFAULT_DEVICES, DEFAULT_IOMMU, RECORD_POR
 def options():
     parser = argparse.ArgumentParser(
         prog='lab.py', description='Boots a guest (L1) with a vIOMMU and keeps it until Ctrl-C.',
-        epilog='A guest in a guest: lab.py nested --help. Lines on stdin are run as shell commands in the guest, e.g. viommu-probe doctor. '
+        epilog='A guest in a guest: lab.py nested --help. A shell in one of its guests: lab.py attach SOCKET. Lines on stdin are run as shell commands in the guest, e.g. viommu-probe doctor. '
                'Environment: VIOMMU_LAB_CACHE, VIOMMU_LAB_KERNEL, VIOMMU_LAB_QEMU, '
                'VIOMMU_LAB_ACCEL (tcg, kvm), VIOMMU_PROBE.')
     parser.add_argument('action', choices=['boot'])
@@ -45,6 +45,12 @@ def options():
     parser.add_argument('--program', action='append', metavar='FILE',
                         help='static program for the guest\'s /bin, repeatable; default viommu-probe')
     return parser.parse_args()
+
+
+def attach_options(arguments):
+    parser = argparse.ArgumentParser(prog='lab.py attach', description='A shell in a guest of lab.py nested, until Ctrl-].')
+    parser.add_argument('socket', metavar='SOCKET', help='as lab.py nested printed it')
+    return parser.parse_args(arguments)
 
 
 def boot():
@@ -78,8 +84,8 @@ def main():
     try:
         if sys.argv[1:2] == ['nested']:
             levels.nested(sys.argv[2:])
-        elif sys.argv[1:2] == ['attach'] and len(sys.argv) == 3:
-            levels.attach(sys.argv[2])
+        elif sys.argv[1:2] == ['attach']:
+            levels.attach(attach_options(sys.argv[2:]).socket)
         else:
             boot()
     except LabError as error:
