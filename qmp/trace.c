@@ -19,7 +19,7 @@
 
 #include "machine.h"
 #include "qemu-log-line.h"
-#include "trace-state.h"
+#include "trace-switch.h"
 
 #define ARRIVAL_MS 2000
 
@@ -28,33 +28,6 @@ struct viommu_trace {
 	uint64_t registers;
 	unsigned before;
 	uint64_t copied; /* bytes of the source */
-};
-
-/* What the chain needs, and nothing that fires for each DMA. */
-static const char *const wanted[] = {
-	"vtd_page_walk_one",
-	"vtd_page_walk_one_skip_map",
-	"vtd_page_walk_one_skip_unmap",
-	"vtd_page_walk_skip_read",
-	"vtd_page_walk_skip_reserve",
-	"vtd_page_walk_level",
-	"vtd_as_unmap_whole",
-	"vtd_replay_ce_valid",
-	"vtd_replay_ce_invalid",
-	"vtd_inv_desc",
-	"vtd_inv_desc_iotlb_pages",
-	"vtd_inv_desc_iotlb_domain",
-	"vtd_inv_desc_iotlb_global",
-	"vtd_inv_desc_cc_global",
-	"vtd_inv_desc_cc_domain",
-	"vtd_inv_desc_cc_devices",
-	"vtd_inv_desc_cc_device",
-	"vtd_switch_address_space",
-	"vtd_dmar_fault",
-	"vtd_reg_read",
-	"vfio_iommu_map_notify",
-	"vfio_listener_region_add_iommu",
-	"vfio_listener_region_del_iommu",
 };
 
 static gboolean
@@ -70,56 +43,6 @@ fail(GError **error, const char *format, ...)
 		*error = g_error_new_valist(VIOMMU_ERROR, VIOMMU_ERROR_FAILED, format, args);
 	va_end(args);
 	return FALSE;
-}
-
-/* ---- the monitor ---------------------------------------------------------------------- */
-
-static gboolean
-set_event(viommu_monitor *monitor, const char *name, gboolean on, GError **error)
-{
-	json_t *answer = viommu_monitor_execute(monitor, "trace-event-set-state", json_pack("{s:s, s:b}", "name", name, "enable", on),
-		error);
-
-	json_decref(answer);
-	return answer != NULL;
-}
-
-/* Appends the wanted events of one pattern that are off to state, and counts those that are
- * on. */
-static gboolean
-look_at_events(viommu_trace *self, viommu_monitor *monitor, const char *pattern, GError **error)
-{
-	json_t *answer = viommu_monitor_execute(monitor, "trace-event-get-state", json_pack("{s:s}", "name", pattern), error);
-	json_t *item;
-	size_t i;
-
-	if (!answer)
-		return FALSE;
-	json_array_foreach (answer, i, item) {
-		const char *name = json_string_value(json_object_get(item, "name"));
-		const char *is = json_string_value(json_object_get(item, "state"));
-
-		for (size_t k = 0; name && is && k < G_N_ELEMENTS(wanted); k++)
-			if (strcmp(name, wanted[k]) == 0 && strcmp(is, "disabled") == 0)
-				g_ptr_array_add(self->state->events, g_strdup(wanted[k]));
-			else if (strcmp(name, wanted[k]) == 0 && strcmp(is, "enabled") == 0)
-				self->before++;
-	}
-	json_decref(answer);
-	return TRUE;
-}
-
-static gboolean
-set_logfile(viommu_monitor *monitor, const char *path, GError **error)
-{
-	g_autofree char *line = g_strdup_printf("logfile \"%s\"", path);
-	g_autofree char *answer = viommu_monitor_hmp(monitor, line, error);
-	g_autofree char *safe = NULL;
-
-	if (!answer || *g_strstrip(answer) == '\0')
-		return answer != NULL;
-	safe = g_strescape(answer, NULL);
-	return fail(error, "QEMU does not take %s as its log file: %s", path, safe);
 }
 
 /* ---- the file ------------------------------------------------------------------------------- */
@@ -231,37 +154,15 @@ others(const char *address, GError **error)
 	return TRUE;
 }
 
-/* Goes on after a failure, to put back as much as can be; the first error counts. */
-static gboolean
-restore(const trace_state *state, viommu_monitor *monitor, GError **error)
-{
-	gboolean ok = TRUE;
-
-	for (guint i = 0; i < state->events->len; i++)
-		ok &= set_event(monitor, g_ptr_array_index(state->events, i), FALSE, ok ? error : NULL);
-	/* A stderr that QEMU may not open again (another user's pipe) leaves the log without
-	 * a place: nothing is lost, since QEMU's messages do not go that way. */
-	if (state->log_was) {
-		g_autoptr(GError) local = NULL;
-
-		if (!set_logfile(monitor, state->log_was, &local)) {
-			g_message("%s; it goes to /dev/null now", local->message);
-			ok &= set_logfile(monitor, "/dev/null", ok ? error : NULL);
-		}
-	}
-	return ok;
-}
-
 static gboolean
 switch_on(viommu_trace *self, viommu_monitor *monitor, GError **error)
 {
 	const trace_state *state = self->state;
 
-	if (!state->source && !set_logfile(monitor, state->file, error))
+	if (!state->source && !trace_set_logfile(monitor, state->file, error))
 		return FALSE;
-	for (guint i = 0; i < state->events->len; i++)
-		if (!set_event(monitor, g_ptr_array_index(state->events, i), TRUE, error))
-			return FALSE;
+	if (!trace_events_on(state, monitor, error))
+		return FALSE;
 	if (viommu_trace_mark(monitor, self->registers, state->source ? state->source : state->file, ARRIVAL_MS, error))
 		return TRUE;
 	return fail(error, "QEMU's trace does not arrive in %s%s", state->source ? state->source : state->file,
@@ -290,14 +191,15 @@ viommu_trace_begin(viommu_monitor *monitor, const viommu_trace_options *options,
 	state->qemu_began = trace_process_began(state->qemu);
 	state->viommu = getpid();
 	state->viommu_began = trace_process_began(state->viommu);
-	if (look_at_events(self, monitor, "vtd_*", error) && look_at_events(self, monitor, "vfio_*", error)) {
+	if (trace_look_at_events(state, monitor, "vtd_*", &self->before, error) &&
+		trace_look_at_events(state, monitor, "vfio_*", &self->before, error)) {
 		if (self->before + state->events->len == 0)
 			fail(error, "this QEMU has no trace events of its vIOMMU: it was built without them");
 		else if (trace_find_log(state, options->log_was, error) && make_file(state, error) && trace_state_write(state, error)) {
 			self->copied = state->source ? size_of(state->source) : 0;
 			if (switch_on(self, monitor, error))
 				return self;
-			if (restore(state, monitor, NULL))
+			if (trace_restore(state, monitor, NULL))
 				trace_state_remove(state->address);
 		}
 	}
@@ -323,7 +225,7 @@ viommu_trace_end(viommu_trace *self, viommu_monitor *monitor, GError **error)
 
 	viommu_monitor_allow_trace(monitor);
 	viommu_trace_mark(monitor, self->registers, self->state->source ? self->state->source : self->state->file, ARRIVAL_MS, NULL);
-	ok = restore(self->state, monitor, error);
+	ok = trace_restore(self->state, monitor, error);
 	if (ok)
 		trace_state_remove(self->state->address);
 	ok &= viommu_trace_copy(self, ok ? error : NULL);
@@ -413,7 +315,7 @@ viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
 	}
 	state = trace_state_read(address);
 	viommu_monitor_allow_trace(monitor);
-	if (!state || !restore(state, monitor, error))
+	if (!state || !trace_restore(state, monitor, error))
 		return FALSE;
 	trace_state_remove(address);
 	remove_own_folder(state);
