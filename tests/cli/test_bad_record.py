@@ -6,7 +6,7 @@ import random
 import subprocess
 import time
 
-from cli import CLEAN, FAILED, FAULT, REJECTED, SANITIZED, USAGE, Case, in_parallel, number, run
+from cli import CLEAN, FAILED, FAULT, REJECTED, SANITIZED, USAGE, Case, in_parallel, run
 from fake_qmp import DATA, FakeQemu
 from one_record import CLEAN_ELF, EVENTS, FINISHED, LINES, PAGES, USABLE, a_minimal_record, changed, pages, result, text, verify
 

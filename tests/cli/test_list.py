@@ -12,8 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import unittest
 
 from cli import CLEAN, FAILED, USAGE, VIOMMU, run
 from qemu_processes import IOMMU, ON, Lookalikes, RealQemus

@@ -4,7 +4,6 @@
 can hold text: without redaction each is in the bundle, with it none is in any output."""
 
 import json
-import pathlib
 import re
 
 import bundles

@@ -2,106 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """viommu trace and --trace: what is switched on is switched off, on every way out."""
 
-import fnmatch
-import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import tempfile
 
-from cli import CLEAN, FAILED, USAGE, Case, finish, run, start
-from fake_qmp import FakeQemu, Refuse
+from cli import CLEAN, FAILED, USAGE, finish, start
+from fake_qmp import Refuse
 from test_guard import wait_until
+from traced_qemu import MARK, WANTED, Trace, TracedQemu
 
 import tap
-
-EVENTS = ('vtd_page_walk_one', 'vtd_page_walk_one_skip_map', 'vtd_as_unmap_whole', 'vtd_inv_desc_iotlb_pages', 'vtd_reg_read',
-          'vtd_ir_remap', 'vfio_iommu_map_notify', 'vfio_region_write')
-# Those of them that viommu wants.
-WANTED = {name for name in EVENTS if name not in ('vtd_ir_remap', 'vfio_region_write')}
-# What it may send for that, and no other arguments.
-MAY = re.compile(r'trace-event-[gs]et-state|hmp: logfile "/[^"\\%]+"|hmp: xp /1xw 0xfed901fc')
-MARK = 'vtd_reg_read addr 0x1fc size 0x4\n'
-
-
-class TracedQemu(FakeQemu):
-    """One that has trace events and a log, which goes nowhere until it is told."""
-
-    def __init__(self, on=(), deaf=False, log=None, **options):
-        super().__init__(answers={'trace-event-get-state': self._get, 'trace-event-set-state': self._set, 'logfile': self._logfile,
-                                  'xp /1xw 0xfed901fc': self._mark, **options.pop('answers', {})}, **options)
-        self.on, self.deaf, self.logfile = set(on), deaf, log
-        self.sets = []
-
-    def _get(self, arguments):
-        return [{'name': name, 'state': 'enabled' if name in self.on else 'disabled'} for name in EVENTS
-                if fnmatch.fnmatchcase(name, arguments['name'])]
-
-    def _set(self, arguments):
-        self.sets.append((arguments['name'], arguments['enable']))
-        (self.on.add if arguments['enable'] else self.on.discard)(arguments['name'])
-        return {}
-
-    def _logfile(self, line):
-        self.logfile = line.split('"')[1]
-        return ''
-
-    def _mark(self, _):
-        if 'vtd_reg_read' in self.on and self.logfile and not self.logfile.startswith('/dev/') and not self.deaf:
-            with open(self.logfile, 'a') as log:
-                log.write(MARK)
-        return '00000000fed901fc: 0x00000000\r\n'
-
-    def strange(self):
-        return [line for line in self.forbidden() if not MAY.fullmatch(line)]
-
-
-class Trace(Case):
-    def setUp(self):
-        self.place = self.scratch()
-        self.env = {'XDG_RUNTIME_DIR': str(self.place / 'run')}
-        (self.place / 'run').mkdir()
-        self.file = self.place / 'trace.log'
-        # The fake QEMU is this process: its log is its stderr.
-        self._stderr = os.dup(2)
-        self.addCleanup(self._stderr_back)
-        self.reader, writer = os.pipe()
-        os.dup2(writer, 2)
-        os.close(writer)
-
-    def _stderr_back(self):
-        os.dup2(self._stderr, 2)
-        os.close(self._stderr)
-        os.close(self.reader)
-
-    def left(self):
-        """The state files."""
-        return list((self.place / 'run').rglob('*.json'))
-
-    def trace(self, qemu, *more):
-        args = ['trace', '-q', qemu.target, '-o', str(self.file), *more]
-        process = start(*args, env=self.env)
-        process.args_for_done = args
-        return process
-
-    def traced(self, qemu, *more):
-        """One that holds."""
-        process = self.trace(qemu, *more)
-        self.assertTrue(wait_until(lambda: MARK in (self.file.read_text() if self.file.exists() else '')
-                                   or process.poll() is not None))
-        self.assertIsNone(process.poll(), 'it ended')
-        wait_until(self.left)
-        return process
-
-    def viommu(self, *args, **options):
-        return run(*args, env=self.env, **options)
-
-    def assert_as_before(self, qemu, on=(), logfile='/dev/stderr'):
-        self.assertEqual((qemu.on, qemu.logfile), (set(on), logfile))
-        self.assertEqual(self.left(), [])
-        self.assertEqual(qemu.strange(), [])
 
 
 class EveryWayOut(Trace):
@@ -253,124 +165,6 @@ class EveryWayOut(Trace):
             process.terminate()
             finish(process, process.args_for_done).check()
             self.assert_as_before(qemu, logfile='/dev/null')
-
-
-class Killed(Trace):
-    def killed(self, qemu):
-        process = self.traced(qemu)
-        process.kill()
-        process.communicate()
-        self.assertEqual((qemu.on, qemu.logfile), (WANTED, str(self.file)))
-        self.assertEqual(len(self.left()), 1)
-        return process.pid
-
-    def test_is_noticed_and_undone(self):
-        with TracedQemu(on=['vtd_ir_remap']) as qemu:
-            process = self.traced(qemu)
-            process.kill()
-            process.communicate()
-            done = self.viommu('info', '-q', qemu.target)
-            self.assert_status(done, CLEAN)
-            self.assertIn(f'killed (process {process.pid})', done.err)
-            self.assertIn('--undo', done.err)
-            done = self.viommu('trace', '-q', qemu.target, '-o', self.place / 'second')
-            self.assert_status(done, FAILED)
-            self.assertIn('--undo', done.err)
-            self.assertFalse((self.place / 'second').exists())
-            done = self.viommu('trace', '-q', qemu.target, '--undo')
-            self.assert_status(done, CLEAN)
-            self.assert_as_before(qemu, on=['vtd_ir_remap'])
-            done = self.viommu('trace', '-q', qemu.target, '--undo')
-            self.assert_status(done, CLEAN)
-            self.assertIn('nothing was left on', done.err)
-            self.assert_clean(self.viommu('info', '-q', qemu.target))
-
-    def test_both_places_are_named(self):
-        """QEMU's own log, which stays, and the file of -o: of one that runs, and of one that was killed"""
-        log = self.place / 'stderr'
-        log.write_text('')
-        with open(log, 'a') as handle:
-            os.dup2(handle.fileno(), 2)
-        places = f"into QEMU's log {log}, copied to {self.file}"
-        with TracedQemu(log=str(log)) as qemu:
-            process = self.traced(qemu)
-            self.assertIn(places, self.viommu('trace', '-q', qemu.target, '-o', self.place / 'second').err)
-            process.kill()
-            process.communicate()
-            self.assertIn(places, self.viommu('info', '-q', qemu.target).err)
-            self.assertIn(places, self.viommu('trace', '-q', qemu.target, '-o', self.place / 'second').err)
-            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
-            self.assert_as_before(qemu, logfile=str(log))
-
-    def test_a_zombie_is_dead(self):
-        """killed, and its parent has not asked yet"""
-        with TracedQemu() as qemu:
-            process = self.traced(qemu)
-            process.kill()
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-            self.assertEqual(pathlib.Path(f'/proc/{process.pid}/stat').read_text().rpartition(')')[2].split()[0], 'Z')
-            self.assertIn(f'killed (process {process.pid})', self.viommu('info', '-q', qemu.target).err)
-            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
-            self.assert_as_before(qemu)
-            process.communicate()
-
-    def test_undoing_leaves_the_users_file(self):
-        """also in a folder with a name as those of verify --trace have"""
-        folder = self.place / 'viommu-trace.mine'
-        folder.mkdir()
-        self.file = folder / 'log'
-        with TracedQemu() as qemu:
-            self.killed(qemu)
-            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
-            self.assertIn(MARK, self.file.read_text())
-
-    def test_another_way_to_write_the_path(self):
-        with TracedQemu() as qemu:
-            self.killed(qemu)
-            path = pathlib.Path(qemu.target.removeprefix('unix:'))
-            done = self.viommu('trace', '-q', f'{path.parent}/../{path.parent.name}/{path.name}', '--undo')
-            self.assert_status(done, CLEAN)
-            self.assert_as_before(qemu)
-
-    def test_held(self):
-        """one that runs is no leftover"""
-        with TracedQemu() as qemu:
-            process = self.traced(qemu)
-            done = self.viommu('trace', '-q', qemu.target, '-o', self.place / 'second')
-            self.assert_status(done, FAILED)
-            self.assertIn(f'process {process.pid} traces this QEMU already', done.err)
-            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), FAILED)
-            self.assert_clean(self.viommu('info', '-q', qemu.target))
-            process.terminate()
-            self.assert_status(finish(process, process.args_for_done).check(), CLEAN)
-            self.assert_as_before(qemu)
-
-    def test_another_qemu(self):
-        """the QEMU that was traced has ended: its note says nothing of the next one"""
-        with TracedQemu() as qemu:
-            self.killed(qemu)
-            [path] = self.left()
-            state = json.loads(path.read_text())
-            state['qemu_began'] += 1
-            path.write_text(json.dumps(state))
-            self.assert_clean(self.viommu('info', '-q', qemu.target))
-            self.assertEqual(self.left(), [])
-
-    def test_damaged_note(self):
-        """whatever stands in it: viommu ends in one of its ways, and sends nothing strange"""
-        with TracedQemu() as qemu:
-            self.killed(qemu)
-            [path] = self.left()
-            whole = json.loads(path.read_text())
-            bad = [b'', b'{', b'[]', b'null', b'\0' * 100, b'{"file":1}']
-            bad += [json.dumps({**whole, name: value}).encode() for name in whole for value in (None, -1, 'x', ['y'], {})]
-            bad.append(json.dumps({**whole, 'events': ['quit', 'vtd_*', 'x\n', 5, None], 'log_was': '/etc/x"; quit'}).encode())
-            for data in bad:
-                with self.subTest(data=data[:60]):
-                    path.write_bytes(data)
-                    self.viommu('trace', '-q', qemu.target, '--undo')
-                    self.assertEqual(qemu.strange(), [])
-                    path.parent.mkdir(exist_ok=True)
 
 
 class WithOthers(Trace):

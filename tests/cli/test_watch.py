@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 
-from cli import CLEAN, FAILED, FAULT, REJECTED, SANITIZED, USAGE, Case, finish, run, start
+from cli import FAILED, FAULT, REJECTED, USAGE, Case, finish, run, start
 from corefile import Snapshot
 from fake_qmp import DATA, FakeQemu, RawServer
 

@@ -62,7 +62,7 @@ class WrongFiles(Case):
         whole = self.dir / 'x.tar.gz'
         self.assert_clean(run('report', *SAVED, RECORD, '-o', whole))
         path = self.file('x.tar', gzip.decompress(whole.read_bytes()))
-        said = 'it is a tar archive that is not compressed', f'gzip'
+        said = 'it is a tar archive that is not compressed', 'gzip'
         self.as_record(path, *said)
         self.as_snapshot(path, *said)
         self.as_shadow(path, *said)

@@ -38,7 +38,7 @@ def root_table_beyond(place):
     image.root = 0
     image.legacy(DEVICE, table)
     image.map(table, 4, 0, GOOD)
-    return Case(f'RTADDR with bits above the width', image, [Device(runs=[page(0, GOOD)])], probes=[(DEVICE, 0)],
+    return Case('RTADDR with bits above the width', image, [Device(runs=[page(0, GOOD)])], probes=[(DEVICE, 0)],
                 verify=(0, {'match': 1}))
 
 

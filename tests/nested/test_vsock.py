@@ -8,7 +8,6 @@ import unittest
 
 from common import BDF, start
 
-from lab.errors import GuestError
 from lab.guest import find_probe
 
 import tap

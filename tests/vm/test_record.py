@@ -2,8 +2,6 @@
 """viommu-probe record: programs that know nothing of it (tests/vm/programs),
 in real guests."""
 
-import unittest
-
 from common import BDF, faults, rng, viommu
 from recorded import DEVICE, RecordCase, pages_of
 

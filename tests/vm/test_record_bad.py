@@ -3,7 +3,6 @@
 two, a full disk, no root, a kernel that is locked down."""
 
 import json
-import unittest
 
 from common import viommu
 from recorded import DEVICE, RecordCase, pages_of

@@ -9,7 +9,6 @@ import collections
 import json
 import os
 import time
-import unittest
 
 from common import BDF
 from recorded import DEVICE, RecordCase

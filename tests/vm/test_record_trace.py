@@ -2,8 +2,6 @@
 """viommu-probe record and viommu-probe trace of the same run: every page goes
 through the same in both, or there is a reason (tests/lab/compare.py)."""
 
-import unittest
-
 from common import BDF
 from recorded import DEVICE, RecordCase
 

@@ -3,7 +3,6 @@
 the kernel's loopback: that takes no vhost-vsock of the host."""
 
 import json
-import unittest
 
 from recorded import DEVICE, RecordCase
 
