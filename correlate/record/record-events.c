@@ -114,6 +114,8 @@ static bool
 on_mark(viommu_record_reader *r, const json_t *json)
 {
 	r->tells_rest = true;
+	r->record->rests++;
+	r->record->looks_back = json_object_get(json, VIOMMU_MARK_UNTIL) != NULL;
 	viommu_record_note_mark(r, json);
 	if (r->at && g_strcmp0(json_string_value(json_object_get(json, "name")), r->at) == 0)
 		r->reached = true;
@@ -123,6 +125,7 @@ on_mark(viommu_record_reader *r, const json_t *json)
 static bool
 on_end(viommu_record_reader *r, G_GNUC_UNUSED const json_t *json)
 {
+	r->record->rests++;
 	r->record->ended = true;
 	return true;
 }

@@ -25,6 +25,8 @@
 #define BEHIND (256u << 20)
 #define BEHIND_MS 300
 
+static const char past_mark[] = "a trace tells what L1 did up to its last mark, or its end, and not what came since";
+
 struct viommu_record_player {
 	viommu_record_reader r;
 	GByteArray *partial; /* a line that has begun */
@@ -182,6 +184,17 @@ viommu_record_player_settle(viommu_record_player *self, bool open)
 	self->r.record->settled = is_settled(self, open);
 	if (self->r.reached && !self->r.record->lost_behind && (self->partial->len || (self->r.behind_seq && !self->r.behind_rest)))
 		self->r.record->lost_behind = "the record goes on behind the moment that was chosen, and ends with no mark and no end there";
+	if (!self->r.record->lost_behind || self->r.record->lost_behind == past_mark)
+		self->r.record->lost_behind = self->r.record->looks_back && !self->r.record->ended && !self->r.behind_end ? past_mark : NULL;
+}
+
+void
+viommu_record_player_assume(viommu_record_player *self, bool whole)
+{
+	viommu_record *record = self->r.record;
+
+	record->settled |= whole;
+	record->lost_behind = whole ? NULL : past_mark;
 }
 
 /* Appends to the line that has begun, within the limit. */

@@ -11,7 +11,7 @@ const char *const viommu_redact_terms[] = {
 	"viommu-record", "header", "attach", "detach", "map", "unmap", "invalidate", "mark", "busy", "lost", "doctor", "note", "end",
 	"redacted", "ok", "warn", "FAIL", "skip",
 	"viommu-probe map", "viommu-probe record", "viommu-probe trace", "vfio-type1v2", "vfio-type1", "vfio", "iommufd", "dma-api",
-	"iommu-domain", "r", "w", "rw", "held", "rest", "close", "exit", "qi_submit", "cache_tag_flush_range", "cache_tag_flush_range_np",
+	"iommu-domain", "r", "w", "rw", "held", "rest", "begun", "traced", "until_ns", "close", "exit", "qi_submit", "cache_tag_flush_range", "cache_tag_flush_range_np",
 	"cache_tag_flush_all", "context-cache", "iotlb", "device-tlb", "interrupt-entry-cache", "wait", "pasid-iotlb", "pasid-cache",
 	"pasid-device-tlb", "page-group-response", "global", "domain", "page",
 	/* viommu-snapshot(5) */

@@ -113,7 +113,12 @@ typedef struct {
 	uint64_t events, last_seq;
 	uint64_t lost;      /* events known to be missing, at least */
 	char *lost_reason;  /* NULL when nothing is */
-	const char *lost_behind; /* why events behind the chosen moment may be missing; constant, NULL when none can be */
+	/* Why events behind the chosen moment, or behind the last mark of a trace, may be missing: of
+	 * interest to tables that are younger than that.  Constant, NULL when none can be. */
+	const char *lost_behind;
+	uint64_t rests;     /* marks and end events up to the chosen moment */
+	/* It is a trace: its last mark speaks for what was before it, and not for what came since. */
+	bool looks_back;
 	bool ended;         /* the record has its end event */
 	bool cut;           /* the last line was not whole and was left out */
 	/* Nothing is missing at its end: it ends with a mark or its end event, or at the
@@ -148,6 +153,9 @@ const viommu_record *viommu_record_player_record(const viommu_record_player *sel
  * could go on, so that a record whose writer makes no marks (viommu-probe trace) has all up
  * to now as well. */
 void viommu_record_player_settle(viommu_record_player *self, bool open);
+/* Of a trace, until the next of those: whole: nothing is missing behind what was fed; else, the tables
+ * are younger than what it tells, its end too. */
+void viommu_record_player_assume(viommu_record_player *self, bool whole);
 
 /* ---- the result --------------------------------------------------------------- */
 

@@ -38,5 +38,10 @@
 #define VIOMMU_MARK_HELD "held"
 /* `viommu-probe record`: nothing is going on. */
 #define VIOMMU_MARK_REST "rest"
+/* `viommu-probe trace`: where it begins, and now and then; each has the key below: all that
+ * the kernel had told of up to then is in the record, and nothing is said of what came since. */
+#define VIOMMU_MARK_BEGUN "begun"
+#define VIOMMU_MARK_TRACED "traced"
+#define VIOMMU_MARK_UNTIL "until_ns"
 
 #endif

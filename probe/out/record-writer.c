@@ -291,6 +291,17 @@ record_mark(struct record_writer *record, const char *name)
 }
 
 void
+record_mark_until(struct record_writer *record, const char *name, uint64_t until_ns)
+{
+	struct json *json = record_event_begin(record, VIOMMU_EVENT_MARK);
+
+	json_add_string(json, "name", name);
+	json_add_uint(json, VIOMMU_MARK_UNTIL, until_ns);
+	record_event_write(record);
+	record->at_rest = true;
+}
+
+void
 record_busy(struct record_writer *record)
 {
 	(void) record_event_begin(record, VIOMMU_EVENT_BUSY);

@@ -54,6 +54,8 @@ void record_detach(struct record_writer *record, unsigned space, const char *bac
 void record_map(struct record_writer *record, unsigned space, const struct record_map *map);
 void record_unmap(struct record_writer *record, unsigned space, viommu_iova iova, uint64_t size, int err);
 void record_mark(struct record_writer *record, const char *name);
+/* One that speaks for what was up to UNTIL_NS alone. */
+void record_mark_until(struct record_writer *record, const char *name, uint64_t until_ns);
 /* After a mark: a call begins that may change what is mapped. */
 void record_busy(struct record_writer *record);
 void record_note(struct record_writer *record, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -14,6 +14,7 @@
 #include "sys/sysfs.h"
 #include "trace/trace-command.h"
 #include "trace/trace-engine.h"
+#include "trace/trace-rest.h"
 #include "trace/trace-source.h"
 #include "viommu/record.h"
 
@@ -35,7 +36,9 @@ struct trace_state {
 	struct trace_engine engine;
 	struct trace_command command;
 	struct output output;
-	uint64_t end_ns; /* 0: no --seconds */
+	uint64_t end_ns;  /* 0: no --seconds */
+	uint64_t told_ns; /* what happened up to then is in the record */
+	struct trace_rest rest;
 };
 
 static uint64_t
@@ -111,9 +114,37 @@ read_some(struct trace_state *state, struct probe_error *error)
 	uint64_t until;
 	const int n = trace_source_read(state->source, take_event, state, &until, error);
 
-	if (n >= 0)
-		work_off(state, until > TRACE_FOLLOW_NS * 2 ? until - TRACE_FOLLOW_NS * 2 : 0);
+	if (n >= 0) {
+		state->told_ns = until > TRACE_FOLLOW_NS * 2 ? until - TRACE_FOLLOW_NS * 2 : 0;
+		work_off(state, state->told_ns);
+	}
 	return n;
+}
+
+static void
+write_mark(struct trace_state *state, const char *name, uint64_t until_ns)
+{
+	struct record_writer *writer = state->engine.record.writer;
+
+	trace_record_flush(&state->engine.record);
+	record_mark_until(writer, name, until_ns);
+	trace_rest_marked(&state->rest, writer->seq, writer->last_ns);
+}
+
+/* All that the kernel had told of by told_ns is in the record.  Within an ioctl the
+ * tables change before that is told, so then there is none. */
+static void
+mark_at_rest(struct trace_state *state)
+{
+	const uint64_t now = now_ns();
+
+	if (!trace_rest_due(&state->rest, state->engine.record.writer->seq, now) ||
+		trace_tasks_in_call(&state->engine.tasks))
+		return;
+	if (trace_source_untold(state->source) > 0)
+		trace_rest_put_off(&state->rest, now);
+	else
+		write_mark(state, VIOMMU_MARK_TRACED, state->told_ns);
 }
 
 static void
@@ -180,6 +211,7 @@ trace_until_over(struct trace_state *state, const char **reason, struct probe_er
 
 		if (n < 0)
 			return -1;
+		mark_at_rest(state);
 		if (n < FEW)
 			wait_a_little(state);
 	}
@@ -214,6 +246,7 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 	if (lacks[0])
 		record_note(&writer, "%s", lacks);
 	record_note(&writer, "what was mapped before this line is not in the record");
+	write_mark(state, VIOMMU_MARK_BEGUN, now_ns());
 	ret = trace_source_start(state->source, error);
 	if (ret == 0)
 		ret = trace_command_start(

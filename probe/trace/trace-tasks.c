@@ -77,6 +77,18 @@ trace_tasks_forget(struct trace_tasks *tasks)
 	}
 }
 
+bool
+trace_tasks_in_call(const struct trace_tasks *tasks)
+{
+	for (size_t i = 0; i < TASK_BUCKETS; i++) {
+		for (const struct trace_task *task = tasks->bucket[i]; task != NULL; task = task->next) {
+			if (task->in_call)
+				return true;
+		}
+	}
+	return false;
+}
+
 void
 trace_tasks_free(struct trace_tasks *tasks)
 {

@@ -48,6 +48,8 @@ void trace_tasks_born(struct trace_tasks *tasks, int parent, int child, bool thr
 void trace_tasks_drop(struct trace_tasks *tasks, int tid);
 /* Events are missing: forget what every thread was in. */
 void trace_tasks_forget(struct trace_tasks *tasks);
+/* Whether any thread is in an ioctl that may change mappings. */
+bool trace_tasks_in_call(const struct trace_tasks *tasks);
 void trace_tasks_free(struct trace_tasks *tasks);
 
 void trace_task_begin(struct trace_tasks *tasks, struct trace_task *task, const struct trace_event *call);

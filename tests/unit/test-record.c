@@ -297,32 +297,6 @@ test_at(void)
 	}
 }
 
-/* A mark is the end of what happened until a call begins. */
-static void
-test_rest(void)
-{
-	static const struct {
-		const char *event, *members;
-		bool settled;
-	} steps[] = {
-		{ "mark", "\"name\":\"rest\"", true },
-		{ "busy", "\"key\":\"unknown\"", false },
-		{ "mark", "\"name\":\"rest\"", true },
-		{ "unmap", "\"space\":1,\"iova\":\"0x1000\",\"size\":\"0x1000\"", false },
-		{ "end", "\"reason\":\"exit\"", true },
-	};
-	g_autoptr(record_text) t = record_text_new();
-
-	record_map(t, 1, 0x1000, 0x10000, 0x1000, "rw");
-	for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
-		g_autoptr(viommu_record) record = NULL;
-
-		record_event(t, steps[i].event, "%s", steps[i].members);
-		record = record_good(t, NULL);
-		g_assert_cmpint(record->settled, ==, steps[i].settled);
-	}
-}
-
 static void
 test_at_missed(void)
 {
@@ -377,7 +351,6 @@ main(int argc, char **argv)
 	g_test_add_func("/record/unknown", test_unknown);
 	g_test_add_func("/record/lost", test_lost);
 	g_test_add_func("/record/at", test_at);
-	g_test_add_func("/record/rest", test_rest);
 	g_test_add_func("/record/at-missed", test_at_missed);
 	g_test_add_func("/record/cut", test_cut);
 	return g_test_run();

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * When a trace is to have a mark: a second after what was written first since
+ * the last one, and once more when a second has passed without anything.  So a
+ * reader who looks at the tables after the last event gets a mark that is
+ * younger than his look, and the record of a system at rest does not grow.
+ */
+#ifndef PROBE_TRACE_REST_H
+#define PROBE_TRACE_REST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TRACE_REST_NS 1000000000ull
+
+struct trace_rest {
+	uint64_t seen, marked;      /* sequence numbers: of the last line, and of the last mark */
+	uint64_t first_ns, last_ns; /* when the first line since the mark was seen, and the last one ever */
+	bool again;                 /* the last mark came while things happened */
+};
+
+/* SEQ is that of the record's last line. */
+bool trace_rest_due(struct trace_rest *rest, uint64_t seq, uint64_t now_ns);
+/* The line SEQ is a mark. */
+void trace_rest_marked(struct trace_rest *rest, uint64_t seq, uint64_t now_ns);
+/* None could be made: not to be tried again at once. */
+void trace_rest_put_off(struct trace_rest *rest, uint64_t now_ns);
+
+#endif
