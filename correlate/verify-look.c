@@ -166,9 +166,12 @@ can_reread(const viommu_verify_options *options)
 gboolean
 viommu_look_settled(const viommu_look *self)
 {
-	for (guint i = 0; i < self->records->len; i++)
-		if (!((const viommu_record *) g_ptr_array_index(self->records, i))->settled)
+	for (guint i = 0; i < self->records->len; i++) {
+		const viommu_record *record = g_ptr_array_index(self->records, i);
+
+		if (!record->settled || (self->witnesses.now && record->looks_back && !record->ended))
 			return FALSE;
+	}
 	return TRUE;
 }
 

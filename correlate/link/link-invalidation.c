@@ -102,6 +102,8 @@ collect_record(state *s, const viommu_record *record)
 		s->absence = "the record has lost events";
 	else if (!record->settled)
 		s->absence = "the record does not end with a mark or its end: events may be missing behind its last line";
+	else if (record->looks_back && !record->ended)
+		s->absence = "the trace has not ended: what L1 announced since its last mark is not in the record";
 }
 
 /* The device gets another context entry: what was announced before is of another life. */
