@@ -11,6 +11,7 @@
 #include "report/report-text.h"
 #include "stream.h"
 #include "watch-sum.h"
+#include "watch-suspects.h"
 
 static const char help[] =
 	"Usage: viommu watch TARGET STREAM\n\n"
@@ -56,6 +57,8 @@ typedef struct {
 	viommu_snapshot *snapshot; /* of the look before, and its result */
 	viommu_result *before;
 	viommu_watch_sum *sum;
+	viommu_suspects *suspects; /* of a trace, */
+	uint64_t proven_faults;    /* and its faulty pages that were no mere suspects, at the last look */
 	gboolean all;
 } watch;
 
@@ -100,6 +103,37 @@ take(watch *w, const viommu_result *result, viommu_snapshot *snapshot)
 	viommu_watch_sum_take(w->sum, &report, w->cmd.json);
 }
 
+/* Of a trace, whose marks speak for the past.  *now: the result, if nothing seems wrong. */
+static gboolean
+look_back(watch *w, viommu_snapshot *snapshot, const viommu_witnesses *witnesses, viommu_result **now, GError **error)
+{
+	g_autoptr(viommu_result) whole = NULL;
+	g_autoptr(viommu_result) sure = NULL;
+	bool proven = viommu_suspects_proven(w->suspects);
+
+	viommu_record_player_assume(w->player, true);
+	whole = viommu_verify(w->records, snapshot, witnesses, error);
+	sure = whole && proven ? viommu_verify(w->records, snapshot, witnesses, error) : NULL;
+	viommu_record_player_settle(w->player, viommu_stream_has_writer(w->stream));
+	viommu_record_player_assume(w->player, false);
+	if (!whole || (proven && !sure))
+		return FALSE;
+	if (viommu_result_faults(whole) == 0) {
+		w->proven_faults = 0;
+		*now = g_steal_pointer(&whole);
+		viommu_suspects_clear(w->suspects);
+		return TRUE;
+	}
+	if (sure && viommu_suspects_convict(w->suspects, sure)) {
+		if (!viommu_result_add_evidence(sure, snapshot, error))
+			return FALSE;
+		w->proven_faults = viommu_result_faults(sure);
+		take(w, sure, snapshot);
+	}
+	viommu_suspects_put(w->suspects, g_steal_pointer(&whole));
+	return TRUE;
+}
+
 static gboolean
 look(watch *w, GError **error)
 {
@@ -107,7 +141,7 @@ look(watch *w, GError **error)
 	g_autoptr(viommu_snapshot) snapshot = NULL;
 	g_autoptr(viommu_result) now = NULL;
 	g_autoptr(viommu_result) sure = NULL;
-	viommu_witnesses witnesses = { 0 };
+	viommu_witnesses witnesses = { .now = true };
 
 	if (!has_anything(viommu_record_player_record(w->player)))
 		return TRUE;
@@ -115,7 +149,10 @@ look(watch *w, GError **error)
 	snapshot = viommu_live_capture(w->target->live, &options, error);
 	if (!snapshot || !viommu_log_source_read(w->log, &witnesses.log, error))
 		return FALSE;
-	now = viommu_verify(w->records, snapshot, &witnesses, error);
+	if (viommu_record_player_record(w->player)->looks_back && !look_back(w, snapshot, &witnesses, &now, error))
+		return FALSE;
+	if (!now)
+		now = viommu_verify(w->records, snapshot, &witnesses, error);
 	if (!now)
 		return FALSE;
 	w->sum->looks++;
@@ -133,7 +170,7 @@ look(watch *w, GError **error)
 			take(w, sure, snapshot);
 		}
 	}
-	w->sum->now_faults = viommu_result_faults(now);
+	w->sum->now_faults = MAX(viommu_result_faults(now), w->proven_faults);
 	viommu_result_free(w->before);
 	viommu_snapshot_free(w->snapshot);
 	w->before = g_steal_pointer(&now);
@@ -161,6 +198,8 @@ run(watch *w, GError **error)
 
 		if (n < 0)
 			return FALSE;
+		if (n < VIOMMU_STREAM_BURST)
+			viommu_suspects_heard(w->suspects, viommu_record_player_record(w->player)->rests, now);
 		if (n > 0) {
 			last_bytes = now;
 			fresh = true;
@@ -252,6 +291,7 @@ open_and_run(watch *w)
 		return viommu_cmd_fail("watch", error);
 	w->player = viommu_record_player_new(w->cmd.arguments[0], NULL);
 	g_ptr_array_add(w->records, (void *) viommu_record_player_record(w->player));
+	w->suspects = viommu_suspects_new();
 	w->sum = viommu_watch_sum_new(viommu_record_player_record(w->player));
 	ok = run(w, &error);
 	clear_progress();
@@ -293,6 +333,7 @@ viommu_cmd_watch(int argc, char **argv)
 		viommu_result_free(w.before);
 		viommu_snapshot_free(w.snapshot);
 		viommu_watch_sum_free(w.sum);
+		viommu_suspects_free(w.suspects);
 		viommu_record_player_free(w.player);
 		viommu_stream_free(w.stream);
 		viommu_log_source_free(w.log);

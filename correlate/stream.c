@@ -11,8 +11,6 @@
 #include <unistd.h>
 
 #define CHUNK (64u << 10)
-/* What one call may take in, so that a writer who never pauses cannot hold us. */
-#define BURST (16u << 20)
 
 struct viommu_stream {
 	int fd;
@@ -92,7 +90,7 @@ viommu_stream_read(viommu_stream *self, viommu_record_player *player, int timeou
 	g_autofree char *bytes = g_malloc(CHUNK);
 	gssize total = 0;
 
-	while (total < BURST && wait_readable(self, total ? 0 : timeout_ms)) {
+	while (total < VIOMMU_STREAM_BURST && wait_readable(self, total ? 0 : timeout_ms)) {
 		ssize_t n = read(self->fd, bytes, CHUNK);
 
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))

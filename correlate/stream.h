@@ -13,6 +13,9 @@ viommu_stream *viommu_stream_open(const char *where, GError **error);
 void viommu_stream_free(viommu_stream *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_stream, viommu_stream_free)
 
+/* What one read may take in or a little more, so that a writer who never pauses cannot hold us. */
+#define VIOMMU_STREAM_BURST (16 << 20)
+
 /* Feeds player with what has come, waiting up to timeout_ms for the first of it.
  * Returns the bytes fed (0: nothing came), or -1 with error. */
 gssize viommu_stream_read(viommu_stream *self, viommu_record_player *player, int timeout_ms, GError **error);

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""viommu watch of what viommu-probe trace sends out of a real guest: a fault is told once L1 has said that
+nothing explains it; of a trace that was killed while a program maps on, none is."""
+
+import json
+import os
+import select
+import time
+
+from common import BDF, Case, Held, boot, faults, rng, scratch, viommu
+
+from lab import cleanup
+from lab.guest import find_probe
+
+import tap
+
+OTHER = '00:05.0'
+PATIENCE = 60
+LOOKS = 5               # seconds: a look each second at least, and the marks
+STORM = os.path.join(os.environ.get('VIOMMU_GUEST_PROGRAMS', ''), 'prog-storm')
+
+
+class WatchTrace(Case):
+    @classmethod
+    def setUpClass(cls):
+        """What a killed program has left in a port is not for the next test: each has its own."""
+        cls.ports = {name: os.path.join(scratch(), name) for name in sorted(dir(cls)) if name.startswith('test_')}
+        ports = [part for name, path in cls.ports.items() for part in (
+            '-chardev', f'socket,id={name},path={path},server=on,wait=off', '-device', f'virtserialport,chardev={name},name={name}')]
+        cls.guest = boot(programs=[path for path in (find_probe(), STORM) if path and os.path.isfile(path)], qemu_args=ports)
+        cls.addClassCleanup(cls.guest.close)
+
+    def setUp(self):
+        name = self.id().rpartition('.')[2]
+        self.trace = self.guest.spawn(f'viommu-probe trace -o /dev/virtio-ports/{name}')
+        self.addCleanup(self.guest.sh, 'pkill -KILL viommu-probe; while pgrep viommu-probe >/dev/null; do usleep 20000; done; '
+                        'rmdir /sys/kernel/tracing/instances/viommu-*')
+        self.watching = viommu.start('watch', '-q', self.guest.target, 'unix:' + self.ports[name], '--format', 'json')
+        self.addCleanup(cleanup.stop, self.watching)
+        self.guest.must('until grep -q 1 /sys/kernel/tracing/instances/viommu-*/tracing_on; do usleep 20000; done')
+
+    def told(self):
+        """The watch is ended: its status, the faults that it has told, and its sum."""
+        self.watching.terminate()
+        out, err = self.watching.communicate(timeout=PATIENCE)
+        self.assertEqual(err, '')
+        *told, last = map(json.loads, out.splitlines())
+        return self.watching.returncode, told, last
+
+    def assert_no_fault(self):
+        status, told, last = self.told()
+        self.assertEqual((status, told), (0, []), last)
+        self.assertEqual((last['result'], last['faulty_pages'], last['faulty_pages_now']), ('unverified', 0, 0), last)
+        self.assertGreater(last['mappings'], 0)
+        self.assertGreaterEqual(last['looks'], 3)
+        return last
+
+    def kill(self):
+        self.trace.signal('KILL')
+        self.guest.must('while pgrep -f "viommu-probe trace" >/dev/null; do usleep 20000; done')
+
+    def test_fault(self):
+        """it is told when something else has happened in L1, and no sooner; all is well before"""
+        with Held(self.guest, BDF, '--count 32 --size 256k') as held:
+            time.sleep(LOOKS)
+            with faults.PresentCleared(held.tables(), held.state, rng('watch trace')) as fault:
+                time.sleep(LOOKS)
+                self.assertFalse(select.select([self.watching.stdout], [], [], 0)[0], 'told, and L1 may have unmapped it')
+                self.guest.must(f'viommu-probe map {OTHER} --bind --count 1 --hold 0 -o /dev/null --force')
+                time.sleep(LOOKS)
+                status, told, last = self.told()
+        self.assertEqual((status, last['result']), (3, 'fault'), last)
+        self.assertEqual({run['verdict'] for run in told}, {'missing'}, fault)
+
+    def test_killed_at_rest(self):
+        """after a mark: the program unmaps, ends, and another one maps"""
+        with Held(self.guest, BDF, '--count 8 --size 64k'):
+            time.sleep(LOOKS)
+            self.kill()
+        with Held(self.guest, BDF, '--count 8 --size 16k --seed 7'):
+            time.sleep(LOOKS)
+        self.assert_no_fault()
+
+    def test_killed_in_a_storm(self):
+        """while a program maps and unmaps, which it goes on to do"""
+        if not os.path.isfile(STORM):
+            self.skipTest('VIOMMU_GUEST_PROGRAMS is not set; meson does that')
+        self.guest.must(f'echo vfio-pci >/sys/bus/pci/devices/0000:{BDF}/driver_override; '
+                        f'echo 0000:{BDF} >/sys/bus/pci/drivers_probe; rm -f /run/at.* /run/go.*')
+        storm = self.guest.spawn(f'prog-storm 0000:{BDF} 100000000')
+        self.addCleanup(self.guest.sh, 'pkill -KILL prog-storm')
+        time.sleep(2)
+        self.kill()
+        self.assertIsNone(storm.poll())
+        time.sleep(LOOKS)
+        self.assert_no_fault()
+        self.assertIsNone(storm.poll(), 'it maps on')
+
+
+if __name__ == '__main__':
+    tap.main()
