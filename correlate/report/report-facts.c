@@ -138,6 +138,8 @@ record_facts(const viommu_record *record)
 		viommu_facts_add(ret, "Cut", g_strdup("the last line of the record is not whole and was left out"));
 	if (!record->settled)
 		viommu_facts_add(ret, "Incomplete", g_strdup(VIOMMU_UNSETTLED_TEXT));
+	else if (record->looks_back && record->lost_behind)
+		viommu_facts_add(ret, "Trace", g_strdup(record->lost_behind));
 	if (record->lost_reason) {
 		g_autofree char *reason = viommu_report_shown(record->lost_reason);
 

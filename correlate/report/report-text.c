@@ -160,6 +160,8 @@ print_record(FILE *out, const viommu_record *record)
 		fprintf(out, "        the last line of the record is not whole and was left out\n");
 	if (!record->settled)
 		fprintf(out, "        %s" VIOMMU_UNSETTLED_TEXT "%s\n", viommu_tone_on(VIOMMU_UNSURE), viommu_tone_off(VIOMMU_UNSURE));
+	else if (record->looks_back && record->lost_behind)
+		fprintf(out, "        %s\n", record->lost_behind);
 	if (record->lost_reason) {
 		g_autofree char *reason = viommu_escape(record->lost_reason);
 		fprintf(out, "        %sat least %s events are lost%s: %s\n", viommu_tone_on(VIOMMU_UNSURE),

@@ -188,7 +188,8 @@ class Verify(Case):
     def test_strict(self):
         """all that it asks for is there; more may have been asked for since"""
         with FakeQemu() as qemu:
-            self.assert_clean(run('verify', '-q', qemu.target, '-', '--strict', data=Trace().begin(mark())), FAULT)
+            done = self.assert_clean(run('verify', '-q', qemu.target, '-', '--strict', data=Trace().begin(mark())), FAULT)
+            self.assertIn(PAST, done.out)
         self.assert_clean(run('verify', '-s', DATA / 'clean.elf', '-', '--strict', data=Trace().begin(mark())))
 
 
