@@ -37,10 +37,11 @@ class WatchTrace(Case):
                         'rmdir /sys/kernel/tracing/instances/viommu-*')
         self.watching = viommu.start('watch', '-q', self.guest.target, 'unix:' + self.ports[name], '--format', 'json')
         self.addCleanup(cleanup.stop, self.watching)
-        self.guest.must('until grep -q 1 /sys/kernel/tracing/instances/viommu-*/tracing_on; do usleep 20000; done')
+        self.guest.must('until grep -q 1 /sys/kernel/tracing/instances/viommu-$(pidof viommu-probe)/tracing_on 2>/dev/null; do usleep 20000; done')
 
     def told(self):
         """The watch is ended: its status, the faults that it has told, and its sum."""
+        self.kill()     # while somebody reads the port: without, it would wait there, dead as it is
         self.watching.terminate()
         out, err = self.watching.communicate(timeout=PATIENCE)
         self.assertEqual(err, '')
