@@ -146,31 +146,19 @@ script_text(peer *self, gpointer user)
 	peer_wait_closed(self);
 }
 
+/* Some bytes, and then the number as it is printed. */
 static void
-script_nul(peer *self, gpointer user)
+script_bytes(peer *self, gpointer user)
 {
 	g_autofree char *line = NULL, *number = NULL, *printed = NULL;
+	gsize len;
+	const void *data = g_bytes_get_data(user, &len);
 
-	(void) user;
 	peer_send(self, BANNER);
 	line = peer_line(self);
 	number = peer_line(self);
 	printed = g_strdup_printf("\n%s\r\n(qemu) ", number + strlen("p/x "));
-	peer_send_bytes(self, "x\r\n7.2\0.22\r\n(qemu) ", 19);
-	peer_send(self, printed);
-	peer_wait_closed(self);
-}
-
-static void
-script_no_prompt(peer *self, gpointer user)
-{
-	g_autofree char *line = NULL, *number = NULL, *printed = NULL;
-
-	(void) user;
-	peer_send(self, BANNER);
-	line = peer_line(self);
-	number = peer_line(self);
-	printed = g_strdup_printf("\n%s\r\n(qemu) ", number + strlen("p/x "));
+	peer_send_bytes(self, data, len);
 	peer_send(self, printed);
 	peer_wait_closed(self);
 }
@@ -195,7 +183,7 @@ script_gone(peer *self, gpointer user)
 }
 
 static void
-expect_failure(peer_script script, const char *user, unsigned timeout_ms, int code)
+expect_failure(peer_script script, const void *user, unsigned timeout_ms, int code)
 {
 	g_autoptr(peer) p = peer_unix(script, (gpointer) user);
 	g_autoptr(GError) error = NULL;
@@ -207,13 +195,16 @@ expect_failure(peer_script script, const char *user, unsigned timeout_ms, int co
 static void
 test_none(void)
 {
+	static const char nul[] = "x\r\n7.2\0.22\r\n(qemu) ";
+	g_autoptr(GBytes) with_nul = g_bytes_new_static(nul, sizeof(nul) - 1), nothing = g_bytes_new_static("", 0);
+
 	/* QMP's greeting, a shell's prompt, nothing at all */
 	expect_failure(script_text, "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n", SHORT, VIOMMU_ERROR_PROTOCOL);
 	expect_failure(script_text, "login: ", SHORT, VIOMMU_ERROR_PROTOCOL);
 	expect_failure(script_text, "", SHORT, VIOMMU_ERROR_TIMEOUT);
 	expect_failure(script_text, "(qemu) (qemu) ", SHORT, VIOMMU_ERROR_TIMEOUT);
-	expect_failure(script_nul, NULL, PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL);
-	expect_failure(script_no_prompt, NULL, PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL);
+	expect_failure(script_bytes, with_nul, PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL);
+	expect_failure(script_bytes, nothing, PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL);
 	expect_failure(script_nonsense, "what?\r\n", PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL);
 	expect_failure(script_nonsense, "", PEER_PATIENCE, VIOMMU_ERROR_PROTOCOL);
 	expect_failure(script_gone, NULL, PEER_PATIENCE, VIOMMU_ERROR_CLOSED);
