@@ -17,6 +17,7 @@ static const char *const qmp_commands[] = {
 	"query-kvm",
 	"query-pci",
 	"query-name",
+	"query-cpus-fast",
 	"qom-list",
 	"qom-get",
 };

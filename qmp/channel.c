@@ -40,7 +40,7 @@ parse_address(const char *address, GError **error)
 		path = address + 5;
 	if (*path == '\0' || strlen(path) >= 108) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
-			"\"%s\" is not a monitor address: write unix:PATH (at most 107 characters) or tcp:HOST:PORT",
+			"\"%s\" is not a monitor address: write unix:PATH (at most 107 characters), tcp:HOST:PORT or libvirt:GUEST",
 			address);
 		return NULL;
 	}
@@ -64,7 +64,11 @@ viommu_channel_held(const viommu_channel *self, const char *what, GError **error
 	char state = state_of(self->peer_pid);
 	const char *or = self->connection || g_str_has_prefix(self->address, "tcp:") ? "" : ", or QEMU is stopped by a signal (kill -CONT PID)";
 
-	if (state == 'T')
+	if (self->libvirt)
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
+			"%s %s: libvirtd does not answer, or somebody else's job on this guest does not end; see whether virsh domstate "
+			"answers, or give it longer with --timeout", self->address, what);
+	else if (state == 'T')
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
 			"%s %s: process %d, which listens there, is stopped by a signal; kill -CONT %d lets it go on", self->address, what,
 			(int) self->peer_pid, (int) self->peer_pid);
@@ -75,7 +79,7 @@ viommu_channel_held(const viommu_channel *self, const char *what, GError **error
 	else
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
 			"%s %s: most likely another client holds this monitor (it serves one at a time)%s; "
-			"close that client, or give QEMU one more -qmp", self->address, what, or);
+			"close that client, or give QEMU one more -qmp; if it is libvirt: -q libvirt:GUEST", self->address, what, or);
 }
 
 static gboolean
@@ -91,6 +95,35 @@ is_no_socket(const char *address)
 	struct stat st;
 
 	return !g_str_has_prefix(address, "tcp:") && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode);
+}
+
+static bool
+is_libvirt(const char *address)
+{
+	return g_str_has_prefix(address, LIBVIRT_SCHEME);
+}
+
+/* Its peer is ourselves: libvirt_bridge_pid() tells of QEMU. */
+static gboolean
+connect_libvirt(viommu_channel *self, GError **error)
+{
+	const char *guest = self->address + strlen(LIBVIRT_SCHEME);
+	g_autoptr(GSocket) socket = NULL;
+	int fd;
+
+	if (!*guest) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+			"\"%s\" is not a monitor address: write libvirt:GUEST, with the name, UUID or id that virsh list shows", self->address);
+		return FALSE;
+	}
+	self->libvirt = libvirt_bridge_start(guest, &fd, error);
+	socket = self->libvirt ? g_socket_new_from_fd(fd, error) : NULL;
+	if (!socket)
+		return FALSE;
+	self->connection = g_socket_connection_factory_create_connection(socket);
+	self->socket = g_socket_connection_get_socket(self->connection);
+	g_socket_set_blocking(self->socket, FALSE);
+	return TRUE;
 }
 
 static gboolean
@@ -154,6 +187,10 @@ give_up(viommu_channel *self, int code, GError **error, const char *format, ...)
 static gboolean
 fail_closed(viommu_channel *self, const char *wanted, const char *why, GError **error)
 {
+	g_autoptr(GError) libvirts = NULL;
+
+	if (self->libvirt && libvirt_bridge_why(self->libvirt, &libvirts))
+		return give_up(self, libvirts->code, error, "%s", libvirts->message);
 	return give_up(self, VIOMMU_ERROR_CLOSED, error,
 		"QEMU closed the monitor %s while we waited for %s%s%s; check whether it is still running", self->address, wanted,
 		why ? ": " : "", why ? why : "");
@@ -374,13 +411,20 @@ viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_
 {
 	*self = (viommu_channel){ .address = g_strdup(address), .timeout_ms = timeout_ms };
 	viommu_framer_init(&self->framer, ANSWER_LIMIT);
-	return connect_socket(self, error);
+	return is_libvirt(address) ? connect_libvirt(self, error) : connect_socket(self, error);
+}
+
+pid_t
+viommu_channel_peer_pid(const viommu_channel *self)
+{
+	return self->libvirt ? libvirt_bridge_pid(self->libvirt) : self->peer_pid;
 }
 
 void
 viommu_channel_clear(viommu_channel *self)
 {
 	g_clear_object(&self->connection);
+	g_clear_pointer(&self->libvirt, libvirt_bridge_free);
 	viommu_framer_clear(&self->framer);
 	g_clear_pointer(&self->address, g_free);
 	g_clear_pointer(&self->death, g_free);

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "framer.h"
+#include "libvirt.h"
 
 typedef struct {
 	char *address;
@@ -15,12 +16,16 @@ typedef struct {
 	viommu_framer framer;
 	unsigned timeout_ms;
 	char *death; /* what made it useless; NULL while it is of use */
-	pid_t peer_pid; /* 0: not known */
+	pid_t peer_pid; /* of a socket; 0: not known */
+	libvirt_bridge *libvirt; /* what is at the other end of our socket; NULL: a monitor's own */
 } viommu_channel;
 
 /* Connects; clear it whatever the outcome. */
 gboolean viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error);
 void viommu_channel_clear(viommu_channel *self);
+
+/* QEMU, or who made the socket for it; 0: not known.  Once the greeting has come. */
+pid_t viommu_channel_peer_pid(const viommu_channel *self);
 
 /* When a step that begins now has to be done. */
 gint64 viommu_channel_deadline(const viommu_channel *self);

@@ -46,7 +46,8 @@ greet(viommu_monitor *self, GError **error)
 	if (!greeting) {
 		if (g_error_matches(local, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT) && self->channel.framer.bytes->len == 0) {
 			g_autofree char *what = g_strdup_printf(
-				"accepts connections but sent no greeting within %.1f s", self->channel.timeout_ms / 1000.0);
+				"%s within %.1f s", self->channel.libvirt ? "cannot be asked" : "accepts connections but sent no greeting",
+				self->channel.timeout_ms / 1000.0);
 
 			viommu_channel_held(&self->channel, what, error);
 		} else {
@@ -291,7 +292,7 @@ viommu_monitor_allow_trace(viommu_monitor *self)
 pid_t
 viommu_monitor_peer_pid(const viommu_monitor *self)
 {
-	return self->channel.peer_pid;
+	return viommu_channel_peer_pid(&self->channel);
 }
 
 const json_t *

@@ -27,6 +27,14 @@ viommu_monitor_check_process(viommu_monitor *monitor, const viommu_machine *mach
 	/* Whoever listens made the socket, and nobody else can have. */
 	if (!pid || peer == pid)
 		return TRUE;
+	/* QEMU itself says which process it is. */
+	if (g_str_has_prefix(address, "libvirt:")) {
+		whose = peer ? g_strdup_printf("process %d", (int) peer) : g_strdup("a process that cannot be seen");
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
+			"process %d calls itself the guest %s, but libvirt's guest of that UUID is %s; name the one that is meant with -q", (int) pid,
+			address, whose);
+		return FALSE;
+	}
 	if (!machine)
 		machine = asked = viommu_machine_query(monitor, error);
 	if (!machine)

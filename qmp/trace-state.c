@@ -37,7 +37,8 @@ path_of(const char *address)
 {
 	const char *path = g_str_has_prefix(address, "unix:") ? address + 5 : address;
 	g_autofree char *folder = g_path_get_dirname(path), *name = g_path_get_basename(path);
-	char *real = g_str_has_prefix(address, "tcp:") ? NULL : realpath(folder, NULL); /* the socket may have gone */
+	bool no_path = g_str_has_prefix(address, "tcp:") || g_str_has_prefix(address, "libvirt:");
+	char *real = no_path ? NULL : realpath(folder, NULL); /* the socket may have gone */
 	g_autofree char *whole = real ? g_build_filename(real, name, NULL) : g_strdup(address);
 	g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, whole, -1);
 

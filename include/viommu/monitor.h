@@ -27,10 +27,12 @@ typedef struct viommu_monitor viommu_monitor;
 
 /* Connects and negotiates.  address is "unix:PATH" or "tcp:HOST:PORT" (a bare
  * path is taken as unix) of a QMP monitor, or of a human one with VIOMMU_HUMAN_SCHEME
- * before it: that is asked the same, a line at a time.  timeout_ms bounds each step: connecting, the
+ * before it: that is asked the same, a line at a time; or "libvirt:GUEST": then a thread runs as
+ * long as the monitor is open.  timeout_ms bounds each step: connecting, the
  * greeting, and every later command.
  * Errors: CONNECT, TIMEOUT (most often: another client holds the monitor, which
- * serves one at a time), PROTOCOL, CLOSED, USAGE (the address makes no sense). */
+ * serves one at a time), PROTOCOL, CLOSED, USAGE (the address makes no sense); with libvirt also
+ * FAILED (it is not installed) and PERMISSION. */
 viommu_monitor *viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error);
 void viommu_monitor_free(viommu_monitor *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_monitor, viommu_monitor_free)
@@ -63,7 +65,7 @@ void viommu_monitor_allow_trace(viommu_monitor *self);
 
 /* The process at the other end of a local socket, 0 when it is not known (TCP).
  * It is the process that called listen(): QEMU itself, or a manager that handed
- * the socket to it. */
+ * the socket to it. Through libvirt: QEMU. */
 pid_t viommu_monitor_peer_pid(const viommu_monitor *self);
 
 /* The greeting's "version" object: borrowed. */

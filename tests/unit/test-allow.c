@@ -8,7 +8,7 @@ static void
 test_allowed(void)
 {
 	static const char *const commands[] = { "qmp_capabilities", "query-version", "query-status",
-		"query-kvm", "query-pci", "qom-list", "qom-get" };
+		"query-kvm", "query-pci", "query-name", "query-cpus-fast", "qom-list", "qom-get" };
 	static const char *const lines[] = { "info mtree -f", "info qtree", "info pci", "xp /512gx 0x1000",
 		"xp /70gx 0xfed90000", "xp /8xw 0", "gpa2hva 0x0", "gpa2hva 0xffffffffffffffff" };
 
