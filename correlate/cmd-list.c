@@ -17,7 +17,7 @@ static const char help[] =
 	"  -h, --help   -V, --version\n\n"
 	"Then -p PID names one as a TARGET: viommu info -p 1234\n";
 
-typedef enum { ACCESS_ALL, ACCESS_MONITOR, ACCESS_HELD, ACCESS_ROOT, ACCESS_NONE, ACCESSES } access_kind;
+typedef enum { ACCESS_ALL, ACCESS_MONITOR, ACCESS_LIBVIRT, ACCESS_HELD, ACCESS_ROOT, ACCESS_NONE, ACCESSES } access_kind;
 
 static const struct {
 	const char *name, *meaning;
@@ -25,6 +25,8 @@ static const struct {
 	[ACCESS_ALL] = { "yes", NULL },
 	[ACCESS_MONITOR] = { "slow", "slow: its memory may not be read, so tables are read through the monitor, about a millisecond a "
 				     "page; root, or the user that it runs as, reads them at once" },
+	[ACCESS_LIBVIRT] = { "libvirt", "libvirt: libvirt holds its monitor, and passes commands on: -q libvirt:GUEST, or -p PID (libvirt has to "
+					"let you)" },
 	[ACCESS_HELD] = { "held", "held: somebody is connected to its monitor (libvirt, a shell), which serves one client at a time; "
 				  "close that one, or give QEMU one more -qmp unix:PATH,server=on,wait=off" },
 	[ACCESS_ROOT] = { "root", "root: its monitor may not be used by you; run viommu as root, or as the user that it runs as" },
@@ -47,7 +49,7 @@ access_of(const viommu_qemu *qemu)
 
 		ret = MIN(ret, here);
 	}
-	return ret;
+	return qemu->libvirt ? MIN(ret, ACCESS_LIBVIRT) : ret;
 }
 
 static const char *
@@ -68,7 +70,7 @@ static char *
 monitors_text(const viommu_qemu *qemu, bool *unknown)
 {
 	static const char *const held[] = { [VIOMMU_HELD_NO] = "", [VIOMMU_HELD_YES] = " (held)", [VIOMMU_HELD_UNKNOWN] = " (held?)" };
-	GString *ret = g_string_new(NULL);
+	GString *ret = g_string_new(qemu->libvirt);
 
 	for (guint i = 0; i < qemu->monitors->len; i++) {
 		const viommu_qemu_monitor *monitor = g_ptr_array_index(qemu->monitors, i);
@@ -96,7 +98,7 @@ print_text(const GPtrArray *qemus)
 		     "intel-iommu,intremap=on,caching-mode=on -qmp unix:/tmp/qmp,server=on,wait=off");
 		return;
 	}
-	printf("%8s  %-12s %-6s %-6s  %s\n", "PID", "USER", "VIOMMU", "ACCESS", "NAME, MONITORS");
+	printf("%8s  %-12s %-6s %-7s  %s\n", "PID", "USER", "VIOMMU", "ACCESS", "NAME, MONITORS");
 	for (guint i = 0; i < qemus->len; i++) {
 		const viommu_qemu *qemu = g_ptr_array_index(qemus, i);
 		access_kind access = access_of(qemu);
@@ -104,7 +106,7 @@ print_text(const GPtrArray *qemus)
 		g_autofree char *name = viommu_escape(qemu->name);
 		g_autofree char *monitors = monitors_text(qemu, &unknown);
 
-		printf("%8d  %-12s %-6s %s%-6s%s  %s%s%s\n", (int) qemu->pid, user, said(qemu->iommu),
+		printf("%8d  %-12s %-6s %s%-7s%s  %s%s%s\n", (int) qemu->pid, user, said(qemu->iommu),
 			viommu_tone_on(access == ACCESS_ALL ? VIOMMU_GOOD : VIOMMU_UNSURE), accesses[access].name,
 			viommu_tone_off(access == ACCESS_ALL ? VIOMMU_GOOD : VIOMMU_UNSURE), name, *monitors ? ", " : "", monitors);
 		used[access] = true;
@@ -138,9 +140,9 @@ qemu_json(const viommu_qemu *qemu)
 	}
 	for (guint i = 0; i < qemu->sockets->len; i++)
 		json_array_append_new(sockets, viommu_json_path(g_ptr_array_index(qemu->sockets, i)));
-	return json_pack("{s:i, s:s, s:o, s:s, s:s, s:b, s:o, s:o}", "pid", (int) qemu->pid, "user", user, "name",
+	return json_pack("{s:i, s:s, s:o, s:s, s:s, s:b, s:s?, s:o, s:o}", "pid", (int) qemu->pid, "user", user, "name",
 		viommu_json_path(qemu->name), "viommu", qemu->iommu == VIOMMU_SAID_ELSEWHERE ? "unknown" : said(qemu->iommu), "access",
-		accesses[access_of(qemu)].name, "memory", (int) qemu->memory, "monitors", monitors, "other_sockets", sockets);
+		accesses[access_of(qemu)].name, "memory", (int) qemu->memory, "libvirt", qemu->libvirt, "monitors", monitors, "other_sockets", sockets);
 }
 
 int

@@ -31,6 +31,9 @@ viommu_qemu_free(viommu_qemu *self)
 	if (!self)
 		return;
 	g_free(self->name);
+	g_free(self->uuid);
+	g_free(self->master_key);
+	g_free(self->libvirt);
 	g_ptr_array_unref(self->monitors);
 	g_ptr_array_unref(self->sockets);
 	g_free(self);
@@ -259,6 +262,12 @@ viommu_qemu_parse(char *const *argv)
 			add_mon(self, value, chardevs);
 		} else if (is_option(*argv, "name")) {
 			take_name(self, value);
+		} else if (is_option(*argv, "uuid") && g_uuid_string_is_valid(value)) {
+			g_free(self->uuid);
+			self->uuid = g_strdup(value);
+		} else if (is_option(*argv, "object") && strstr(value, "masterKey0")) {
+			g_free(self->master_key);
+			self->master_key = g_strdup(value);
 		} else if (is_option(*argv, "device") && is_iommu(value)) {
 			self->iommu = VIOMMU_SAID_YES;
 		} else if (is_option(*argv, "readconfig") && self->iommu == VIOMMU_SAID_NO) {

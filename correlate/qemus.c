@@ -270,6 +270,7 @@ look_at(viommu_qemu *self)
 		self->uid = st.st_uid;
 	for (guint i = 0; i < self->monitors->len; i++)
 		look_at_monitor(self->pid, g_ptr_array_index(self->monitors, i), sockets, open_sockets);
+	viommu_qemu_find_libvirt(self);
 	for (guint i = 0; sockets && open_sockets && i < sockets->len; i++) {
 		const viommu_unix_socket *item = &g_array_index(sockets, viommu_unix_socket, i);
 		char *path;
@@ -380,6 +381,9 @@ viommu_qemu_address(const viommu_qemu *self, bool *handed_over, GError **error)
 	const viommu_qemu_monitor *monitor = best_monitor(self);
 	g_autoptr(GString) more = g_string_new(NULL);
 
+	*handed_over = false;
+	if (self->libvirt && !(monitor && !monitor->why_not && monitor->permitted && monitor->held == VIOMMU_HELD_NO))
+		return g_strdup_printf("libvirt:%s", self->uuid);
 	if (monitor) {
 		*handed_over = monitor->fd >= 0;
 		return g_strdup(monitor->address);

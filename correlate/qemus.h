@@ -31,6 +31,9 @@ typedef struct {
 	GPtrArray *monitors; /* of viommu_qemu_monitor */
 	GPtrArray *sockets;  /* of char: other unix sockets that it listens on, as far as can be seen */
 	bool memory;   /* this user may read its memory */
+	char *uuid;       /* -uuid; NULL: none, or it is not one */
+	char *master_key; /* the argument that names libvirt's key; NULL: none */
+	char *libvirt;    /* "libvirt:GUEST", when it looks like a guest of libvirt's, which holds its monitor; else NULL */
 } viommu_qemu;
 
 /* What a command line says: the pure part. argv ends with NULL and is not empty. */
@@ -38,12 +41,16 @@ viommu_qemu *viommu_qemu_parse(char *const *argv);
 void viommu_qemu_free(viommu_qemu *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_qemu, viommu_qemu_free)
 
+/* Fills in libvirt, once its monitors were looked at. */
+void viommu_qemu_find_libvirt(viommu_qemu *self);
+
 /* By the number of the process; those that this user can see. */
 GPtrArray *viommu_qemus(void);
 /* Errors: CONNECT (no such process, or it is not a QEMU). */
 viommu_qemu *viommu_qemu_of(pid_t pid, GError **error);
 /* The monitor to use: one that may be used and that nobody holds, if there is one. New.
- * *handed_over: it is a socket that QEMU was given.  Errors: CONNECT, which says what to do next. */
+ * A guest of libvirt's that has no such one: the way through libvirt, which has to be asked
+ * whether it is this process. *handed_over: it is a socket that QEMU was given.  Errors: CONNECT, which says what to do next. */
 char *viommu_qemu_address(const viommu_qemu *self, bool *handed_over, GError **error);
 
 #endif
