@@ -14,7 +14,7 @@ HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
             __ltrim_colon_completions "$cur" ;;
         *)
             compopt -o nospace
-            COMPREPLY=($(compgen -W 'unix: tcp:' -- "$cur")) ;;
+            COMPREPLY=($(compgen -W 'unix: tcp: libvirt:' -- "$cur")) ;;
     esac
 }}
 

@@ -18,7 +18,7 @@ function {function}_monitor
     if string match -q 'unix:*' -- $word
         printf 'unix:%s\\n' (__fish_complete_path (string replace 'unix:' '' -- $word))
     else
-        printf '%s\\n' unix: tcp:
+        printf '%s\\n' unix: tcp: libvirt:
     end
 end
 
@@ -43,7 +43,7 @@ complete -c {program} -n {function}_first -l version -d 'name the version'
 # What is offered as the value of an option, or as an argument.
 VALUES = {'<file>': '-F', '<pid>': "-a '(__fish_complete_pids)'", '<text>': '',
           '<monitor>': "-a '({function}_monitor)'", '<bdf>': "-a '({function}_bdf)'",
-          '<stream>': "-F -a '(string match -v tcp: ({function}_monitor))'",
+          '<stream>': """-F -a '(string match "unix:*" -- ({function}_monitor))'""",
           '<code>': """-a '(viommu explain 2>/dev/null | string replace -r " .*" "")'""",
           '<call>': """-a '(viommu-probe explain 2>/dev/null | string match -rg "^  ([A-Z]\\S*)")'""",
           '<program>': "-a '({function}_program)'"}

@@ -10,7 +10,7 @@ HEAD = '''#compdef {program}
     if compset -P unix:; then
         _files
     else
-        compadd -S '' - unix: tcp:
+        compadd -S '' - unix: tcp: libvirt:
     fi
 }}
 

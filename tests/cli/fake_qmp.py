@@ -23,7 +23,7 @@ from corefile import Snapshot
 DATA = pathlib.Path(__file__).resolve().parent.parent / 'data' / 'cli'
 
 # What viommu may send; written down a second time, apart from qmp/allow.c.
-READ_ONLY = re.compile('qmp_capabilities|query-(version|status|kvm|pci|name)|qom-(list|get)'
+READ_ONLY = re.compile('qmp_capabilities|query-(version|status|kvm|pci|name|cpus-fast)|qom-(list|get)'
                        '|hmp: (info (mtree -f|qtree|pci|status|version)|xp /[0-9]+gx 0x[0-9a-f]+|gpa2hva 0x[0-9a-f]+)')
 
 

@@ -123,6 +123,7 @@ class InShell:
                 'viommu info --memory proc': 'viommu info --memory process',
                 'viommu report --format ju': 'viommu report --format junit',
                 'viommu info -q uni': 'viommu info -q unix:',
+                'viommu info -q lib': 'viommu info -q libvirt:',
                 'viommu info -q unix:qmp': 'viommu info -q unix:qmp.socket',
                 'viommu watch snap': 'viommu watch snapshot.elf',
                 'viommu watch unix:qmp': 'viommu watch unix:qmp.socket',

@@ -123,7 +123,7 @@ class Alone(Lookalikes):
     def test_text(self):
         pid = self.like('-name', 'guest=web', '-readconfig', 'x')
         line = next(line for line in run('list').out.splitlines() if line.split()[:1] == [str(pid)])
-        self.assertRegex(line, rf'^ *{pid}  \S+ +\?      no      web$')
+        self.assertRegex(line, rf'^ *{pid}  \S+ +\?      no       web$')
         self.assert_says(run('list', 'x'), USAGE, 'takes no argument')
 
     def test_pid_beside_others(self):
@@ -148,7 +148,7 @@ class Real(RealQemus):
         # The same as by its socket.
         self.assertEqual(run('dump', '-p', str(pid)).out, run('dump', '-q', f'unix:{path}').out)
         text = run('list').out
-        self.assertRegex(text, rf'(?m)^ *{pid}  \S+ +yes    yes     first, unix:{re.escape(str(path))}$')
+        self.assertRegex(text, rf'(?m)^ *{pid}  \S+ +yes    yes      first, unix:{re.escape(str(path))}$')
 
     def test_held(self):
         """of two monitors the one that nobody holds is taken; when all are held, that is said"""
