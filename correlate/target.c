@@ -15,8 +15,7 @@ void
 viommu_target_help(gboolean live_only)
 {
 	printf("TARGET is one of%s\n", live_only ? " (not -s, since a snapshot does not move)" : "");
-	fputs("  -q, --qmp ADDRESS     a live QEMU: unix:PATH, tcp:HOST:PORT, hmp:unix:PATH,\n"
-	      "                        libvirt:GUEST\n"
+	fputs("  -q, --qmp ADDRESS     a QEMU: [hmp:]unix:PATH, tcp:HOST:PORT, libvirt:GUEST\n"
 	      "  -p, --pid PID         a live QEMU by its process: viommu list shows them\n", stdout);
 	if (!live_only)
 		fputs("  -s, --snapshot FILE   what viommu capture wrote, or a bundle\n"

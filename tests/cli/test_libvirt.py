@@ -3,8 +3,10 @@
 """-q libvirt:GUEST: a monitor that libvirt holds (tests/vm/test_libvirt.py: the real libvirt)."""
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import threading
@@ -43,7 +45,8 @@ class Works(Libvirt):
                 want = run(command, *args, '-q', qemu.target)
                 libvirt = self.libvirt(qemu)
                 done = self.ask(libvirt, *args, command=command)
-                self.assertEqual((done.status, done.out, done.err), (want.status, want.out, want.err))
+                now = re.compile(r'\d\d:\d\d:\d\dZ')
+                self.assertEqual((done.status, now.sub('', done.out), done.err), (want.status, now.sub('', want.out), want.err))
                 self.assertNotIn('qmp_capabilities', libvirt.log)       # libvirt has left negotiation long ago
 
     def test_names(self):
@@ -160,11 +163,13 @@ class Fails_(Libvirt):
         """also while we write to it, which must not be the end of us by a signal"""
         self.refused(FAILED, 'could not ask its guest', 'libvirtd', does={'query-kvm': Vanish()})
 
-        def close(_):
-            libvirt._clients[-1].shutdown(2)
+        def close(argument):
+            if 'xp /512gx' not in argument:         # opening is over: GIO no longer ignores SIGPIPE for us
+                return None
+            libvirt._clients[-1].shutdown(socket.SHUT_RD)     # the next write fails
             return Text('{"return": {}}')
-        libvirt = self.libvirt(does={'query-kvm': close})
-        self.assert_says(self.ask(libvirt), FAILED, 'could not ask its guest')
+        libvirt = self.libvirt(does={'human-monitor-command': close})
+        self.assert_status(self.ask(libvirt, command='dump'), FAILED)
 
     def test_not_json(self):
         for text in ('', 'no JSON', '{"return": ', '[]', '"return"', '{}', '{"event": "X"}', '{"error": "X"}', '{"return": 1, "return": 2}',
