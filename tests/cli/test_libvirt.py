@@ -24,7 +24,9 @@ SOON = 20 if SANITIZED else 5      # seconds; a call of libvirt that hangs hangs
 
 class Libvirt(Case):
     def libvirt(self, qemu=None, **options):
-        libvirt = FakeLibvirt(qemu or FakeQemu(), **options)
+        qemu = qemu or FakeQemu()
+        libvirt = FakeLibvirt(qemu, **options)
+        self.addCleanup(shutil.rmtree, qemu._dir, ignore_errors=True)      # that of its socket, which nobody uses
         self.enterContext(libvirt)
         self.addCleanup(lambda: self.assertEqual(libvirt.qemu.forbidden(), []))
         return libvirt
