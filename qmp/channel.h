@@ -9,6 +9,9 @@
 #include "framer.h"
 #include "libvirt.h"
 
+/* Bytes. "info mtree -f" of a big machine is about a megabyte; a batch of "xp" a few. */
+#define VIOMMU_ANSWER_LIMIT (256u << 20)
+
 typedef struct {
 	char *address;
 	GSocketConnection *connection;
@@ -24,8 +27,14 @@ typedef struct {
 gboolean viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error);
 void viommu_channel_clear(viommu_channel *self);
 
+/* What to put before an address that people left it out of: "unix:", or nothing. */
+const char *viommu_channel_scheme(const char *address);
+
 /* QEMU, or who made the socket for it; 0: not known.  Once the greeting has come. */
 pid_t viommu_channel_peer_pid(const viommu_channel *self);
+
+/* The letter of a process's state, as ps shows it; 0: there is none to be seen. */
+char viommu_channel_state_of(pid_t pid);
 
 /* When a step that begins now has to be done. */
 gint64 viommu_channel_deadline(const viommu_channel *self);
