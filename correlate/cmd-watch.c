@@ -199,7 +199,7 @@ run(watch *w, GError **error)
 		if (n < 0)
 			return FALSE;
 		if (n < VIOMMU_STREAM_BURST)
-			viommu_suspects_heard(w->suspects, viommu_record_player_record(w->player)->rests, now);
+			viommu_suspects_heard(w->suspects, viommu_record_player_record(w->player), now);
 		if (n > 0) {
 			last_bytes = now;
 			fresh = true;

@@ -2,7 +2,7 @@
 #include "watch-suspects.h"
 
 /* A mark may be on its way while the tables are read.  One that was not there when the stream was
- * read empty after that, and comes so much later, was made after it. */
+ * read empty after that, and comes so much later, or speaks for a moment so much later, was made after it. */
 #define ON_ITS_WAY_US (400 * 1000)
 
 struct viommu_suspects {
@@ -29,11 +29,14 @@ viommu_suspects_free(viommu_suspects *self)
 }
 
 void
-viommu_suspects_heard(viommu_suspects *self, uint64_t rests, gint64 now_us)
+viommu_suspects_heard(viommu_suspects *self, const viommu_record *record, gint64 now_us)
 {
+	const uint64_t rests = record->rests;
+	const gint64 told_us = now_us - (gint64) (record->lag_ns / 1000);
+
 	if (!self->look)
 		return;
-	if (!self->drained || (rests != self->rests && now_us - self->drained_us < ON_ITS_WAY_US)) {
+	if (!self->drained || (rests != self->rests && told_us - self->drained_us < ON_ITS_WAY_US)) {
 		self->drained_us = self->drained ? self->drained_us : now_us;
 		self->drained = true;
 		self->rests = rests;

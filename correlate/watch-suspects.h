@@ -16,8 +16,8 @@ viommu_suspects *viommu_suspects_new(void);
 void viommu_suspects_free(viommu_suspects *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_suspects, viommu_suspects_free)
 
-/* The stream was read until nothing was left, at the time now_us; rests: the record's, since. */
-void viommu_suspects_heard(viommu_suspects *self, uint64_t rests, gint64 now_us);
+/* The stream was read into the record until nothing was left, at the time now_us. */
+void viommu_suspects_heard(viommu_suspects *self, const viommu_record *record, gint64 now_us);
 /* Whether all that happened up to the look of the suspects is in the record by now. */
 bool viommu_suspects_proven(const viommu_suspects *self);
 /* sure: a new look with all of the record.  Faults of pages that are no suspects, or are so for

@@ -10,6 +10,7 @@
 
 #include <viommu/capture.h>
 
+#include "libvirt.h"
 #include "machine.h"
 
 struct viommu_guard {
@@ -103,10 +104,13 @@ resume(const char *address, GError **error)
  * long a "stop" that was under way may still take to be seen. */
 #define TRIES_UNREACHABLE 60
 #define TRIES_RUNNING 10
+/* libvirt waits half a minute for another job on its guest to end, also for a client that has gone. */
+#define TRIES_RUNNING_LIBVIRT 400
 
 int
 viommu_guard_main(const char *address)
 {
+	const unsigned tries_running = g_str_has_prefix(address, LIBVIRT_SCHEME) ? TRIES_RUNNING_LIBVIRT : TRIES_RUNNING;
 	unsigned unreachable = 0, running = 0;
 
 	signal(SIGINT, SIG_IGN);
@@ -115,7 +119,7 @@ viommu_guard_main(const char *address)
 	signal(SIGPIPE, SIG_IGN);
 	if (wait_dismissed())
 		return 0;
-	while (unreachable < TRIES_UNREACHABLE && running < TRIES_RUNNING) {
+	while (unreachable < TRIES_UNREACHABLE && running < tries_running) {
 		g_autoptr(GError) error = NULL;
 
 		if (resume(address, &error)) {

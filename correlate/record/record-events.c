@@ -110,12 +110,23 @@ viommu_record_note_mark(viommu_record_reader *r, const json_t *json)
 		g_ptr_array_add(r->record->marks, g_strdup(name));
 }
 
+/* A trace that does not keep up tells late. */
+static uint64_t
+lag_of_mark(const json_t *json)
+{
+	json_int_t until = json_integer_value(json_object_get(json, VIOMMU_MARK_UNTIL));
+	uint64_t written = viommu_record_get_time(json);
+
+	return until >= 0 && written > (uint64_t) until ? written - (uint64_t) until : 0;
+}
+
 static bool
 on_mark(viommu_record_reader *r, const json_t *json)
 {
 	r->tells_rest = true;
 	r->record->rests++;
 	r->record->looks_back = json_object_get(json, VIOMMU_MARK_UNTIL) != NULL;
+	r->record->lag_ns = r->record->looks_back ? lag_of_mark(json) : 0;
 	viommu_record_note_mark(r, json);
 	if (r->at && g_strcmp0(json_string_value(json_object_get(json, "name")), r->at) == 0)
 		r->reached = true;
@@ -126,6 +137,7 @@ static bool
 on_end(viommu_record_reader *r, G_GNUC_UNUSED const json_t *json)
 {
 	r->record->rests++;
+	r->record->lag_ns = 0;
 	r->record->ended = true;
 	return true;
 }

@@ -119,6 +119,7 @@ typedef struct {
 	uint64_t rests;     /* marks and end events up to the chosen moment */
 	/* It is a trace: its last mark speaks for what was before it, and not for what came since. */
 	bool looks_back;
+	uint64_t lag_ns;    /* of that: how long before it was written the moment is that it speaks for */
 	bool ended;         /* the record has its end event */
 	bool cut;           /* the last line was not whole and was left out */
 	/* Nothing is missing at its end: it ends with a mark or its end event, or at the

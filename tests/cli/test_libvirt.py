@@ -95,6 +95,19 @@ class Works(Libvirt):
         self.assertEqual(libvirt.qemu.state, 'running')
         self.assertIn('resume', libvirt.log)
 
+    def test_stopped_late(self):
+        """libvirt waits for another job on the guest, and stops it when nobody waits for that any more"""
+        def late(_):
+            time.sleep(3)
+            libvirt.qemu.state = 'paused'
+            return Text('done')
+        libvirt = self.libvirt(does={'suspend': late})
+        args = ['--timeout', '0.5', '--pause', '-o', str(self.scratch() / 'x.elf')]
+        done = self.ask(libvirt, *args, command='capture')       # and until its guard has ended
+        self.assert_status(done, FAILED)
+        self.assertIn('the guest was left paused, and was resumed', done.err)
+        self.assertEqual((libvirt.qemu.state, 'resume' in libvirt.log), ('running', True))
+
     def test_redacted(self):
         """a bundle does not name the guest"""
         qemu = FakeQemu()

@@ -20,8 +20,8 @@ PATIENCE = 20
 ON_ITS_WAY = 0.4        # watch-suspects.c
 
 
-def mark(name='traced'):
-    return {'event': 'mark', 'name': name, 'until_ns': 5000000000}
+def mark(name='traced', until=5000000000):
+    return {'event': 'mark', 'name': name, 'until_ns': until}
 
 
 def unmap(of):
@@ -133,6 +133,11 @@ class Watch(Case):
         """it may have been made before the look"""
         trace = Trace()
         self.assert_open(self.watched(trace.begin(), trace.lines(mark()), wait=0.2), PAST)
+
+    def test_mark_of_a_trace_that_lags(self):
+        """written after the look, for what was 4 s before it was written"""
+        trace = Trace()
+        self.assert_open(self.watched(trace.begin(), trace.lines(mark(until=1))), PAST)
 
     def test_stale(self):
         """unmapped, and there still: killed after the unmap, L1 may have mapped it again"""
