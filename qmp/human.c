@@ -68,7 +68,8 @@ say(viommu_channel *channel, const char *line, gint64 deadline, GError **error)
 		viommu_channel_not_human(channel, error);
 		return NULL;
 	}
-	return g_strndup(begin + 1, (gsize) (end - begin - 1));
+	/* A device's property need not be UTF-8; QMP, too, has U+FFFD for what is not. */
+	return g_utf8_make_valid(begin + 1, end - begin - 1);
 }
 
 json_t *

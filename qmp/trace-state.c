@@ -7,6 +7,7 @@
 
 #include <glib/gstdio.h>
 #include <viommu/json.h>
+#include <viommu/monitor.h>
 
 trace_state *
 trace_state_new(const char *address)
@@ -33,8 +34,9 @@ trace_state_free(trace_state *self)
 
 /* One file for each monitor, whichever way its path is written. */
 static char *
-path_of(const char *address)
+path_of(const char *monitor)
 {
+	const char *address = g_str_has_prefix(monitor, VIOMMU_HUMAN_SCHEME) ? monitor + strlen(VIOMMU_HUMAN_SCHEME) : monitor;
 	const char *path = g_str_has_prefix(address, "unix:") ? address + 5 : address;
 	g_autofree char *folder = g_path_get_dirname(path), *name = g_path_get_basename(path);
 	bool no_path = g_str_has_prefix(address, "tcp:") || g_str_has_prefix(address, "libvirt:");

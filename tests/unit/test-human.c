@@ -2,9 +2,12 @@
 /* A human monitor in QMP's place: a terminal's echo, prompts in answers, and what is none. */
 #include <string.h>
 
+#include <glib/gstdio.h>
+
 #include "helpers.h"
 #include "hmp-answers.h"
 #include "peer.h"
+#include "trace-state.h"
 
 #define BANNER "QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) "
 #define SHORT 300u
@@ -73,6 +76,7 @@ script_plain(peer *self, gpointer user)
 	/* what an answer may hold, and does not end it */
 	answer(self, "info qtree", "bus: main\r\n(qemu) x\r\n0x8000000000000000\r\n(qemu) y\r\n");
 	answer(self, "info mtree -f", "");
+	answer(self, "info qtree", "serial = \"\351\"\r\n");
 	answer(self, "info status", "VM status: running (single step mode)\r\n");
 	peer_wait_closed(self);
 }
@@ -83,7 +87,7 @@ test_plain(void)
 	g_autoptr(peer) p = peer_unix(script_plain, NULL);
 	g_autoptr(viommu_monitor) monitor = open_human(p, PEER_PATIENCE, NULL);
 	g_autoptr(GError) error = NULL;
-	g_autofree char *text = NULL, *none = NULL, *version = NULL;
+	g_autofree char *text = NULL, *none = NULL, *latin = NULL, *version = NULL;
 	json_t *value;
 
 	g_assert_nonnull(monitor);
@@ -105,6 +109,8 @@ test_plain(void)
 	g_assert_cmpstr(text, ==, "bus: main\r\n(qemu) x\r\n0x8000000000000000\r\n(qemu) y\r\n");
 	none = viommu_monitor_hmp(monitor, "info mtree -f", NULL);
 	g_assert_cmpstr(none, ==, "");
+	latin = viommu_monitor_hmp(monitor, "info qtree", NULL); /* QMP has the same in its place */
+	g_assert_cmpstr(latin, ==, "serial = \"\357\277\275\"\r\n");
 	peer_expect(monitor, "query-status", "{\"status\": \"running\", \"running\": true}");
 	g_clear_error(&error);
 	g_assert_null(viommu_monitor_execute(monitor, "stop", NULL, &error));
@@ -283,6 +289,32 @@ test_pci(void)
 	g_assert_nonnull(strstr(seven, "\"qdev_id\":\"near\""));
 }
 
+/* What a viommu trace that was killed left on is found again, however the address is written. */
+static void
+test_note(void)
+{
+	g_autofree char *folder = g_get_current_dir(), *whole = g_strdup_printf(VIOMMU_HUMAN_SCHEME "unix:%s/monitor", folder);
+	g_autofree char *bare = g_strdup_printf(VIOMMU_HUMAN_SCHEME "%s/monitor", folder);
+	g_autofree char *runtime = g_dir_make_tmp("viommu-human.XXXXXX", NULL), *own = g_build_filename(runtime, "viommu", NULL);
+	trace_state *note = trace_state_new(VIOMMU_HUMAN_SCHEME "unix:monitor");
+	const char *const same[] = { whole, bare, VIOMMU_HUMAN_SCHEME "unix:./monitor" };
+
+	g_setenv("XDG_RUNTIME_DIR", runtime, TRUE);
+	note->file = g_strdup("/log");
+	g_assert_true(trace_state_write(note, NULL));
+	trace_state_free(note);
+	for (gsize i = 0; i < G_N_ELEMENTS(same); i++) {
+		note = trace_state_read(same[i]);
+		g_assert_nonnull(note);
+		trace_state_free(note);
+	}
+	g_assert_null(trace_state_read(VIOMMU_HUMAN_SCHEME "unix:other"));
+	g_assert_null(trace_state_read(VIOMMU_HUMAN_SCHEME "tcp:monitor"));
+	trace_state_remove(whole);
+	g_assert_cmpint(g_rmdir(own), ==, 0);
+	g_assert_cmpint(g_rmdir(runtime), ==, 0);
+}
+
 /* No text is taken for what it is not, and none crashes. */
 static void
 test_hostile(void)
@@ -311,6 +343,7 @@ main(int argc, char **argv)
 	g_test_add_func("/human/none", test_none);
 	g_test_add_func("/human/real", test_real);
 	g_test_add_func("/human/pci", test_pci);
+	g_test_add_func("/human/note", test_note);
 	g_test_add_func("/human/hostile", test_hostile);
 	return g_test_run();
 }
