@@ -190,7 +190,8 @@ open_source(source *self, const char *what, const viommu_shadow_options *options
 
 	self->path = g_strdup(what);
 	target.timeout = options->timeout;
-	if (g_str_has_prefix(what, "unix:") || g_str_has_prefix(what, "tcp:") || g_str_has_prefix(what, "libvirt:")) {
+	if (g_str_has_prefix(what, "unix:") || g_str_has_prefix(what, "tcp:") || g_str_has_prefix(what, "libvirt:") ||
+		g_str_has_prefix(what, VIOMMU_HUMAN_SCHEME)) {
 		target.qmp = self->path;
 		return open_target(self, &target, error);
 	}

@@ -150,7 +150,8 @@ class Shadow(Case):
         self.assert_says(run(*arguments, self.directory / 'empty'), REJECTED, 'no tables of the device')
         self.assert_says(run(*arguments, self.directory / 'text'), REJECTED, 'line 1')
         self.assert_says(run(*arguments, self.directory / 'cut'), REJECTED, 'cut')
-        self.assert_says(run(*arguments, 'unix:/nonexistent'), FAILED, '/nonexistent')
+        for monitor in 'unix:/nonexistent', 'hmp:unix:/nonexistent', 'hmp:/nonexistent':
+            self.assert_says(run(*arguments, monitor), FAILED, 'no monitor answers at', '/nonexistent')
         self.assert_says(run(*arguments, 'debugfs'), REJECTED, 'no VFIO driver')
 
     def test_emulated(self):
