@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <viommu/correlate.h>
 #include <viommu/finding.h>
 
 #include "cmd.h"
@@ -9,8 +10,8 @@
 
 static const char help[] =
 	"Usage: viommu explain [CODE…]\n\n"
-	"What a finding means, what to do about it, and where to read on. Without a\n"
-	"CODE: all of them, one a line.\n\n"
+	"What a finding means, what to do about it, and where to read on; or what a\n"
+	"verdict on a page means. Without a CODE: all findings, one a line.\n\n"
 	"  viommu explain\n"
 	"  viommu explain caching-mode-needed\n\n"
 	"      --format FORMAT   text (default), json, or markdown (as in docs/findings)\n"
@@ -111,6 +112,25 @@ print_json(char **codes)
 	viommu_cmd_print_json(json_pack("{s:s, s:i, s:o}", "format", "viommu-findings", "version", 1, "findings", list));
 }
 
+/* A word that verify says of a page, which reports show like a finding; VIOMMU_VERDICTS: it is none. */
+static viommu_verdict
+verdict_of(const char *word)
+{
+	unsigned v = 0;
+
+	while (v < VIOMMU_VERDICTS && strcmp(viommu_verdict_name((viommu_verdict) v), word) != 0)
+		v++;
+	return (viommu_verdict) v;
+}
+
+static void
+print_verdict(viommu_verdict verdict)
+{
+	printf("%s%s%s (verdict on a page)\n", viommu_tone_on(VIOMMU_STRONG), viommu_verdict_name(verdict), viommu_tone_off(VIOMMU_STRONG));
+	viommu_print_wrapped(stdout, "means", viommu_verdict_meaning(verdict));
+	viommu_print_wrapped(stdout, "see", "viommu-verify(1)");
+}
+
 static void
 print_kinds(const viommu_cmd *cmd)
 {
@@ -119,7 +139,9 @@ print_kinds(const viommu_cmd *cmd)
 
 		if (code != cmd->arguments)
 			putchar('\n');
-		if (cmd->markdown)
+		if (!kind)
+			print_verdict(verdict_of(*code));
+		else if (cmd->markdown)
 			print_markdown(kind);
 		else
 			print_text(kind);
@@ -151,7 +173,7 @@ viommu_cmd_explain(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	for (char **code = cmd.arguments; *code; code++)
-		if (!viommu_finding_kind_of(*code))
+		if (!viommu_finding_kind_of(*code) && (cmd.json || cmd.markdown || verdict_of(*code) == VIOMMU_VERDICTS))
 			return unknown(*code);
 	if (cmd.json)
 		print_json(cmd.arguments);

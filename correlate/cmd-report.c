@@ -121,6 +121,8 @@ say_done(const char *path, const viommu_report *report)
 
 	viommu_headline_of(report->result, &line);
 	printf("%s: %s: %s\n", safe, line.word, line.sentence);
+	if (viommu_report_caveat(report->findings))
+		printf("Attention: " VIOMMU_CAVEAT_TEXT "\n");
 }
 
 static gboolean

@@ -160,6 +160,45 @@ find_space(const viommu_finder *f, const viommu_record *record, const viommu_spa
 	find_replaced(f, space);
 }
 
+/* ---- a record that is not of here, or not of now ----------------------------------------- */
+
+/* So many pages, and not one of them there, is hardly a fault of each. */
+#define MANY 16
+
+/* The first run that has a GPA where this guest has no RAM. */
+static const viommu_run *
+find_no_ram(const viommu_finder *f, const viommu_result *result, guint target)
+{
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if (run->target == target && run->verdict == VIOMMU_MISSING && run->expected.gpa_known &&
+			!viommu_machine_ram_at(f->machine, run->expected.gpa))
+			return run;
+	}
+	return NULL;
+}
+
+static void
+find_elsewhere(const viommu_finder *f, const viommu_result *result, guint target)
+{
+	const viommu_target_result *t = &g_array_index(result->targets, viommu_target_result, target);
+	g_autofree char *where = g_strdup_printf("space %" G_GINT64_FORMAT " of the record", t->space->id);
+	g_autofree char *no_ram = NULL;
+	const viommu_run *run;
+
+	if (t->pages[VIOMMU_MISSING] < MANY || t->pages[VIOMMU_MATCH] || t->pages[VIOMMU_WRONG_PERMISSION])
+		return;
+	run = find_no_ram(f, result, target);
+	if (run)
+		no_ram = g_strdup_printf("; event %" PRIu64 " has GPA 0x%" PRIx64 ", where this guest has no RAM",
+			g_array_index(t->space->requests, viommu_request, run->expected.request).seq, run->expected.gpa.v);
+	viommu_findings_add(f->list, "record-not-held", where,
+		"of all that it has mapped, %s pages, not one is in the table%s%s",
+		viommu_count_text(t->pages[VIOMMU_MISSING] + t->pages[VIOMMU_WRONG_ADDRESS]).text,
+		t->record->ended ? "" : ", and the record has no end", no_ram ? no_ram : "");
+}
+
 /* ---- runs ----------------------------------------------------------------------------- */
 
 /* Link 3. The links behind it have finders of their own, beside their judges. */
@@ -223,6 +262,7 @@ viommu_find_result(
 			find_space(&f, target->record, target->space);
 		record = target->record;
 		space = target->space;
+		find_elsewhere(&f, result, i);
 	}
 	/* Nothing is said of a run that is as it should be, and there can be millions. */
 	for (guint i = 0; result->remarkable && i < result->runs->len; i++) {

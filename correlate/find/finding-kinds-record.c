@@ -55,6 +55,16 @@ const viommu_finding_kind viommu_kinds_record[] = {
 		"files: tests/unit/test-findings-record",
 	},
 	{
+		"record-not-held", WARNING, "nothing of what a record has mapped is in the table",
+		"Either L1's kernel wrote none of it, or the record is not of here and now: it was copied before its program ended, or it is of "
+		"another guest, or of an earlier boot of this one. Nothing outside L1 tells two guests with the same options apart, nor two boots. "
+		"A GPA that is no RAM of this guest is a sign of another guest, unless it is device memory (a BAR) or memory that was unplugged.",
+		"See in L1 whether the program still runs, and whether boot_id in the record's first line is that of "
+		"/proc/sys/kernel/random/boot_id. For the moment of the record: its mark (--at) and a snapshot that was captured then.",
+		"viommu-record(5): boot_id; viommu-verify(1): --at",
+		"guest: tests/vm/test_verify.py",
+	},
+	{
 		"record-of-another-iommu", WARNING, "the record was not made behind this vIOMMU",
 		"L1 saw other capabilities than the registers have. The record is of another guest, or of this one before it was started anew "
 		"with other options.",

@@ -212,11 +212,13 @@ print_summary(FILE *out, const viommu_report *report)
 
 	viommu_headline_of(report->result, &line);
 	fputc('\n', out);
+	if (viommu_report_caveat(report->findings))
+		fprintf(out, "%sAttention%s: " VIOMMU_CAVEAT_TEXT " (see above)\n", viommu_tone_on(VIOMMU_BAD), viommu_tone_off(VIOMMU_BAD));
 	viommu_report_text_headline(out, &line);
 	fprintf(out, " (");
 	print_verdicts(out, report->result->pages, true);
 	fprintf(out, "%s)\n", line.pages ? "" : "0 pages");
-	if (report->result->reads > 1)
+	if (report->result->reads > 1 && !viommu_snapshot_info(report->snapshot)->paused)
 		fprintf(out, "A guest that runs moves: the tables were read %u times before this was said.\n",
 			report->result->reads);
 }

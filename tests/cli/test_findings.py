@@ -18,7 +18,8 @@ SEVERITIES = ('note', 'warning', 'fault', 'security')
 WORSE = {'loop': {'table-loop'}, 'not-ram': {'table-outside-ram'}, 'pass-through': {'pass-through'},
          'reserved-bit': {'reserved-bit'}, 'translation-off': {'translation-off'}}
 # The same for verify, where it is not the same: it walks what the record names only.
-VERIFY = {'loop': set(), 'not-ram': set(), 'stale': {'mapping-stale'}}
+VERIFY = {'loop': {'record-not-held'}, 'not-ram': {'record-not-held'}, 'directory-cleared': {'record-not-held'},
+          'stale': {'mapping-stale'}}
 
 
 def codes(result):
@@ -86,6 +87,10 @@ class Explain(Case):
     def test_unknown(self):
         for code in ('no-such-thing', 'Table-Loop', '', '../snoop-bit', '\x1b[31m'):
             self.assert_says(run('explain', 'snoop-bit', code), USAGE, 'there is no finding')
+        # The words that reports shout are no findings, and known all the same.
+        done = self.assert_clean(run('explain', 'wrong-address', 'no-context'))
+        self.assertIn('wrong-address (verdict on a page)\n  means   the table translates it to another page\n', done.out)
+        self.assert_says(run('explain', 'wrong-address', '--format', 'json'), USAGE, 'there is no finding')
 
     def test_pages(self):
         """docs/findings is what the program says (docs/findings/regenerate makes it so)"""

@@ -185,6 +185,46 @@ test_not_replaced(void)
 	found_codes(f, ANOTHER);
 }
 
+/* Nothing of many pages is there: the record may be of another guest, or not of now. */
+static void
+test_not_held(void)
+{
+	static const struct {
+		uint64_t asked, there;
+		const char *codes;
+	} cases[] = {
+		{ 0x10000, 0, "record-not-held " ANOTHER },
+		{ 0xf000, 0, ANOTHER },           /* a few can be faults */
+		{ 0x20000, 0x1000, ANOTHER },     /* one is there */
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(scene) s = scene_new(true);
+		g_autoptr(viommu_findings) f = NULL;
+
+		scene_ask(s, IOVA, 0x5000, cases[i].asked, "rw");
+		if (cases[i].there)
+			scene_both(s, IOVA + 0x1000000, 0x100000, cases[i].there);
+		f = look(s);
+		found_codes(f, cases[i].codes);
+		if (i == 0)
+			found_says(f, "record-not-held",
+				"space 1 of the record: of all that it has mapped, 16 pages, not one is in the table");
+	}
+}
+
+static void
+test_not_held_no_ram(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+	g_autoptr(viommu_findings) f = NULL;
+
+	scene_ask(s, IOVA, 0x5000, 0x8000, "rw");
+	scene_ask(s, IOVA + 0x10000, 0x700000000000, 0x8000, "rw");
+	f = look(s);
+	found_says(f, "record-not-held", "not one is in the table; event 3 has GPA 0x700000000000, where this guest has no RAM");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -199,5 +239,7 @@ main(int argc, char **argv)
 	g_test_add_func("/findings/record/replaced", test_replaced);
 	g_test_add_func("/findings/record/replaced-behind", test_replaced_behind);
 	g_test_add_func("/findings/record/not-replaced", test_not_replaced);
+	g_test_add_func("/findings/record/not-held", test_not_held);
+	g_test_add_func("/findings/record/not-held/no-ram", test_not_held_no_ram);
 	return g_test_run();
 }

@@ -159,11 +159,12 @@ class AfterTheEnd(Case):
     @classmethod
     def setUpClass(cls):
         cls.then = os.path.join(SCRATCH, 'then.elf')
-        with Held(GUEST, BDF, '--count 6 --size 16k --unmap-half') as held:
+        with Held(GUEST, BDF, '--count 16 --size 16k --unmap-half') as held:
             cls.held = held
             process = viommu.run('capture', '-q', GUEST.target, '-o', cls.then)
             if process.returncode:
                 raise AssertionError(process.stderr)
+            cls.copy = shutil.copy(held.record, os.path.join(SCRATCH, 'copy.jsonl'))
 
     def test_now(self):
         """no device is attached any more: that is no success"""
@@ -177,6 +178,13 @@ class AfterTheEnd(Case):
         pages = sum(mapping.size for mapping in self.held.state.held) // 4096
         self.assertEqual((process.returncode, result['counts']['unverified']['pages']), (0, pages))
         self.assertFalse([run for run in result['runs'] if run['verdict'] not in ('unverified', 'unmapped')])
+
+    def test_copy_of_then(self):
+        """a record that was copied before its end is not known to be old, but that it may be is said"""
+        process, result = viommu.verify('-q', GUEST.target, self.copy)
+        self.assertEqual(process.returncode, 3)
+        item, = [item for item in result['findings'] if item['code'] == 'record-not-held']
+        self.assertIn('32 pages, not one is in the table, and the record has no end', item['instances'][0]['seen'])
 
     def test_snapshot_of_then(self):
         """those of then do"""
