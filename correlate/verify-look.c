@@ -169,7 +169,7 @@ viommu_look_settled(const viommu_look *self)
 	for (guint i = 0; i < self->records->len; i++) {
 		const viommu_record *record = g_ptr_array_index(self->records, i);
 
-		if (!record->settled || (self->witnesses.now && record->looks_back && !record->ended))
+		if (!record->settled || (self->witnesses.now && record->looks_back))
 			return FALSE;
 	}
 	return TRUE;

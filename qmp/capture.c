@@ -349,13 +349,22 @@ take_paused(viommu_live *self, const viommu_capture_options *options, GError **e
 {
 	g_autoptr(viommu_snapshot) ret = NULL;
 	g_autoptr(GError) resume_error = NULL;
+	g_autoptr(GError) stop_error = NULL;
 	viommu_guard *guard = viommu_guard_start(self->address, error);
 
 	if (!guard)
 		return NULL;
 	viommu_monitor_allow_pause(self->monitor);
-	if (send_plain(self, "stop", error))
+	if (send_plain(self, "stop", &stop_error)) {
 		ret = take(self, options, TRUE, error);
+	} else if (g_error_matches(stop_error, VIOMMU_ERROR, VIOMMU_ERROR_QEMU)) {
+		/* An answer: nothing was stopped, and nothing is to be resumed. */
+		viommu_guard_dismiss(guard);
+		g_propagate_error(error, g_steal_pointer(&stop_error));
+		return NULL;
+	} else {
+		g_propagate_error(error, g_steal_pointer(&stop_error));
+	}
 	if (!send_plain(self, "cont", &resume_error)) {
 		g_message("the guest could not be resumed (%s); a helper process keeps trying", resume_error->message);
 		viommu_guard_release(guard);

@@ -25,6 +25,12 @@ is_denied(int code)
 	       code == LIBVIRT_AUTH_UNAVAILABLE;
 }
 
+static bool
+is_refusal(int code)
+{
+	return code == LIBVIRT_OPERATION_INVALID || code == LIBVIRT_OPERATION_TIMEOUT || is_denied(code);
+}
+
 static const char *
 uri_of(const libvirt_guest *self)
 {
@@ -229,6 +235,9 @@ libvirt_guest_execute(libvirt_guest *self, const json_t *command, GError **error
 	if (stop || cont) {
 		if ((stop ? self->calls->virDomainSuspend : self->calls->virDomainResume)(self->domain) == 0)
 			return is_same_run(self, error) ? json_pack("{s:{}}", "return") : NULL;
+		/* An answer that it was not done, as QMP would give it: the guest may be migrating, or busy. */
+		if (is_refusal(self->calls->virGetLastErrorCode()))
+			return json_pack("{s:{s:s, s:s}}", "error", "class", "GenericError", "desc", said(self));
 		fail(self, error);
 		return NULL;
 	}

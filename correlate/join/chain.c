@@ -16,8 +16,8 @@ viommu_link_broken_text(viommu_link link)
 {
 	static const char *const texts[VIOMMU_LINKS] = {
 		[VIOMMU_LINK_REQUEST] = "L1 never asked for it",
-		[VIOMMU_LINK_TABLE] = "what L1 asked for is not what stands in its tables: L1's kernel did not write it, somebody "
-				      "changed it since, or the record is not of this guest at this moment",
+		[VIOMMU_LINK_TABLE] = "what L1 asked for is not what stands in its tables: its kernel did not write it, it was "
+				      "changed since, or the record is old",
 		[VIOMMU_LINK_INVALIDATION] = "the tables are right, and L1 did not announce it: QEMU, and an assigned device's IOMMU "
 					     "on the host, do not know",
 		[VIOMMU_LINK_NOTICE] = "QEMU did not pass it on: if L1 announced it (link 3), its walk ended early, or a notifier is "

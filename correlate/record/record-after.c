@@ -96,8 +96,7 @@ watch_for_gaps(viommu_record_reader *r, const json_t *json, const char *event, j
 		(strcmp(event, VIOMMU_EVENT_LOST) == 0 && g_strcmp0(of, VIOMMU_EVENT_INVALIDATE) != 0))
 		r->record->lost_behind = "events are missing from the record behind the moment that was chosen";
 	r->behind_seq = MAX(last, (uint64_t) MAX(seq, 0));
-	r->behind_end |= g_strcmp0(event, VIOMMU_EVENT_END) == 0;
-	r->behind_rest = g_strcmp0(event, VIOMMU_EVENT_MARK) == 0 || r->behind_end;
+	r->behind_rest = g_strcmp0(event, VIOMMU_EVENT_MARK) == 0 || g_strcmp0(event, VIOMMU_EVENT_END) == 0;
 }
 
 void

@@ -15,7 +15,6 @@ typedef struct {
 	bool reached; /* the moment that at names */
 	uint64_t behind_seq; /* of the last event behind it, 0: there is none */
 	bool behind_rest;    /* and that was a mark or the end */
-	bool behind_end;     /* the end is behind it */
 	GHashTable *space_of; /* source id -> the viommu_space that it uses */
 	bool at_rest; /* the last event was a mark or the end */
 	bool tells_rest; /* its writer says so when it is at rest: a mark or a space that is complete was seen */

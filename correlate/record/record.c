@@ -185,7 +185,7 @@ viommu_record_player_settle(viommu_record_player *self, bool open)
 	if (self->r.reached && !self->r.record->lost_behind && (self->partial->len || (self->r.behind_seq && !self->r.behind_rest)))
 		self->r.record->lost_behind = "the record goes on behind the moment that was chosen, and ends with no mark and no end there";
 	if (!self->r.record->lost_behind || self->r.record->lost_behind == past_mark)
-		self->r.record->lost_behind = self->r.record->looks_back && !self->r.record->ended && !self->r.behind_end ? past_mark : NULL;
+		self->r.record->lost_behind = self->r.record->looks_back ? past_mark : NULL;
 }
 
 void

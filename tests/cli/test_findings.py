@@ -18,7 +18,7 @@ SEVERITIES = ('note', 'warning', 'fault', 'security')
 WORSE = {'loop': {'table-loop'}, 'not-ram': {'table-outside-ram'}, 'pass-through': {'pass-through'},
          'reserved-bit': {'reserved-bit'}, 'translation-off': {'translation-off'}}
 # The same for verify, where it is not the same: it walks what the record names only.
-VERIFY = {'loop': {'record-not-held'}, 'not-ram': {'record-not-held'}, 'directory-cleared': {'record-not-held'},
+VERIFY = {'loop': set(), 'not-ram': {'record-not-held'}, 'directory-cleared': {'record-not-held'},
           'stale': {'mapping-stale'}}
 
 

@@ -205,7 +205,7 @@ class Fails_(Libvirt):
         """nothing was stopped, and nothing is written"""
         libvirt = self.libvirt(does={'suspend': Fails(OPERATION_INVALID, 'migrating')})
         path = self.scratch() / 'x.elf'
-        self.assert_status(self.ask(libvirt, '--pause', '-o', str(path), command='capture'), FAILED)
+        self.assert_says(self.ask(libvirt, '--pause', '-o', str(path), command='capture'), FAILED, 'QEMU refused stop: migrating')
         self.assertEqual((path.exists(), libvirt.qemu.state), (False, 'running'))
 
 

@@ -174,20 +174,19 @@ class Verify(Case):
             self.assertEqual(SETTLED in done.out, status == CLEAN)
 
     def test_live(self):
-        for events, status in (((), CLEAN), ((mark(),), CLEAN), ((mark(), {'event': 'end', 'reason': 'x'}), FAULT)):
+        for events in (), (mark(),), (mark(), {'event': 'end', 'reason': 'x'}):
             with self.subTest(events=events), FakeQemu('missing.elf') as qemu:
-                done = self.assert_clean(run('verify', '-q', qemu.target, '-', data=Trace().begin(*events)), status)
-                self.assertEqual(PAST in done.out, events == (mark(),))
+                done = self.assert_clean(run('verify', '-q', qemu.target, '-', data=Trace().begin(*events)), CLEAN)
+                self.assertEqual(PAST in done.out, bool(events))
 
     def test_at(self):
         """with --at the tables of now are not of that moment, whether anything stands behind it or not"""
         goes_on = {'event': 'note', 'text': '-'}
-        for events, status in (((mark(),), CLEAN), ((mark(), goes_on, mark()), CLEAN),
-                               ((mark(), goes_on, {'event': 'end', 'reason': 'x'}), FAULT)):
+        for events in (mark(),), (mark(), goes_on, mark()), (mark(), goes_on, {'event': 'end', 'reason': 'x'}):
             data = Trace().begin(*events)
             with self.subTest(events=events), FakeQemu('missing.elf') as qemu:
-                done = self.assert_clean(run('verify', '-q', qemu.target, '-', '--at', 'traced', data=data), status)
-                self.assertEqual(PAST in done.out, status == CLEAN)
+                done = self.assert_clean(run('verify', '-q', qemu.target, '-', '--at', 'traced', data=data), CLEAN)
+                self.assertIn(PAST, done.out)
                 self.assert_clean(run('verify', '-s', DATA / 'missing.elf', '-', '--at', 'traced', data=data), FAULT)
 
     def test_strict(self):
