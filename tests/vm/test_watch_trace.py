@@ -37,7 +37,9 @@ class WatchTrace(Case):
                         'rmdir /sys/kernel/tracing/instances/viommu-*')
         self.watching = viommu.start('watch', '-q', self.guest.target, 'unix:' + self.ports[name], '--format', 'json')
         self.addCleanup(cleanup.stop, self.watching)
-        self.guest.must('until grep -q 1 /sys/kernel/tracing/instances/viommu-$(pidof viommu-probe)/tracing_on 2>/dev/null; do usleep 20000; done')
+        # An instance has tracing_on at once; what is wanted comes one by one.
+        self.guest.must('for event in map unmap; do until grep -q 1 /sys/kernel/tracing/instances/viommu-$(pidof viommu-probe)/events/'
+                        'iommu/$event/enable 2>/dev/null; do usleep 20000; done; done; sleep 1')
 
     def told(self):
         """The watch is ended: its status, the faults that it has told, and its sum."""
