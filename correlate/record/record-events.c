@@ -227,6 +227,20 @@ viommu_record_map(viommu_record_reader *r)
 	return !begin_event(r, r->map.seq, false) || viommu_record_on_map_line(r);
 }
 
+/* Two runs wrote to one file: that of a port, say, to which QEMU adds. */
+static bool
+reject_second(viommu_record_reader *r, const json_t *json)
+{
+	const char *session = json_string_value(json_object_get(json, "session"));
+	bool named = session && strlen(session) == 16 && strspn(session, "0123456789abcdef") == 16;
+	g_autofree char *which = named ? g_strdup_printf(" (session %s)", session) : g_strdup("");
+
+	return viommu_record_reject(r,
+		"another record%s begins here, and one file holds one record: give each run a file or port of its own; of this file, "
+		"head -n %" G_GUINT64_FORMAT " is the first, and tail -n +%" G_GUINT64_FORMAT " the one that begins here", which,
+		r->line - 1, r->line);
+}
+
 bool
 viommu_record_event(viommu_record_reader *r, const json_t *json)
 {
@@ -235,6 +249,8 @@ viommu_record_event(viommu_record_reader *r, const json_t *json)
 
 	if (!event)
 		return viommu_record_reject(r, "it has no \"event\"");
+	if (strcmp(event, VIOMMU_EVENT_HEADER) == 0 && !json_object_get(json, "seq")) /* an event that has one is unknown to us, no more */
+		return reject_second(r, json);
 	if (!check_seq(r, seq))
 		return false;
 	if (!begin_event(r, (uint64_t) seq, strcmp(event, VIOMMU_EVENT_MARK) == 0 || strcmp(event, VIOMMU_EVENT_END) == 0)) {

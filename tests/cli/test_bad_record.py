@@ -227,6 +227,36 @@ class Truncated(Case):
         self.assertIn('the last line of the record is not whole and was left out', done.out)
 
 
+class TwoInOne(Case):
+    """What two runs wrote to one port's file."""
+
+    SECOND = [{**EVENTS[0], 'session': '00000000deadbeef'}, *EVENTS[1:]]
+
+    def test_the_second_is_named(self):
+        line = len(FINISHED) + 1
+        both = b''.join(FINISHED) + text(*self.SECOND)
+        self.assert_says(verify(both), REJECTED, f'{USABLE}{line}: another record (session 00000000deadbeef) begins here',
+                         'one file holds one record', 'a file or port of its own', f'head -n {line - 1} is the first',
+                         f'tail -n +{line} the one that begins here')
+
+    def test_what_is_said_helps(self):
+        self.assert_status(verify(b''.join(LINES)), CLEAN)
+        self.assert_status(verify(text(*self.SECOND)), CLEAN)
+
+    def test_while_it_is_watched(self):
+        with FakeQemu() as qemu:
+            done = run('watch', '-q', qemu.target, '-', data=b''.join(LINES) + text(*self.SECOND))
+        self.assert_status(done, REJECTED)
+        self.assertIn(f'line {len(LINES) + 1}: another record (session 00000000deadbeef) begins here', done.err)
+
+    def test_a_session_that_is_none(self):
+        """the guest may write what it likes there"""
+        for session in ('\x1b[31m' * 1000, 7, None, '00000000DEADBEEF', ''):
+            with self.subTest(session=str(session)[:20]):
+                done = verify(b''.join(LINES) + text({**EVENTS[0], 'session': session}))
+                self.assert_says(done, REJECTED, 'another record begins here')
+
+
 class Moments(Case):
     def test_end(self):
         """a record whose mappings were undone again holds nothing to verify: --at held is named"""

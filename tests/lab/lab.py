@@ -69,6 +69,8 @@ def boot():
               f'  HMP          unix:{guest.dir}/hmp.sock\n'
               f'  record       {guest.record}: what the guest writes to {RECORD_PORT},\n'
               f'               e.g. viommu-probe map 00:04.0 --bind -o {RECORD_PORT}\n'
+              f'               (QEMU adds to the file, and a file holds one record: before the\n'
+              f'               next run, empty it with truncate -s 0 {guest.record})\n'
               f'  console      {guest.console}\n'
               'Type commands for the guest; Ctrl-C ends it.', flush=True)
         for line in sys.stdin:
