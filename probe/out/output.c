@@ -95,7 +95,8 @@ output_open(struct output *ret, const char *path, bool force, struct probe_error
 			return fail_exists(path, error);
 		if (ret->fd < 0)
 			return probe_fail(
-				error, errno, "cannot open %s for writing: %s", path, strerror(errno));
+				error, errno, "cannot open %s for writing: %s%s", path, strerror(errno),
+				errno == EBUSY ? "; another program writes there" : "");
 		ret->close_fd = true;
 		ret->name = path;
 		/* Ours alone, so it may be made non-blocking: a virtio-serial port

@@ -6,17 +6,20 @@ VIOMMU_PROBE is the path of the program.  It needs ptrace and seccomp, which som
 containers forbid; the tests are skipped there."""
 
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -356,6 +359,25 @@ class Usage(RecordTest):
     def run_with(self, *arguments):
         return subprocess.run([PROBE, 'record', *arguments], capture_output=True, text=True, timeout=SECONDS,
                               stdin=subprocess.DEVNULL, cwd=self.dir)
+
+    def test_a_port_that_is_taken(self):
+        """as a virtio-serial port, which one process at a time may open: here a terminal that is somebody's alone"""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        path = os.ttyname(theirs)
+        os.chmod(path, 0o666)
+        fcntl.ioctl(theirs, termios.TIOCEXCL)
+        folder = pathlib.Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        folder.chmod(0o755)
+        probe = shutil.copy(PROBE, folder / 'viommu-probe')
+        probe.chmod(0o755)
+        somebody = {'user': 65534, 'group': 65534, 'extra_groups': []} if os.geteuid() == 0 else {}
+        done = subprocess.run([probe, 'record', '-o', path, '--', 'true'], capture_output=True, text=True, timeout=SECONDS,
+                              stdin=subprocess.DEVNULL, cwd='/', **somebody)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(f'cannot open {path} for writing: Device or resource busy; another program writes there', done.stderr)
 
     def test_wrong(self):
         for arguments, parts in {
