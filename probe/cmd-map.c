@@ -56,6 +56,11 @@ say_holding(const struct map_run *run)
 		snprintf(amount, sizeof amount, "%" PRIu64 " MiB", bytes >> 20);
 	if (options->hold_given)
 		snprintf(how_long, sizeof how_long, " for %" PRIu64 " s", options->hold_seconds);
+	if (!options->hold_given && hold_is_over()) {
+		probe_say("not holding %zu mapping%s (%s): standard input is at its end already; --hold SECONDS holds "
+			  "without it", n, n == 1 ? "" : "s", amount);
+		return;
+	}
 	probe_say("holding %zu mapping%s (%s)%s; press %sCtrl-C to unmap", n, n == 1 ? "" : "s", amount,
 		how_long, options->hold_given ? "" : "Ctrl-D or ");
 }

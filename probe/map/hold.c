@@ -26,6 +26,14 @@ stdin_ended(void)
 	return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
 }
 
+bool
+hold_is_over(void)
+{
+	struct pollfd fd = { STDIN_FILENO, POLLIN, 0 };
+
+	return poll(&fd, 1, 0) > 0 && stdin_ended();
+}
+
 const char *
 hold(const struct output *output, bool timed, uint64_t seconds)
 {

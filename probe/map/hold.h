@@ -7,6 +7,9 @@
 
 #include "out/output.h"
 
+/* True when stdin is at its end already, so that a hold without a time ends at once. */
+bool hold_is_over(void);
+
 /* Waits until stdin ends, a signal comes, SECONDS are over (then stdin is not
  * looked at), or the reader of a pipe goes away.  Which of them, as text for
  * the record's last line. */

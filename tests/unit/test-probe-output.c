@@ -181,6 +181,7 @@ test_hold_stdin(void)
 		/* A line is not the end; that comes when the child lets go. */
 		g_assert_cmpint(pipe(fds), ==, 0);
 		g_assert_cmpint(dup2(fds[0], 0), ==, 0);
+		g_assert_false(hold_is_over());
 		g_assert_cmpint(write(fds[1], "x\n", 2), ==, 2);
 		if (fork() == 0) {
 			g_usleep(300000);
@@ -189,6 +190,9 @@ test_hold_stdin(void)
 		close(fds[1]);
 		g_assert_cmpstr(hold(&none, false, 0), ==, "stdin closed");
 		g_assert_cmpint(g_get_monotonic_time() - start, >, 250000);
+		g_assert_true(hold_is_over());
+		g_assert_cmpint(dup2(open("/dev/null", O_RDONLY), 0), ==, 0);
+		g_assert_true(hold_is_over());
 		close(0);
 		g_assert_cmpstr(hold(&none, false, 0), ==, "stdin closed");
 		return;
