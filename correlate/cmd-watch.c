@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <viommu/correlate.h>
@@ -62,6 +63,21 @@ typedef struct {
 	gboolean all;
 } watch;
 
+/* Of the terminal that standard error is. */
+static unsigned
+columns(void)
+{
+	const char *text = g_getenv("COLUMNS");
+	struct winsize size;
+	guint64 said;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
+		return size.ws_col;
+	return text && g_ascii_string_to_unsigned(text, 10, 1, 10000, &said, NULL) ? (unsigned) said : 80;
+}
+
+/* One that goes over the edge would not be taken back by the next, and a character in the
+ * last column moves the cursor to the next line on some terminals. */
 static void
 show_progress(const watch *w)
 {
@@ -70,7 +86,7 @@ show_progress(const watch *w)
 	if (!isatty(STDERR_FILENO))
 		return;
 	text = viommu_watch_sum_text(w->sum);
-	fprintf(stderr, "\r\033[K%s", text);
+	fprintf(stderr, "\r\033[K%.*s", (int) columns() - 1, text);
 }
 
 static void

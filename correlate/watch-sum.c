@@ -133,13 +133,21 @@ viommu_watch_sum_made(const viommu_watch_sum *self)
 	return ret;
 }
 
+static const char *
+plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 char *
 viommu_watch_sum_text(const viommu_watch_sum *self)
 {
-	return g_strdup_printf("%s events, %s mappings made, %s of them verified, %s looks, %s faulty pages at the last, %s in all",
-		viommu_count_text(self->record->events).text, viommu_count_text(viommu_watch_sum_made(self)).text,
-		viommu_count_text(g_hash_table_size(self->verified)).text, viommu_count_text(self->looks).text,
-		viommu_count_text(self->now_faults).text, viommu_count_text(self->fault_pages).text);
+	uint64_t made = viommu_watch_sum_made(self);
+
+	return g_strdup_printf("%s event%s, %s mapping%s made, %s of them verified, %s look%s, %s faulty page%s at the last, %s in all",
+		viommu_count_text(self->record->events).text, plural(self->record->events), viommu_count_text(made).text, plural(made),
+		viommu_count_text(g_hash_table_size(self->verified)).text, viommu_count_text(self->looks).text, plural(self->looks),
+		viommu_count_text(self->now_faults).text, plural(self->now_faults), viommu_count_text(self->fault_pages).text);
 }
 
 /* The first note of pages that could not be told. */

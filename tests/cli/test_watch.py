@@ -4,12 +4,16 @@
 it says while a record is being written."""
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 from cli import FAILED, FAULT, REJECTED, USAGE, Case, finish, run, start
@@ -115,6 +119,43 @@ class Looks(Case):
         self.assertEqual((first['event'], first['verdict']), ('fault', 'missing'))
         self.assertEqual((last['event'], last['format'], last['faulty_pages']), ('summary', 'viommu-watch', 1))
         self.assertEqual((last['result'], last['sentence']), ('fault', '1 page was not as L1 asked'))
+
+    def test_one_is_no_plural(self):
+        record = {**json.loads(LINES[0])}, *({**json.loads(line)} for line in LINES[1:3])
+        with FakeQemu() as qemu:
+            data = b''.join(json.dumps(event).encode() + b'\n' for event in record)
+            done = watch(qemu.target, '-', '--interval', '50', data=data)
+        self.assertRegex(done.out, r'\A2 events, 1 mapping made, \d of them verified, \d looks?, ')
+        self.assertNotRegex(done.out, r'\b1 (events|mappings|looks|faulty pages)\b')
+        self.assertIn('1 look', done.out)
+
+    def status_lines(self, columns, **env):
+        """What stands on a terminal of so many columns, one after the other."""
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 24, columns, 0, 0))
+        with FakeQemu() as qemu:
+            process = start('watch', '-q', qemu.target, 'small.jsonl', '--seconds', '1', stderr=theirs, env=env)
+            os.close(theirs)
+            said = b''
+            with contextlib.suppress(OSError):      # EIO: the other end is closed
+                while piece := os.read(ours, 65536):
+                    said += piece
+            process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 0)
+        return [line for line in said.decode().split('\r\033[K') if line]
+
+    def test_fits_the_terminal(self):
+        whole = self.status_lines(200)
+        self.assertGreater(len(whole[0]), 80)
+        for columns, env, room in ((40, {}, 40), (40, {'COLUMNS': '60'}, 40), (0, {'COLUMNS': '60'}, 60), (0, {}, 80),
+                                   (0, {'COLUMNS': 'x'}, 80), (0, {'COLUMNS': '0'}, 80), (3, {}, 3)):
+            with self.subTest(columns=columns, env=env):
+                lines = self.status_lines(columns, **env)
+                self.assertTrue(lines)
+                for line in lines:
+                    self.assertLess(len(line), room)
+                    self.assertTrue(whole[0].startswith(line[:8]))
 
     def test_interrupted(self):
         for number in (signal.SIGINT, signal.SIGTERM):
