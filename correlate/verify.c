@@ -192,8 +192,11 @@ nothing_to_verify(const GPtrArray *records, const char *what, bool now, GError *
 	const char *mark = record->marks->len ? g_ptr_array_index(record->marks, 0) : NULL;
 	g_autofree char *moment = mark ? g_strdup_printf("--at %s, or the number of an event", mark)
 				       : g_strdup("--at and the number of an event; the record has no marks");
-	g_autofree char *next = now ? g_strdup("the mappings have to be held while verify looks: viommu-probe map holds them until its input "
-					       "ends, and a program that is traced has to run meanwhile")
+	g_autofree char *past = mark && record->ended
+		? g_strdup_printf("; this record has ended: --at %s, with a snapshot of that moment (viommu capture, -s)", mark)
+		: g_strdup("");
+	g_autofree char *next = now ? g_strdup_printf("the mappings have to be held while verify looks: viommu-probe map holds them until its "
+						      "input ends, and a program that is traced has to run meanwhile%s", past)
 				    : g_strdup_printf("if the mappings were made and undone since, and the snapshot was taken between, "
 						      "choose that moment with %s", moment);
 

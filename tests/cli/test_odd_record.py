@@ -72,7 +72,7 @@ class Moments(Case):
         self.assertRegex(run_of_it['note'], r'\(event (7|8|9|10)\): if the snapshot is younger than that')
 
     def test_nothing_held(self):
-        """--at is recommended for snapshots alone, with the marks that there are"""
+        """--at is recommended for snapshots, with the marks that there are"""
         done = run('verify', *CLEAN_ELF, 'finished.jsonl')
         self.assert_says(done, REJECTED, 'nothing to verify', 'finished.jsonl', 'choose that moment with --at held')
         bare = b''.join(line for line in FINISHED if b'"mark"' not in line)
@@ -80,7 +80,11 @@ class Moments(Case):
         with FakeQemu() as qemu:
             done = run('verify', '-q', qemu.target, 'finished.jsonl')
             self.assert_says(done, REJECTED, 'nothing to verify', 'have to be held while verify looks')
+            self.assertIn('this record has ended: --at held, with a snapshot of that moment (viommu capture, -s)', done.err)
+            done = run('verify', '-q', qemu.target, '-', data=b''.join(line for line in FINISHED if b'"end"' not in line))
+            self.assert_says(done, REJECTED, 'nothing to verify', 'have to be held while verify looks')
             self.assertNotIn('--at', done.err)
+            self.assertNotIn('--at', run('verify', '-q', qemu.target, '-', data=bare).err)
 
     def test_marks_are_named(self):
         """a moment that is not there is a mistake on the command line"""
