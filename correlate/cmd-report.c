@@ -137,8 +137,11 @@ deliver(G_GNUC_UNUSED const viommu_cmd *cmd, const viommu_report *report, gboole
 	viommu_tones_init(self->form->write == viommu_report_text ? out : NULL);
 	if (self->form->write)
 		self->form->write(out, report);
-	else if (!viommu_bundle_finish(report->bundle, report, out, error))
+	else if (!viommu_bundle_finish(report->bundle, report, out, error)) {
+		if (self->path && strcmp(self->path, "-") != 0)
+			g_prefix_error(error, "%s: ", self->path);
 		return FALSE;
+	}
 	if (!viommu_report_file_commit(file, force, error))
 		return FALSE;
 	if (self->path && strcmp(self->path, "-") != 0)

@@ -97,8 +97,11 @@ class Files(Case):
                           check=False).returncode != 0:
             self.skipTest('only root can mount a file system')
         try:
-            self.assert_says(run('report', *SAVED, '-o', mounted / 'a.html'), FAILED, 'No space left on device')
-            self.assertEqual(os.listdir(mounted), [])
+            (mounted / 'full').write_bytes(b'x' * 12288)
+            for name in ('a.html', 'a.tar.gz'):
+                done = run('report', *SAVED, '-o', mounted / name)
+                self.assert_says(done, FAILED, 'No space left on device', 'cannot write', str(mounted / name))
+                self.assertEqual(os.listdir(mounted), ['full'])
         finally:
             subprocess.run(['umount', mounted], check=True)
 
