@@ -8,9 +8,18 @@ import time
 from .errors import GuestError
 
 
+def last_words(why_dead, seconds=5):
+    """A process that dies closes its sockets before it can be waited for; '' of one of which nobody knows."""
+    end = time.monotonic() + seconds
+    while (words := why_dead()) is None and time.monotonic() < end:
+        time.sleep(0.05)
+    return words
+
+
 class Qmp:
-    def __init__(self, path, why_dead=lambda: None, deadline=20):
-        """`why_dead` returns None while QEMU lives, or a text."""
+    def __init__(self, path, why_dead=lambda: '', deadline=20):
+        """`why_dead` returns None while QEMU lives, or a text; '' if that cannot be known."""
+        self._why_dead = why_dead
         self._socket = _connect(path, why_dead, deadline)
         self._buffer = b''
         self.events = []
@@ -31,7 +40,7 @@ class Qmp:
             except (TimeoutError, ConnectionError):
                 data = b''
             if not data:
-                raise GuestError('QEMU closed the lab\'s monitor')
+                raise GuestError(last_words(self._why_dead) or 'QEMU closed the lab\'s monitor')
             self._buffer += data
         line, self._buffer = self._buffer.split(b'\n', 1)
         return json.loads(line)
@@ -44,7 +53,7 @@ class Qmp:
         try:
             self._socket.sendall(json.dumps(request).encode() + b'\n')
         except OSError as error:
-            raise GuestError(f'QEMU closed the lab\'s monitor ({error})') from None
+            raise GuestError(last_words(self._why_dead) or f'QEMU closed the lab\'s monitor ({error})') from None
         while True:
             answer = self._read(seconds)
             if 'event' in answer:
