@@ -368,6 +368,17 @@ open_side(const char *path, GError **error)
 	return viommu_target_open(&options, error);
 }
 
+/* -q or -p, which other commands take. */
+static gboolean
+names_live(char **words)
+{
+	for (; *words && strcmp(*words, "--") != 0; words++)
+		if (g_str_has_prefix(*words, "-q") || g_str_has_prefix(*words, "-p") || strcmp(*words, "--qmp") == 0 ||
+			strcmp(*words, "--pid") == 0 || g_str_has_prefix(*words, "--qmp=") || g_str_has_prefix(*words, "--pid="))
+			return TRUE;
+	return FALSE;
+}
+
 static int
 status_of(const diff *self, gboolean strict)
 {
@@ -388,7 +399,9 @@ viommu_cmd_diff(int argc, char **argv)
 		{ "all", 0, 0, G_OPTION_ARG_NONE, &self.all, NULL, NULL },
 		{ 0 },
 	};
-	int status = viommu_cmd_parse(&cmd, argc, argv, own, FALSE, help);
+	int status = names_live(argv + 1)
+		? viommu_cmd_usage("diff", "it takes two files, and no live QEMU: viommu capture saves its state into one first")
+		: viommu_cmd_parse(&cmd, argc, argv, own, FALSE, help);
 
 	if (status >= 0)
 		return status;

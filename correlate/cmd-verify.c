@@ -195,6 +195,32 @@ all_entries(const GOptionEntry *shared, const GOptionEntry *own)
 	return (GOptionEntry *) (void *) g_array_free(g_steal_pointer(&ret), FALSE);
 }
 
+static gboolean
+is_monitor(const char *text)
+{
+	static const char *const schemes[] = { "unix:", "tcp:", VIOMMU_HUMAN_SCHEME, "libvirt:" };
+
+	for (gsize i = 0; i < G_N_ELEMENTS(schemes); i++)
+		if (g_str_has_prefix(text, schemes[i]))
+			return TRUE;
+	return FALSE;
+}
+
+/* A monitor in the place of a record; -1: there is none. */
+static int
+check_records(const viommu_verify_variant *variant, const viommu_cmd *cmd)
+{
+	for (char *const *record = cmd->arguments; *record; record++) {
+		if (!is_monitor(*record) || g_file_test(*record, G_FILE_TEST_EXISTS))
+			continue;
+		if (cmd->target.qmp && !is_monitor(cmd->target.qmp))
+			return viommu_cmd_usage(variant->name, "\"%s\" is a monitor: name it with -q, and the record \"%s\" without",
+				*record, cmd->target.qmp);
+		return viommu_cmd_usage(variant->name, "\"%s\" is a monitor: name it with -q", *record);
+	}
+	return -1;
+}
+
 int
 viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv)
 {
@@ -222,6 +248,8 @@ viommu_cmd_verify_as(const viommu_verify_variant *variant, int argc, char **argv
 		!(options.cmd.target.snapshot && viommu_is_bundle(options.cmd.target.snapshot)))
 		status = viommu_cmd_usage(variant->name,
 			"name at least one record (viommu-probe map BDF -o FILE writes one in L1)");
+	if (status < 0)
+		status = check_records(variant, &options.cmd);
 	if (status < 0 && options.cmd.target.snapshot && (options.capture.pause || options.save))
 		status = viommu_cmd_usage(variant->name, "--pause and --save are for a live QEMU, not for a snapshot");
 	if (status < 0 && options.trace && (options.qemu_log || options.cmd.target.snapshot))

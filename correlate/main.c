@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,6 +65,15 @@ finish(int status)
 	return VIOMMU_EXIT_FAILED;
 }
 
+static bool
+is_command(const char *name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return true;
+	return false;
+}
+
 static int
 run(int argc, char **argv)
 {
@@ -72,7 +82,21 @@ run(int argc, char **argv)
 	for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return finish(commands[i].run(argc, argv));
+	for (int k = 1; argv[0][0] == '-' && k < argc; k++)
+		if (is_command(argv[k])) {
+			fprintf(stderr, "viommu: options come after the command: viommu %s %s...; viommu --help lists commands\n", argv[k], safe);
+			return VIOMMU_EXIT_USAGE;
+		}
 	fprintf(stderr, "viommu: there is no command \"%s\"; viommu --help lists them\n", safe);
+	return VIOMMU_EXIT_USAGE;
+}
+
+static int
+refuse_help(const char *name)
+{
+	g_autofree char *safe = viommu_escape(name);
+
+	fprintf(stderr, "viommu: help takes one command: viommu help %s\n", is_command(name) ? safe : "COMMAND");
 	return VIOMMU_EXIT_USAGE;
 }
 
@@ -90,6 +114,8 @@ main(int argc, char **argv)
 
 		return run(2, words);
 	}
+	if (argc > 3 && strcmp(name, "help") == 0)
+		return refuse_help(argv[2]);
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		help(stdout);
 		return finish(VIOMMU_EXIT_CLEAN);

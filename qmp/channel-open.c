@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gio/gunixsocketaddress.h>
 #include <viommu/monitor.h>
@@ -37,6 +38,30 @@ parse_address(const char *address, GError **error)
 		return NULL;
 	}
 	return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
+}
+
+/* "https:", of what is not there as a file. */
+static bool
+has_no_scheme_of_ours(const char *address)
+{
+	static const char letters[] = G_CSET_A_2_Z G_CSET_a_2_z;
+	size_t len = strspn(address, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "+.-");
+
+	return strchr(letters, *address) && address[len] == ':' && !g_str_has_prefix(address, "unix:") &&
+		!g_str_has_prefix(address, "tcp:") && !g_str_has_prefix(address, LIBVIRT_SCHEME) && access(address, F_OK) != 0;
+}
+
+gboolean
+viommu_channel_check_address(const char *whole, GError **error)
+{
+	bool human = g_str_has_prefix(whole, VIOMMU_HUMAN_SCHEME);
+	const char *address = human ? whole + strlen(VIOMMU_HUMAN_SCHEME) : whole;
+
+	if (*address ? !has_no_scheme_of_ours(address) : !human)
+		return TRUE;
+	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
+		"\"%s\" is not a monitor address: write unix:PATH, tcp:HOST:PORT, hmp:unix:PATH, hmp:tcp:HOST:PORT or libvirt:GUEST", whole);
+	return FALSE;
 }
 
 char

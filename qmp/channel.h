@@ -23,6 +23,9 @@ typedef struct {
 	libvirt_bridge *libvirt; /* what is at the other end of our socket; NULL: a monitor's own */
 } viommu_channel;
 
+/* As it was given, hmp: included. False: it is none of those that there are. */
+gboolean viommu_channel_check_address(const char *whole, GError **error);
+
 /* Connects; clear it whatever the outcome. */
 gboolean viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error);
 void viommu_channel_clear(viommu_channel *self);

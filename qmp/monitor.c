@@ -71,6 +71,8 @@ viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error)
 
 	self->unsent = g_string_new(NULL);
 	g_queue_init(&self->ahead);
+	if (!viommu_channel_check_address(address, error))
+		return NULL;
 	self->human = g_str_has_prefix(address, VIOMMU_HUMAN_SCHEME);
 	address += self->human ? strlen(VIOMMU_HUMAN_SCHEME) : 0;
 	if (!viommu_channel_open(&self->channel, address, timeout_ms, error) || !greet(self, error))

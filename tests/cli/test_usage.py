@@ -196,6 +196,47 @@ class WhatToDoNext(Case):
         self.assert_says(run('info', '-q', 'unix:/nowhere/qmp'), FAILED, '(viommu list)', '-qmp unix:/nowhere/qmp,server=on,wait=off')
         self.assert_says(run('info', '-q', 'tcp:127.0.0.1:1'), FAILED, 'refused', '-qmp tcp:127.0.0.1:1,server=on,wait=off')
 
+    def test_a_monitor_in_the_place_of_a_record(self):
+        for monitor in ('unix:/tmp/qmp.sock', 'tcp:localhost:4444', 'hmp:unix:/tmp/mon', 'libvirt:guest'):
+            for name, more in (('verify', ()), ('report', ('-o', '-'))):
+                with self.subTest(monitor=monitor, command=name):
+                    said = f'"{monitor}" is a monitor: name it with -q'
+                    self.assert_says(run(name, RECORD, monitor, *more), USAGE, said)
+                    self.assert_says(run(name, *SAVED, RECORD, monitor, *more), USAGE, said)
+                    self.assert_says(run(name, '-q', RECORD, monitor, *more), USAGE, said, f'"{RECORD}" without')
+        folder = self.scratch()
+        (folder / 'unix:x').write_bytes((TOP / 'tests/data/cli' / RECORD).read_bytes())
+        self.assert_clean(run('verify', '-s', TOP / 'tests/data/cli/clean.elf', 'unix:x', cwd=folder))
+
+    def test_no_scheme(self):
+        ways = 'unix:PATH, tcp:HOST:PORT, hmp:', 'libvirt:GUEST'
+        for wrong in ('https://x', 'HMP:/path', 'UNIX:/x', 'qemu+ssh://host/system', 'qmp:/x', 'localhost:4444'):
+            with self.subTest(address=wrong):
+                self.assert_says(run('info', '-q', wrong), USAGE, f'"{wrong}" is not a monitor address', *ways)
+        self.assert_says(run('info', '-q', 'hmp:'), USAGE, '"hmp:" is not a monitor address', *ways)
+        self.assert_says(run('info', '-q', 'hmp:https://x'), USAGE, '"hmp:https://x" is not a monitor address', *ways)
+        for path in ('/nowhere/a:b', './a:b', '/nowhere', 'nowhere', '1:2', ':x'):
+            self.assert_says(run('info', '-q', path), FAILED, 'no monitor answers')
+        folder = self.scratch()
+        (folder / 'a:b').write_text('')
+        self.assert_says(run('info', '-q', 'a:b', cwd=folder), FAILED, 'it is no socket')
+
+    def test_help_of_two(self):
+        done = self.assert_status(run('help', 'verify', 'extra'), USAGE)
+        self.assertEqual((done.out, done.err), ('', 'viommu: help takes one command: viommu help verify\n'))
+
+    def test_options_before_the_command(self):
+        for words in (['-q', 'unix:/x', 'info'], ['-s', 'clean.elf', 'info'], ['--format', 'json', 'info', '-q', 'x']):
+            done = self.assert_status(run(*words), USAGE)
+            self.assertEqual(done.out, '')
+            self.assertEqual(done.err, f'viommu: options come after the command: viommu info {words[0]}...; viommu --help lists commands\n')
+
+    def test_diff_of_what_lives(self):
+        for words in (['clean.elf', '-q', 'unix:/x'], ['-qunix:/x'], ['clean.elf', '--qmp=unix:/x'], ['clean.elf', '--pid', '7'],
+                      ['clean.elf', '-p', '7']):
+            self.assert_says(run('diff', *words), USAGE, 'it takes two files', 'viommu capture')
+        self.assertIn('Unknown option', run('diff', 'clean.elf', '--quiet').err)
+
     def test_names(self):
         self.assert_says(run('explain', 'caching-mode'), USAGE, 'there are caching-mode-needed, ', 'viommu explain lists')
         self.assert_says(run('walk', *SAVED, '0:4', '0'), USAGE, 'like 00:04.0', 'viommu info lists')
