@@ -65,7 +65,8 @@ def nested(arguments):
               f'  {attach} {shells["inner"]}\n'
               f'  there: viommu-probe map {BDF} --bind -o {RECORD_PORT}\n'
               f'its record, as it grows:\n'
-              f'  {lab.inner.record}\n\n'
+              f'  {lab.inner.record}\n'
+              f'  (one run: before the next, empty it with truncate -s 0, and {lab.inner.outer_record} in the outer guest)\n\n'
               'Ctrl-C ends everything.', flush=True)
         while lab.alive():
             time.sleep(1)
