@@ -14,7 +14,8 @@ HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
             __ltrim_colon_completions "$cur" ;;
         *)
             compopt -o nospace
-            COMPREPLY=($(compgen -W 'unix: tcp: libvirt:' -- "$cur")) ;;
+            COMPREPLY=($(compgen -W 'unix: tcp: hmp: libvirt:' -- "$cur"))
+            __ltrim_colon_completions "$cur" ;;
     esac
 }}
 
@@ -37,6 +38,8 @@ HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
         return
     fi
     case ${{words[1]}} in
+        help)
+            ((cword == 2)) && COMPREPLY=($(compgen -W '{commands}' -- "$cur")) ;;
 '''
 
 TAIL = '''        *) return ;;
@@ -49,6 +52,7 @@ complete -F {function} {program}
 VALUES = {
     '<file>': '_filedir',
     '<pid>': '_pids',
+    '<qemu>': 'COMPREPLY=($(compgen -W "$(viommu list 2>/dev/null | awk \'$1 ~ /^[0-9]+$/ {{ print $1 }}\')" -- "$cur"))',
     '<text>': ':',
     '<monitor>': '{function}_monitor',
     '<stream>': '{function}_stream',

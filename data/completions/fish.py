@@ -18,7 +18,7 @@ function {function}_monitor
     if string match -q 'unix:*' -- $word
         printf 'unix:%s\\n' (__fish_complete_path (string replace 'unix:' '' -- $word))
     else
-        printf '%s\\n' unix: tcp: libvirt:
+        printf '%s\\n' unix: tcp: hmp: libvirt:
     end
 end
 
@@ -44,6 +44,7 @@ complete -c {program} -n {function}_first -l version -d 'name the version'
 VALUES = {'<file>': '-F', '<pid>': "-a '(__fish_complete_pids)'", '<text>': '',
           '<monitor>': "-a '({function}_monitor)'", '<bdf>': "-a '({function}_bdf)'",
           '<stream>': """-F -a '(string match "unix:*" -- ({function}_monitor))'""",
+          '<qemu>': '''-a '(viommu list 2>/dev/null | string match -rg "^ *([0-9]+) ")\'''',
           '<code>': """-a '(viommu explain 2>/dev/null | string replace -r " .*" "")'""",
           '<call>': """-a '(viommu-probe explain 2>/dev/null | string match -rg "^  ([A-Z]\\S*)")'""",
           '<program>': "-a '({function}_program)'"}
@@ -59,6 +60,7 @@ def _value(value, function):
 
 def _command(program, function, command):
     yield f'complete -c {program} -n {function}_first -a {command.name} -d {_quoted(command.summary)}'
+    yield f'complete -c {program} -n "{function}_is help" -a {command.name} -d {_quoted(command.summary)}'
     here = f'complete -c {program} -n "{function}_is {command.name}"'
     for option in command.options:
         short = f'-s {option.short[1:]} ' if option.short else ''

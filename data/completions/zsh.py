@@ -10,7 +10,7 @@ HEAD = '''#compdef {program}
     if compset -P unix:; then
         _files
     else
-        compadd -S '' - unix: tcp: libvirt:
+        compadd -S '' - unix: tcp: hmp: libvirt:
     fi
 }}
 
@@ -22,6 +22,11 @@ HEAD = '''#compdef {program}
         _files
         compadd -S '' - unix:
     fi
+}}
+
+{function}_qemu()
+{{
+    compadd - $(viommu list 2>/dev/null | awk '$1 ~ /^[0-9]+$/ {{ print $1 }}')
 }}
 
 {function}_code()
@@ -53,6 +58,8 @@ HEAD = '''#compdef {program}
         command) _describe -t commands '{program} command' known ;;
         rest)
             case $line[1] in
+                help)
+                    ((CURRENT == 2)) && _describe -t commands '{program} command' known ;;
 '''
 
 TAIL = '''            esac ;;
@@ -64,7 +71,7 @@ TAIL = '''            esac ;;
 
 VALUES = {'<file>': '_files', '<pid>': '_pids', '<text>': ' ', '<monitor>': '{function}_monitor',
           '<stream>': '{function}_stream',
-          '<code>': '{function}_code', '<call>': '{function}_call', '<bdf>': '{function}_bdf'}
+          '<code>': '{function}_code', '<call>': '{function}_call', '<bdf>': '{function}_bdf', '<qemu>': '{function}_qemu'}
 ONCE = {'<bdf>', '<call>', '<monitor>', '<stream>'}
 
 

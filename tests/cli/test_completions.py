@@ -124,6 +124,9 @@ class InShell:
                 'viommu report --format ju': 'viommu report --format junit',
                 'viommu info -q uni': 'viommu info -q unix:',
                 'viommu info -q lib': 'viommu info -q libvirt:',
+                'viommu info -q hm': 'viommu info -q hmp:',
+                'viommu help wat': 'viommu help watch',
+                'viommu-probe help rec': 'viommu-probe help record',
                 'viommu info -q unix:qmp': 'viommu info -q unix:qmp.socket',
                 'viommu watch snap': 'viommu watch snapshot.elf',
                 'viommu watch unix:qmp': 'viommu watch unix:qmp.socket',
@@ -160,6 +163,12 @@ class InShell:
                         continue
                     with self.subTest(program=program, command=command.name, option=option.long):
                         self.assertLessEqual(set(words), self.at.offers(f'{program} {command.name} {option.long} '))
+
+    def test_qemus(self):
+        """processes that are no QEMU are not offered"""
+        offered = {word for word in self.at.offers('viommu verify -p ') if word.isdigit()}
+        self.assertNotIn('1', offered)
+        self.assertNotIn(str(os.getpid()), offered)
 
     def test_devices(self):
         """viommu-probe offers the PCI devices of this machine"""
