@@ -7,10 +7,16 @@ HEAD = '''# SPDX-License-Identifier: GPL-2.0-or-later
 {function}_monitor()
 {{
     case $cur in
-        unix:*)
-            local IFS=$'\\n'
+        unix:* | hmp:unix:*)
+            local IFS=$'\\n' path before=${{cur%%unix:*}}unix:
             compopt -o filenames -o nospace
-            COMPREPLY=($(compgen -P unix: -f -- "${{cur#unix:}}"))
+            for path in $(compgen -f -- "${{cur#"$before"}}"); do
+                [[ -S $path || -d $path ]] && COMPREPLY+=("$before$path")
+            done
+            __ltrim_colon_completions "$cur" ;;
+        hmp:*)
+            compopt -o nospace
+            COMPREPLY=($(compgen -W 'hmp:unix: hmp:tcp:' -- "$cur"))
             __ltrim_colon_completions "$cur" ;;
         *)
             compopt -o nospace
@@ -57,7 +63,12 @@ VALUES = {
     '<monitor>': '{function}_monitor',
     '<stream>': '{function}_stream',
     '<code>': 'COMPREPLY=($(compgen -W "$(viommu explain 2>/dev/null | cut -d " " -f 1)" -- "$cur"))',
-    '<call>': 'COMPREPLY=($(compgen -W "$(viommu-probe explain 2>/dev/null | awk \'/^  [A-Z]/ {{ print $1 }}\')" -- "$cur"))',
+    '<call>': '''if ((cword == 2)); then
+                    COMPREPLY=($(compgen -W "$(viommu-probe explain 2>/dev/null | awk '/^  [A-Z]/ {{ print $1 }}')" -- "$cur"))
+                elif ((cword == 3)); then
+                    COMPREPLY=($(compgen -W "$(viommu-probe explain "${{words[2]}}" 2>/dev/null | '''
+              '''awk '/^[^ ].*: E[A-Z0-9]+ [(]/ {{ sub(/^.*: /, ""); print $1 }}')" -- "$cur"))
+                fi''',
     '<bdf>': '''COMPREPLY=($(compgen -W '$(cd /sys/bus/pci/devices 2>/dev/null && printf "%s " *:* | sed "s/0000://g")' '''
              '''-- "$cur"))
                     __ltrim_colon_completions "$cur"''',

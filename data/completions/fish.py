@@ -15,10 +15,33 @@ end
 
 function {function}_monitor
     set -l word (string replace -r '^--qmp=' '' -- (commandline -ct))
-    if string match -q 'unix:*' -- $word
-        printf 'unix:%s\\n' (__fish_complete_path (string replace 'unix:' '' -- $word))
+    if set -l before (string match -r '^(?:hmp:)?unix:' -- $word)
+        for path in (__fish_complete_path (string replace -- $before '' $word) | string replace -r '\\t.*' '')
+            test -S $path -o -d $path; and printf '%s\\n' $before$path
+        end
+    else if string match -q 'hmp:*' -- $word
+        printf '%s\\n' hmp:unix: hmp:tcp:
     else
         printf '%s\\n' unix: tcp: hmp: libvirt:
+    end
+end
+
+function {function}_stream
+    set -l word (commandline -ct)
+    if string match -q 'unix:*' -- $word
+        {function}_monitor
+    else
+        __fish_complete_path $word
+        printf 'unix:\\n'
+    end
+end
+
+function {function}_call
+    set -l words (commandline -opc)
+    if test (count $words) = 2
+        viommu-probe explain 2>/dev/null | string match -rg '^  ([A-Z]\\S*)'
+    else if test (count $words) = 3
+        viommu-probe explain $words[3] 2>/dev/null | string match -rg '^\\S.*: (E[A-Z0-9]+) \\('
     end
 end
 
@@ -43,10 +66,10 @@ complete -c {program} -n {function}_first -l version -d 'name the version'
 # What is offered as the value of an option, or as an argument.
 VALUES = {'<file>': '-F', '<pid>': "-a '(__fish_complete_pids)'", '<text>': '',
           '<monitor>': "-a '({function}_monitor)'", '<bdf>': "-a '({function}_bdf)'",
-          '<stream>': """-F -a '(string match "unix:*" -- ({function}_monitor))'""",
+          '<stream>': "-a '({function}_stream)'",
           '<qemu>': '''-a '(viommu list 2>/dev/null | string match -rg "^ *([0-9]+) ")\'''',
           '<code>': """-a '(viommu explain 2>/dev/null | string replace -r " .*" "")'""",
-          '<call>': """-a '(viommu-probe explain 2>/dev/null | string match -rg "^  ([A-Z]\\S*)")'""",
+          '<call>': "-a '({function}_call)'",
           '<program>': "-a '({function}_program)'"}
 
 

@@ -7,8 +7,10 @@ HEAD = '''#compdef {program}
 
 {function}_monitor()
 {{
-    if compset -P unix:; then
-        _files
+    if compset -P '(hmp:|)unix:'; then
+        _files -g '*(-=)'
+    elif [[ $PREFIX == hmp:* ]]; then
+        compadd -S '' - hmp:unix: hmp:tcp:
     else
         compadd -S '' - unix: tcp: hmp: libvirt:
     fi
@@ -39,6 +41,11 @@ HEAD = '''#compdef {program}
 {{
     local -a found=(${{${{(M)${{(f)"$(viommu-probe explain 2>/dev/null)"}}:#  [A-Z]*}}#  }})
     compadd - ${{found%% *}}
+}}
+
+{function}_errno()
+{{
+    compadd - $(viommu-probe explain "$line[1]" 2>/dev/null | awk '/^[^ ].*: E[A-Z0-9]+ [(]/ {{ sub(/^.*: /, ""); print $1 }}')
 }}
 
 {function}_bdf()
@@ -109,6 +116,8 @@ def _command(function, command):
     program = command.argument == '<program>'
     if command.argument and not program:
         specs.append(_argument(command.argument, function))
+    if command.argument == '<call>':
+        specs.append(f"'2:errno:{function}_errno'")
     yield f'                {command.name})'
     if program:  # that of which the command line stands behind the dashes
         yield '                    integer dashes=${words[(i)--]}'

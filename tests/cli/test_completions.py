@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -101,7 +102,9 @@ class InShell:
         for name, program in PROGRAMS.items():
             (cls.folder / 'bin' / name).symlink_to(program)
         (cls.folder / 'snapshot.elf').touch()
-        (cls.folder / 'qmp.socket').touch()
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.bind(str(cls.folder / 'qmp.socket'))
+        (cls.folder / 'qmp.log').touch()
         cls.at = cls.shell(COMPLETIONS, cls.folder / 'bin', cls.folder)
         cls.addClassCleanup(cls.at.close)
 
@@ -128,6 +131,9 @@ class InShell:
                 'viommu help wat': 'viommu help watch',
                 'viommu-probe help rec': 'viommu-probe help record',
                 'viommu info -q unix:qmp': 'viommu info -q unix:qmp.socket',
+                'viommu info -q hmp:u': 'viommu info -q hmp:unix:',
+                'viommu info -q hmp:unix:qmp': 'viommu info -q hmp:unix:qmp.socket',
+                'viommu-probe explain MAP_DMA ENOM': 'viommu-probe explain MAP_DMA ENOMEM',
                 'viommu watch snap': 'viommu watch snapshot.elf',
                 'viommu watch unix:qmp': 'viommu watch unix:qmp.socket',
                 'viommu explain caching-mode-need': 'viommu explain caching-mode-needed',
