@@ -57,7 +57,8 @@ viommu_channel_check_address(const char *whole, GError **error)
 	bool human = g_str_has_prefix(whole, VIOMMU_HUMAN_SCHEME);
 	const char *address = human ? whole + strlen(VIOMMU_HUMAN_SCHEME) : whole;
 
-	if (*address ? !has_no_scheme_of_ours(address) : !human)
+	/* libvirt has no human monitor to give away. */
+	if ((*address ? !has_no_scheme_of_ours(address) : !human) && !(human && g_str_has_prefix(address, LIBVIRT_SCHEME)))
 		return TRUE;
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
 		"\"%s\" is not a monitor address: write unix:PATH, tcp:HOST:PORT, hmp:unix:PATH, hmp:tcp:HOST:PORT or libvirt:GUEST", whole);

@@ -214,7 +214,8 @@ class WhatToDoNext(Case):
             with self.subTest(address=wrong):
                 self.assert_says(run('info', '-q', wrong), USAGE, f'"{wrong}" is not a monitor address', *ways)
         self.assert_says(run('info', '-q', 'hmp:'), USAGE, '"hmp:" is not a monitor address', *ways)
-        self.assert_says(run('info', '-q', 'hmp:https://x'), USAGE, '"hmp:https://x" is not a monitor address', *ways)
+        for wrong in 'hmp:https://x', 'hmp:libvirt:guest', 'hmp:hmp:unix:/x':
+            self.assert_says(run('info', '-q', wrong), USAGE, f'"{wrong}" is not a monitor address', *ways)
         for path in ('/nowhere/a:b', './a:b', '/nowhere', 'nowhere', '1:2', ':x'):
             self.assert_says(run('info', '-q', path), FAILED, 'no monitor answers')
         folder = self.scratch()
