@@ -74,13 +74,18 @@ collect_announcements(state *s)
 }
 
 /* The log has QEMU processing the record's last announcement of these pages, so that its
- * last word is about what L1 announced last. *line: where. */
+ * last word is about what L1 announced last. *line: where.  Announcements have no names: they are
+ * counted on both sides, from when the device got its context entry, so a record that came later
+ * (a trace, of a device that was in use) proves nothing: the log has more of them, and may end before
+ * the last. */
 static bool
 has_last_announcement(const state *s, const viommu_run *run, uint64_t first, uint64_t *last, uint64_t *line)
 {
 	const viommu_piece *piece = viommu_pieces_from(s->covers, first);
 	const viommu_announcement *a;
 
+	if (!s->context->target->space->complete)
+		return false;
 	if (!piece || piece->iova.first > first) {
 		if (piece && piece->iova.first <= *last)
 			*last = piece->iova.first - 1;

@@ -325,6 +325,14 @@ test_announced(void)
 	/* This one never was. */
 	scene_both(n.s, IOVA + 0x1000, 0x9000, 0x1000);
 	expect(&n, false, twice, "broken 40000000-40000fff\nunverified 40001000-40001fff\n");
+	/* A record that began later than the log has fewer, and the log may lack the last. */
+	notice_clear(&n);
+	n = (notice){ .s = scene_new(false) };
+	n.s->t->driver = "vfio-pci";
+	scene_both(n.s, IOVA, 0x5000, 0x1000);
+	submit(&n);
+	expect(&n, false, once, "unverified 40000000-40000fff\n");
+	expect(&n, true, once, "broken 40000000-40000fff\n");
 }
 
 /* No log; an emulated device; one of which it is not known what it is. */
