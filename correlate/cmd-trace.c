@@ -82,15 +82,23 @@ open_monitor_again(const trace_options *options, GError **error)
 	return monitor;
 }
 
+static pid_t
+qemu_of(const trace_options *options, const viommu_monitor *monitor)
+{
+	return viommu_target_process(options->cmd.target.qmp, options->cmd.target.pid, monitor);
+}
+
 static viommu_trace *
 begin(const trace_options *options, GError **error)
 {
 	g_autoptr(viommu_monitor) monitor = open_monitor(options, error);
 	g_autofree char *file = g_canonicalize_filename(options->output, NULL);
-	viommu_trace_options what = { .address = options->cmd.target.qmp, .pid = options->cmd.target.pid, .file = file,
-		.log_was = options->log_was };
+	viommu_trace_options what = { .address = options->cmd.target.qmp, .file = file, .log_was = options->log_was };
 
-	return monitor ? viommu_trace_begin(monitor, &what, error) : NULL;
+	if (!monitor)
+		return NULL;
+	what.pid = qemu_of(options, monitor);
+	return viommu_trace_begin(monitor, &what, error);
 }
 
 /* Until a signal, or its time is over. QEMU may have ended: then nothing is left to undo. */
@@ -166,7 +174,7 @@ undo(const trace_options *options)
 
 	catch_signals();
 	monitor = open_monitor(options, &error);
-	if (monitor && viommu_trace_undo(monitor, options->cmd.target.qmp, &error))
+	if (monitor && viommu_trace_undo(monitor, options->cmd.target.qmp, qemu_of(options, monitor), &error))
 		fprintf(stderr, "viommu: trace events as they were before\n");
 	else if (!error)
 		fprintf(stderr, "viommu: nothing was left on\n");

@@ -10,6 +10,7 @@
 #include <viommu/trace.h>
 
 #include "cmd.h"
+#include "target.h"
 
 #define MARK_MS 500
 
@@ -81,9 +82,11 @@ viommu_log_source_open(const char *path, gboolean trace, viommu_live *live, cons
 	pid_t holder;
 
 	self->live = live;
+	if (trace)
+		pid = viommu_target_process(address, pid, viommu_live_monitor(live));
 	if (path)
 		self->path = g_strdup(path);
-	else if (trace && viommu_trace_look(address, &self->path, NULL, &holder) != VIOMMU_TRACE_HELD) {
+	else if (trace && viommu_trace_look(address, pid, &self->path, NULL, &holder) != VIOMMU_TRACE_HELD) {
 		g_clear_pointer(&self->path, g_free);
 		if (!begin_own(self, address, pid, error))
 			return NULL;

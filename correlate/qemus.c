@@ -284,6 +284,15 @@ look_at(viommu_qemu *self)
 	}
 }
 
+bool
+viommu_is_qemu(pid_t pid)
+{
+	g_auto(GStrv) arguments = read_arguments(pid);
+	g_autofree char *name = arguments ? program_of(pid, arguments[0]) : NULL;
+
+	return name && is_qemu_name(name);
+}
+
 /* NULL: it is no QEMU. *there: there is such a process, and then *program is its name. */
 static viommu_qemu *
 qemu_new(pid_t pid, bool *there, char **program)

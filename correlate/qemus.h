@@ -44,6 +44,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_qemu, viommu_qemu_free)
 /* Fills in libvirt, once its monitors were looked at. */
 void viommu_qemu_find_libvirt(viommu_qemu *self);
 
+/* Its program's name says so. */
+bool viommu_is_qemu(pid_t pid);
+
 /* By the number of the process; those that this user can see. */
 GPtrArray *viommu_qemus(void);
 /* Errors: CONNECT (no such process, or it is not a QEMU). */

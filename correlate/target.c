@@ -74,14 +74,24 @@ live_options(const viommu_target_options *options, viommu_live_options *ret, GEr
 	return TRUE;
 }
 
+pid_t
+viommu_target_process(const char *address, pid_t said, const viommu_monitor *monitor)
+{
+	pid_t peer = viommu_monitor_peer_pid(monitor);
+
+	if (said)
+		return said;
+	return peer && (g_str_has_prefix(address, "libvirt:") || viommu_is_qemu(peer)) ? peer : 0;
+}
+
 /* A viommu that was killed may have left QEMU tracing. */
 static void
-note_leftovers(const char *address)
+note_leftovers(const char *address, pid_t qemu)
 {
 	g_autofree char *file = NULL, *where = NULL;
 	pid_t pid;
 
-	if (viommu_trace_look(address, &file, &where, &pid) == VIOMMU_TRACE_LEFT)
+	if (viommu_trace_look(address, qemu, &file, &where, &pid) == VIOMMU_TRACE_LEFT)
 		g_message("a viommu that was killed (process %d) left trace events of this QEMU on, into %s; viommu trace -q %s --undo "
 			  "switches them off", (int) pid, where, address);
 }
@@ -93,8 +103,9 @@ open_live(viommu_target *self, const viommu_target_options *options, GError **er
 
 	if (!live_options(options, &live, error))
 		return FALSE;
-	note_leftovers(options->qmp);
 	self->live = viommu_live_open(&live, error);
+	note_leftovers(options->qmp,
+		self->live ? viommu_target_process(options->qmp, options->pid, viommu_live_monitor(self->live)) : options->pid);
 	if (!self->live)
 		return FALSE;
 	if (!viommu_target_agrees(options, viommu_live_monitor(self->live), error))

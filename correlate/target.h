@@ -28,6 +28,10 @@ void viommu_target_help(gboolean live_only);
 /* Where both are given: that the monitor is not one of another QEMU. Errors: USAGE. */
 gboolean viommu_target_agrees(const viommu_target_options *options, const viommu_monitor *monitor, GError **error);
 
+/* QEMU's, by what was said (-p; 0: nothing) or by who answers at this address; 0: not known. Whoever listens can
+ * be a manager of several QEMUs. */
+pid_t viommu_target_process(const char *address, pid_t said, const viommu_monitor *monitor);
+
 typedef struct {
 	viommu_live *live;         /* exactly one of the two */
 	viommu_snapshot *snapshot;

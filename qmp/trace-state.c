@@ -9,21 +9,12 @@
 #include <viommu/json.h>
 #include <viommu/monitor.h>
 
-trace_state *
-trace_state_new(const char *address)
-{
-	trace_state *self = g_new0(trace_state, 1);
-
-	self->address = g_strdup(address);
-	self->events = g_ptr_array_new_with_free_func(g_free);
-	return self;
-}
-
 void
 trace_state_free(trace_state *self)
 {
 	if (!self)
 		return;
+	g_free(self->path);
 	g_free(self->address);
 	g_free(self->file);
 	g_free(self->source);
@@ -32,27 +23,54 @@ trace_state_free(trace_state *self)
 	g_free(self);
 }
 
+static char *
+notes_folder(void)
+{
+	return g_build_filename(g_get_user_runtime_dir(), "viommu", NULL);
+}
+
+#define NOTE_BEGIN "trace-"
+#define NOTE_END ".json"
+
 /* One file for each monitor, whichever way its path is written. */
 static char *
 path_of(const char *monitor)
 {
 	const char *address = g_str_has_prefix(monitor, VIOMMU_HUMAN_SCHEME) ? monitor + strlen(VIOMMU_HUMAN_SCHEME) : monitor;
 	const char *path = g_str_has_prefix(address, "unix:") ? address + 5 : address;
-	g_autofree char *folder = g_path_get_dirname(path), *name = g_path_get_basename(path);
+	g_autofree char *folder = g_path_get_dirname(path), *name = g_path_get_basename(path), *notes = notes_folder();
 	bool no_path = g_str_has_prefix(address, "tcp:") || g_str_has_prefix(address, "libvirt:");
 	char *real = no_path ? NULL : realpath(folder, NULL); /* the socket may have gone */
 	g_autofree char *whole = real ? g_build_filename(real, name, NULL) : g_strdup(address);
 	g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, whole, -1);
 
 	free(real);
-	return g_strdup_printf("%s/viommu/trace-%.16s.json", g_get_user_runtime_dir(), hash);
+	return g_strdup_printf("%s/" NOTE_BEGIN "%.16s" NOTE_END, notes, hash);
+}
+
+static trace_state *
+new_at(char *path)
+{
+	trace_state *self = g_new0(trace_state, 1);
+
+	self->path = path;
+	self->events = g_ptr_array_new_with_free_func(g_free);
+	return self;
+}
+
+trace_state *
+trace_state_new(const char *address)
+{
+	trace_state *self = new_at(path_of(address));
+
+	self->address = g_strdup(address);
+	return self;
 }
 
 gboolean
 trace_state_write(const trace_state *self, GError **error)
 {
-	g_autofree char *path = path_of(self->address);
-	g_autofree char *folder = g_path_get_dirname(path);
+	g_autofree char *folder = g_path_get_dirname(self->path);
 	g_autoptr(GError) local = NULL;
 	json_t *events = json_array();
 	gboolean ok = FALSE;
@@ -70,9 +88,9 @@ trace_state_write(const trace_state *self, GError **error)
 	if (!text)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "a path is not UTF-8: what would have to be undone cannot be noted");
 	else if (g_mkdir_with_parents(folder, 0700) != 0 ||
-		!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &local))
+		!g_file_set_contents_full(self->path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &local))
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED,
-			"cannot note in %s what would have to be undone%s%s; not tracing", path, local ? ": " : "",
+			"cannot note in %s what would have to be undone%s%s; not tracing", self->path, local ? ": " : "",
 			local ? local->message : "");
 	else
 		ok = TRUE;
@@ -86,18 +104,18 @@ string_of(const json_t *json, const char *name)
 	return g_strdup(json_string_value(json_object_get(json, name)));
 }
 
-trace_state *
-trace_state_read(const char *address)
+static trace_state *
+read_note(char *path)
 {
-	g_autofree char *path = path_of(address);
+	g_autoptr(trace_state) self = new_at(path);
 	g_autofree char *text = NULL;
-	g_autoptr(trace_state) self = trace_state_new(address);
 	json_t *json, *event;
 	gsize len, i;
 
 	if (!g_file_get_contents(path, &text, &len, NULL))
 		return NULL;
 	json = viommu_json_load(text, len, JSON_REJECT_DUPLICATES, NULL);
+	self->address = string_of(json, "monitor");
 	self->file = string_of(json, "file");
 	self->source = string_of(json, "source");
 	self->log_was = string_of(json, "log_was");
@@ -113,12 +131,34 @@ trace_state_read(const char *address)
 	return self->file ? g_steal_pointer(&self) : NULL;
 }
 
-void
-trace_state_remove(const char *address)
+trace_state *
+trace_state_read(const char *address)
 {
-	g_autofree char *path = path_of(address);
+	return read_note(path_of(address));
+}
 
-	g_unlink(path);
+trace_state *
+trace_state_read_of_process(pid_t qemu)
+{
+	g_autofree char *folder = notes_folder();
+	g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+	uint64_t began = dir ? trace_process_began(qemu) : 0;
+	const char *name;
+
+	while (began && (name = g_dir_read_name(dir))) {
+		bool may_be = g_str_has_prefix(name, NOTE_BEGIN) && g_str_has_suffix(name, NOTE_END);
+		g_autoptr(trace_state) note = may_be ? read_note(g_build_filename(folder, name, NULL)) : NULL;
+
+		if (note && note->qemu == qemu && note->qemu_began == began)
+			return g_steal_pointer(&note);
+	}
+	return NULL;
+}
+
+void
+trace_state_remove(const trace_state *self)
+{
+	g_unlink(self->path);
 }
 
 uint64_t

@@ -6,6 +6,7 @@
 #include <viommu/trace.h>
 
 typedef struct {
+	char *path;            /* of the note                                          */
 	char *address;         /* of the monitor                                       */
 	char *file;            /* the trace goes here                                  */
 	gboolean own_folder;   /* the file's folder is ours, and goes with it           */
@@ -21,9 +22,10 @@ void trace_state_free(trace_state *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(trace_state, trace_state_free)
 
 gboolean trace_state_write(const trace_state *self, GError **error);
-/* NULL when there is none (or none that makes sense). */
+/* NULL when there is none (or none that makes sense). The second: whatever the address was. */
 trace_state *trace_state_read(const char *address);
-void trace_state_remove(const char *address);
+trace_state *trace_state_read_of_process(pid_t qemu);
+void trace_state_remove(const trace_state *self);
 
 /* Fills in source (the log is a file, and stays) or log_was (what to go back to, which the
  * caller may know). */

@@ -137,12 +137,12 @@ viommu_trace_copy(viommu_trace *self, GError **error)
 /* ---- on and off --------------------------------------------------------------------------------- */
 
 static gboolean
-others(const char *address, GError **error)
+others(const char *address, pid_t qemu, GError **error)
 {
 	g_autofree char *file = NULL, *where = NULL;
 	pid_t pid;
 
-	switch (viommu_trace_look(address, &file, &where, &pid)) {
+	switch (viommu_trace_look(address, qemu, &file, &where, &pid)) {
 	case VIOMMU_TRACE_HELD:
 		return fail(error, "viommu process %d traces this QEMU already, into %s", (int) pid, where);
 	case VIOMMU_TRACE_LEFT:
@@ -176,7 +176,7 @@ viommu_trace_begin(viommu_monitor *monitor, const viommu_trace_options *options,
 	viommu_trace *self;
 	trace_state *state;
 
-	if (!others(options->address, error))
+	if (!others(options->address, options->pid, error))
 		return NULL;
 	machine = viommu_machine_query(monitor, error);
 	if (!machine)
@@ -200,7 +200,7 @@ viommu_trace_begin(viommu_monitor *monitor, const viommu_trace_options *options,
 			if (switch_on(self, monitor, error))
 				return self;
 			if (trace_restore(state, monitor, NULL))
-				trace_state_remove(state->address);
+				trace_state_remove(state);
 		}
 	}
 	viommu_trace_abandon(self);
@@ -213,7 +213,7 @@ viommu_trace_abandon(viommu_trace *self)
 	if (!self)
 		return;
 	if (viommu_trace_qemu_ended(self))
-		trace_state_remove(self->state->address);
+		trace_state_remove(self->state);
 	trace_state_free(self->state);
 	g_free(self);
 }
@@ -227,7 +227,7 @@ viommu_trace_end(viommu_trace *self, viommu_monitor *monitor, GError **error)
 	viommu_trace_mark(monitor, self->registers, self->state->source ? self->state->source : self->state->file, ARRIVAL_MS, NULL);
 	ok = trace_restore(self->state, monitor, error);
 	if (ok)
-		trace_state_remove(self->state->address);
+		trace_state_remove(self->state);
 	ok &= viommu_trace_copy(self, ok ? error : NULL);
 	viommu_trace_abandon(self);
 	return ok;
@@ -239,10 +239,16 @@ viommu_trace_file(const viommu_trace *self)
 	return self->state->file;
 }
 
+static gboolean
+qemu_ended(const trace_state *state)
+{
+	return state->qemu_began && trace_process_began(state->qemu) != state->qemu_began;
+}
+
 gboolean
 viommu_trace_qemu_ended(const viommu_trace *self)
 {
-	return self->state->qemu_began && trace_process_began(self->state->qemu) != self->state->qemu_began;
+	return qemu_ended(self->state);
 }
 
 const char *
@@ -275,19 +281,28 @@ remove_own_folder(const trace_state *state)
 
 /* ---- leftovers ------------------------------------------------------------------------------------ */
 
-viommu_trace_state
-viommu_trace_look(const char *address, char **file, char **where, pid_t *pid)
+/* A QEMU can have several monitors, and a monitor several names; the process is one. */
+static trace_state *
+find_note(const char *address, pid_t qemu)
 {
 	g_autoptr(trace_state) state = trace_state_read(address);
+
+	/* That QEMU has ended, and all that was switched with it. */
+	if (state && qemu_ended(state)) {
+		trace_state_remove(state);
+		g_clear_pointer(&state, trace_state_free);
+	}
+	return state || !qemu ? g_steal_pointer(&state) : trace_state_read_of_process(qemu);
+}
+
+viommu_trace_state
+viommu_trace_look(const char *address, pid_t qemu, char **file, char **where, pid_t *pid)
+{
+	g_autoptr(trace_state) state = find_note(address, qemu);
 	uint64_t began;
 
 	if (!state)
 		return VIOMMU_TRACE_NONE;
-	/* That QEMU has ended, and all that was switched with it. */
-	if (state->qemu_began && trace_process_began(state->qemu) != state->qemu_began) {
-		trace_state_remove(address);
-		return VIOMMU_TRACE_NONE;
-	}
 	*file = g_strdup(state->source ? state->source : state->file);
 	/* What goes to a folder of our own is copied for nobody. */
 	if (where)
@@ -299,13 +314,13 @@ viommu_trace_look(const char *address, char **file, char **where, pid_t *pid)
 }
 
 gboolean
-viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
+viommu_trace_undo(viommu_monitor *monitor, const char *address, pid_t qemu, GError **error)
 {
 	g_autofree char *file = NULL, *where = NULL;
 	g_autoptr(trace_state) state = NULL;
 	pid_t pid;
 
-	switch (viommu_trace_look(address, &file, &where, &pid)) {
+	switch (viommu_trace_look(address, qemu, &file, &where, &pid)) {
 	case VIOMMU_TRACE_HELD:
 		return fail(error, "viommu process %d traces this QEMU, into %s, and will undo it itself when it ends", (int) pid, where);
 	case VIOMMU_TRACE_NONE:
@@ -313,11 +328,11 @@ viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error)
 	case VIOMMU_TRACE_LEFT:
 		break;
 	}
-	state = trace_state_read(address);
+	state = find_note(address, qemu);
 	viommu_monitor_allow_trace(monitor);
 	if (!state || !trace_restore(state, monitor, error))
 		return FALSE;
-	trace_state_remove(address);
+	trace_state_remove(state);
 	remove_own_folder(state);
 	return TRUE;
 }

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 
 typedef struct {
 	const char *address; /* of the monitor; names the state file  */
-	pid_t pid;           /* of QEMU; 0: the monitor's peer          */
+	pid_t pid;           /* of QEMU; 0: not known, maybe the monitor's peer */
 	const char *file;    /* absolute; the trace goes here           */
 	/* What QEMU's log goes back to afterwards. NULL: found out from the process; it is an
 	 * error if that cannot be done, since QEMU does not tell. */
@@ -60,12 +60,13 @@ typedef enum {
 	VIOMMU_TRACE_LEFT, /* by one that was killed      */
 } viommu_trace_state;
 
-/* What the state file of this monitor says; *file is where the trace goes, *where (may be
+/* What the state file of this monitor says, or one of this QEMU (its process; 0: not known) that was
+ * reached by another address; *file is where the trace goes, *where (may be
  * NULL) the same in words, with the file that it is copied to, *pid the viommu that did it.
  * The caller frees both texts; they are not set when there is none. */
-viommu_trace_state viommu_trace_look(const char *address, char **file, char **where, pid_t *pid);
+viommu_trace_state viommu_trace_look(const char *address, pid_t qemu, char **file, char **where, pid_t *pid);
 /* Undoes what a killed viommu left.  FALSE without error: nothing was left. */
-gboolean viommu_trace_undo(viommu_monitor *monitor, const char *address, GError **error);
+gboolean viommu_trace_undo(viommu_monitor *monitor, const char *address, pid_t qemu, GError **error);
 
 G_END_DECLS
 

@@ -16,10 +16,17 @@ from cli import CLEAN, DATA, FAILED, SANITIZED, USAGE, Case, finish, run, start
 from fake_libvirt import BUSY, DENIED, NO_DOMAIN, OPERATION_INVALID, UUID, FakeLibvirt, Fails, Text, Vanish, broken_library
 from fake_qmp import FakeQemu, Refuse
 from live import LIVE, SHORT
+from test_guard import wait_until
+from traced_qemu import MARK, MAY, TracedQemu
 
 import tap
 
 SOON = 20 if SANITIZED else 5      # seconds; a call of libvirt that hangs hangs for longer
+
+
+class Traced(TracedQemu):
+    def forbidden(self):
+        return [line for line in super().forbidden() if not MAY.fullmatch(line)]
 
 
 class Libvirt(Case):
@@ -304,6 +311,26 @@ class Process(Libvirt):
         libvirt = self.libvirt(thread=pid)
         self.assert_clean(run('info', '-p', str(pid), env=libvirt.env))
         self.assertIn('by-uuid', libvirt.log)
+
+    def test_killed_trace(self):
+        """what it left on is found and undone by whichever of the guest's names, and a second one does not begin"""
+        place, pid = self.scratch(), self.like()
+        libvirt = self.libvirt(Traced(), thread=pid)
+        libvirt.env['XDG_RUNTIME_DIR'] = str(place)
+        args = ['--log-was', '/dev/null', '-o', place / 'log']
+        process = start('trace', '-q', 'libvirt:vm', *args, env=libvirt.env)
+        self.assertTrue(wait_until(lambda: (place / 'log').exists() and MARK in (place / 'log').read_text()))
+        again = self.ask(libvirt, *args, '--force', command='trace', target=f'libvirt:{UUID}')
+        self.assert_says(again, FAILED, f'process {process.pid} traces this QEMU already')
+        process.kill()
+        process.communicate()
+        for target in (f'libvirt:{UUID}', 'libvirt:7', 'libvirt:vm'):
+            self.assertIn(f'killed (process {process.pid})', self.ask(libvirt, target=target).err, target)
+        self.assertTrue(libvirt.qemu.on)
+        done = self.ask(libvirt, '--undo', command='trace', target=f'libvirt:{UUID}')
+        self.assert_status(done, CLEAN)
+        self.assertEqual((libvirt.qemu.on, list((place / 'viommu').iterdir())), (set(), []))
+        self.assertIn('nothing was left on', self.ask(libvirt, '--undo', command='trace').err)
 
     def test_pid_of_another(self):
         """a process that only looks like the guest is not taken for it"""

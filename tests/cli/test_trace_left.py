@@ -89,6 +89,30 @@ class Killed(Trace):
             self.assert_status(done, CLEAN)
             self.assert_as_before(qemu)
 
+    def test_another_name(self):
+        """a monitor by a name that tells nothing of the first: it is the same process"""
+        with TracedQemu() as qemu:
+            pid = self.killed(qemu)
+            link = self.place / 'link'
+            link.symlink_to(qemu.target.removeprefix('unix:'))
+            same = ['-q', f'unix:{link}', '-p', str(os.getpid())]
+            self.assertIn(f'killed (process {pid})', self.viommu('info', *same).err)
+            done = self.viommu('trace', *same, '-o', self.place / 'second')
+            self.assert_status(done, FAILED)
+            self.assertIn('--undo', done.err)
+            self.assert_status(self.viommu('trace', *same, '--undo'), CLEAN)
+            self.assert_as_before(qemu)
+
+    def test_another_of_one_manager(self):
+        """who listens for several QEMUs is none of them"""
+        with TracedQemu() as qemu, TracedQemu() as other:
+            self.killed(qemu)
+            self.assert_clean(self.viommu('info', '-q', other.target))
+            done = self.viommu('trace', '-q', other.target, '--undo')
+            self.assertIn('nothing was left on', done.err)
+            self.assertEqual((qemu.on, len(self.left())), (WANTED, 1))
+            self.assert_status(self.viommu('trace', '-q', qemu.target, '--undo'), CLEAN)
+
     def test_held(self):
         """one that runs is no leftover"""
         with TracedQemu() as qemu:

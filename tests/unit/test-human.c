@@ -296,21 +296,23 @@ test_note(void)
 	g_autofree char *folder = g_get_current_dir(), *whole = g_strdup_printf(VIOMMU_HUMAN_SCHEME "unix:%s/monitor", folder);
 	g_autofree char *bare = g_strdup_printf(VIOMMU_HUMAN_SCHEME "%s/monitor", folder);
 	g_autofree char *runtime = g_dir_make_tmp("viommu-human.XXXXXX", NULL), *own = g_build_filename(runtime, "viommu", NULL);
-	trace_state *note = trace_state_new(VIOMMU_HUMAN_SCHEME "unix:monitor");
+	trace_state *note;
 	const char *const same[] = { whole, bare, VIOMMU_HUMAN_SCHEME "unix:./monitor" };
 
 	g_setenv("XDG_RUNTIME_DIR", runtime, TRUE);
+	note = trace_state_new(VIOMMU_HUMAN_SCHEME "unix:monitor");
 	note->file = g_strdup("/log");
 	g_assert_true(trace_state_write(note, NULL));
-	trace_state_free(note);
 	for (gsize i = 0; i < G_N_ELEMENTS(same); i++) {
-		note = trace_state_read(same[i]);
-		g_assert_nonnull(note);
-		trace_state_free(note);
+		trace_state *again = trace_state_read(same[i]);
+
+		g_assert_nonnull(again);
+		trace_state_free(again);
 	}
 	g_assert_null(trace_state_read(VIOMMU_HUMAN_SCHEME "unix:other"));
 	g_assert_null(trace_state_read(VIOMMU_HUMAN_SCHEME "tcp:monitor"));
-	trace_state_remove(whole);
+	trace_state_remove(note);
+	trace_state_free(note);
 	g_assert_cmpint(g_rmdir(own), ==, 0);
 	g_assert_cmpint(g_rmdir(runtime), ==, 0);
 }

@@ -116,6 +116,23 @@ class Ends(Case):
     def test_trace(self):
         self.each_moment('trace', '--seconds', '1', '--force', '-o', os.path.join(self.scratch, 'trace'))
 
+    def test_another_monitor(self):
+        """QEMU has two: what a killed one left on through the first is found and undone through the second"""
+        first, second = self.guest.target, self.guest.human
+        path = os.path.join(self.scratch, 'first')
+        process = subprocess.Popen([viommu.find(), 'trace', '-q', first, '-o', path], stderr=subprocess.PIPE, text=True, env=self.env)
+        self.assertIn('trace events on', process.stderr.readline())
+        process.kill()
+        process.communicate()
+
+        def run(name, *more):
+            return subprocess.run([viommu.find(), name, '-q', second, *more], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  env=self.env, check=False)
+        self.assertIn(f'killed (process {process.pid})', run('info').stderr)
+        self.assertIn('--undo', run('trace', '-o', path, '--force').stderr)
+        self.assertEqual(run('trace', '--undo').returncode, 0)
+        self.assert_nothing_left('undone through the other monitor')
+
     def test_verify(self):
         self.each_moment('verify', '--trace', self.held.record)
 
