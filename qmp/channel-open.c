@@ -11,9 +11,9 @@
 #include "channel.h"
 
 static GSocketConnectable *
-parse_address(const char *address, GError **error)
+parse_address(const viommu_channel *self, GError **error)
 {
-	const char *path = address;
+	const char *address = self->address, *path = address, *scheme = self->human ? VIOMMU_HUMAN_SCHEME : "";
 	GError *local = NULL;
 	GSocketConnectable *ret;
 
@@ -24,7 +24,7 @@ parse_address(const char *address, GError **error)
 		if (ret)
 			g_object_unref(ret);
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
-			"\"%s\" is not a monitor address: write tcp:HOST:PORT%s%s", address,
+			"\"%s%s\" is not a monitor address: write %stcp:HOST:PORT%s%s", scheme, address, scheme,
 			local ? " - " : "", local ? local->message : "");
 		g_clear_error(&local);
 		return NULL;
@@ -33,8 +33,8 @@ parse_address(const char *address, GError **error)
 		path = address + 5;
 	if (*path == '\0' || strlen(path) >= 108) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
-			"\"%s\" is not a monitor address: write unix:PATH (at most 107 characters), tcp:HOST:PORT or libvirt:GUEST",
-			address);
+			"\"%s%s\" is not a monitor address: write %sunix:PATH (at most 107 characters)%s", scheme, address, scheme,
+			self->human ? " or hmp:tcp:HOST:PORT" : ", tcp:HOST:PORT or libvirt:GUEST");
 		return NULL;
 	}
 	return G_SOCKET_CONNECTABLE(g_unix_socket_address_new(path));
@@ -63,6 +63,13 @@ viommu_channel_check_address(const char *whole, GError **error)
 	g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE,
 		"\"%s\" is not a monitor address: write unix:PATH, tcp:HOST:PORT, hmp:unix:PATH, hmp:tcp:HOST:PORT or libvirt:GUEST", whole);
 	return FALSE;
+}
+
+/* QEMU's option for such a monitor. */
+static const char *
+option(const viommu_channel *self)
+{
+	return self->human ? "-monitor" : "-qmp";
 }
 
 char
@@ -96,7 +103,8 @@ viommu_channel_held(const viommu_channel *self, const char *what, GError **error
 	else
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_TIMEOUT,
 			"%s %s: most likely another client holds this monitor (it serves one at a time)%s; "
-			"close that client, or give QEMU one more -qmp; if it is libvirt: -q libvirt:GUEST", self->address, what, or);
+			"close that client, or give QEMU one more %s; if it is libvirt: -q libvirt:GUEST", self->address, what, or,
+			option(self));
 }
 
 const char *
@@ -147,7 +155,7 @@ static gboolean
 connect_socket(viommu_channel *self, GError **error)
 {
 	g_autoptr(GSocketClient) client = g_socket_client_new();
-	g_autoptr(GSocketConnectable) where = parse_address(self->address, error);
+	g_autoptr(GSocketConnectable) where = parse_address(self, error);
 	g_autoptr(GError) local = NULL;
 	g_autoptr(GCredentials) peer = NULL;
 
@@ -168,14 +176,14 @@ connect_socket(viommu_channel *self, GError **error)
 	}
 	if (!self->connection && is_no_socket(self->address)) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
-			"no monitor answers at %s: it is no socket; name the path that stands behind QEMU's -qmp unix: (viommu list "
-			"shows it)", self->address);
+			"no monitor answers at %s: it is no socket; name the path that stands behind QEMU's %s unix: (viommu list "
+			"shows it)", self->address, option(self));
 		return FALSE;
 	}
 	if (!self->connection) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CONNECT,
-			"no monitor answers at %s: %s; check that QEMU runs (viommu list) and was started with -qmp %s%s,server=on,wait=off",
-			self->address, local->message, viommu_channel_scheme(self->address), self->address);
+			"no monitor answers at %s: %s; check that QEMU runs (viommu list) and was started with %s %s%s,server=on,wait=off",
+			self->address, local->message, option(self), viommu_channel_scheme(self->address), self->address);
 		return FALSE;
 	}
 	self->socket = g_socket_connection_get_socket(self->connection);
@@ -187,9 +195,12 @@ connect_socket(viommu_channel *self, GError **error)
 }
 
 gboolean
-viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error)
+viommu_channel_open(viommu_channel *self, const char *whole, unsigned timeout_ms, GError **error)
 {
-	*self = (viommu_channel){ .address = g_strdup(address), .timeout_ms = timeout_ms };
+	gboolean human = g_str_has_prefix(whole, VIOMMU_HUMAN_SCHEME);
+	const char *address = whole + (human ? strlen(VIOMMU_HUMAN_SCHEME) : 0);
+
+	*self = (viommu_channel){ .address = g_strdup(address), .human = human, .timeout_ms = timeout_ms };
 	viommu_framer_init(&self->framer, VIOMMU_ANSWER_LIMIT);
 	return is_libvirt(address) ? connect_libvirt(self, error) : connect_socket(self, error);
 }

@@ -13,7 +13,8 @@
 #define VIOMMU_ANSWER_LIMIT (256u << 20)
 
 typedef struct {
-	char *address;
+	char *address; /* without hmp: */
+	gboolean human; /* a human monitor (HMP) */
 	GSocketConnection *connection;
 	GSocket *socket;
 	viommu_framer framer;
@@ -26,8 +27,8 @@ typedef struct {
 /* As it was given, hmp: included. False: it is none of those that there are. */
 gboolean viommu_channel_check_address(const char *whole, GError **error);
 
-/* Connects; clear it whatever the outcome. */
-gboolean viommu_channel_open(viommu_channel *self, const char *address, unsigned timeout_ms, GError **error);
+/* As above. Connects; clear it whatever the outcome. */
+gboolean viommu_channel_open(viommu_channel *self, const char *whole, unsigned timeout_ms, GError **error);
 void viommu_channel_clear(viommu_channel *self);
 
 /* What to put before an address that people left it out of: "unix:", or nothing. */

@@ -27,7 +27,6 @@ struct viommu_monitor {
 	GString *unsent;   /* commands that go out with the next wait */
 	GQueue ahead;      /* of sent_ahead: answers that are not asked for yet, in order */
 	gboolean pause_allowed, trace_allowed;
-	gboolean human; /* HMP in QMP's place: nothing is sent ahead */
 };
 
 static gboolean
@@ -37,7 +36,7 @@ greet(viommu_monitor *self, GError **error)
 	gint64 deadline = viommu_channel_deadline(&self->channel);
 	json_t *greeting = NULL, *answer;
 
-	if (self->human)
+	if (self->channel.human)
 		self->version = viommu_human_greet(&self->channel, deadline, &local);
 	else if (viommu_channel_skip_leftover(&self->channel, deadline, "its greeting", &local))
 		greeting = viommu_channel_receive(&self->channel, deadline, "its greeting", &local);
@@ -73,8 +72,6 @@ viommu_monitor_open(const char *address, unsigned timeout_ms, GError **error)
 	g_queue_init(&self->ahead);
 	if (!viommu_channel_check_address(address, error))
 		return NULL;
-	self->human = g_str_has_prefix(address, VIOMMU_HUMAN_SCHEME);
-	address += self->human ? strlen(VIOMMU_HUMAN_SCHEME) : 0;
 	if (!viommu_channel_open(&self->channel, address, timeout_ms, error) || !greet(self, error))
 		return NULL;
 	return g_steal_pointer(&self);
@@ -196,7 +193,8 @@ free_ahead(gpointer data)
 void
 viommu_monitor_ahead(viommu_monitor *self, const char *command, json_t *arguments)
 {
-	sent_ahead next = { .id = !self->human && may_send(self, command, arguments) ? add_command(self, command, arguments) : 0 };
+	/* A human monitor is asked one thing at a time. */
+	sent_ahead next = { .id = !self->channel.human && may_send(self, command, arguments) ? add_command(self, command, arguments) : 0 };
 
 	if (next.id) {
 		next.key = key_of(command, arguments);
@@ -250,7 +248,7 @@ viommu_monitor_execute(viommu_monitor *self, const char *command, json_t *argume
 			"the command \"%s\" is not on the read-only list and was not sent", name);
 	else if (self->channel.death)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_CLOSED, "the monitor is gone: %s", self->channel.death);
-	else if (self->human && ++self->trips)
+	else if (self->channel.human && ++self->trips)
 		ret = viommu_human_execute(&self->channel, command, arguments, deadline, error);
 	else if (!(id = take_ahead(self, command, arguments)) && !(id = add_command(self, command, arguments)))
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot encode the command %s", command);

@@ -35,9 +35,14 @@ class NobodyThere(Case):
             done = self.assert_says(info(target), FAILED, f'no monitor answers at {target}', 'No such file',
                                     '-qmp', 'server=on,wait=off')
             self.assertIn(f'-qmp unix:{path},server=on', done.err, 'what it says to type must work')
+            done = self.assert_says(info(f'hmp:{target}'), FAILED, f'no monitor answers at {target}', 'No such file')
+            self.assertIn(f'-monitor unix:{path},server=on', done.err)
+            self.assertNotIn('-qmp', done.err)
 
     def test_plain_file(self):
-        self.assert_says(info(f'unix:{DATA}/clean.elf'), FAILED, 'no monitor answers', 'clean.elf')
+        for scheme, option in ('', '-qmp'), ('hmp:', '-monitor'):
+            done = self.assert_says(info(f'{scheme}unix:{DATA}/clean.elf'), FAILED, 'no monitor answers', 'clean.elf')
+            self.assertIn(f"QEMU's {option} unix:", done.err)
 
     def test_directory(self):
         self.assert_says(info(f'unix:{DATA}'), FAILED, 'no monitor answers', str(DATA))
@@ -63,12 +68,16 @@ class NobodyThere(Case):
             with self.subTest(length=length):
                 done = info('unix:/' + 'x' * (length - 1))
                 self.assert_says(done, status, 'at most 107 characters' if status == USAGE else 'no monitor answers')
+                done = info('hmp:unix:/' + 'x' * (length - 1))
+                self.assert_says(done, status, 'write hmp:unix:PATH (at most 107' if status == USAGE else 'no monitor answers')
 
     def test_not_an_address(self):
         for wrong in ('', 'unix:', 'tcp:', 'tcp:localhost', 'tcp:localhost:', 'tcp::', 'tcp:localhost:0',
                       'tcp:localhost:x', 'tcp:localhost:99999', 'tcp:[::1', 'tcp:localhost:-1'):
             with self.subTest(address=wrong):
                 self.assert_says(info(wrong), USAGE, f'"{wrong}" is not a monitor address', 'tcp:HOST:PORT')
+                done = self.assert_says(info('hmp:' + wrong), USAGE, f'"hmp:{wrong}" is not a monitor address', 'hmp:tcp:HOST:PORT')
+                self.assertNotRegex(done.err, '(write|or) tcp:')
 
     def test_no_permission(self):
         self.need_somebody_else()
@@ -117,6 +126,8 @@ class NoMonitor(Case):
         for done, seconds in in_parallel(one, LIVE):
             self.assertLess(seconds, 3 if SANITIZED else 1.5)
             self.assert_says(done, FAILED, 'another client holds', 'within 0.4 s', 'one at a time', '-qmp')
+        with RawServer() as server:
+            self.assert_says(info(f'hmp:{server.target}', *SHORT), FAILED, 'another client holds', 'one more -monitor')
 
     def test_silent_by_default(self):
         with RawServer() as server:
