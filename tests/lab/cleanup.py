@@ -28,6 +28,16 @@ def install_signal_handlers():
         signal.signal(number, leave)
 
 
+class Closing:
+    """What is closed at the end of a `with`."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
 def temp_dir(prefix='viommu-lab.'):
     path = tempfile.mkdtemp(prefix=prefix)
     _directories.add(path)

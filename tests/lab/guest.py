@@ -30,7 +30,7 @@ def find_probe(choice=None):
     return os.path.abspath(path) if os.path.isfile(path) else None
 
 
-class Guest:
+class Guest(cleanup.Closing):
     """with Guest() as guest: guest.sh('viommu-probe doctor')
 
     Attributes: pid, dir, console (path of the log), record (path of what L1
@@ -177,15 +177,12 @@ class Guest:
         for part in (self._control, self.qmp):
             if part:
                 part.close()
-        if self._process:
-            cleanup.stop(self._process)
+        self._stop()
         cleanup.remove_dir(self.dir)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+    def _stop(self):
+        if self._process:
+            cleanup.stop(self._process)
 
 
 def say(text):

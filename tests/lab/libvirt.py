@@ -42,7 +42,7 @@ def _program(*names):
     return next((found for name in names if (found := shutil.which(name, path=path))), None)
 
 
-class Libvirt:
+class Libvirt(cleanup.Closing):
     """with Libvirt() as libvirt: libvirt.virsh('list')
 
     Attributes: uri (for LIBVIRT_DEFAULT_URI), pid, dir."""
@@ -93,12 +93,6 @@ class Libvirt:
         cleanup.stop(self._process)
         cleanup.remove_dir(self.dir)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
 
 class LibvirtGuest(Guest):
     """A Guest that libvirt has; it has no monitor of ours.  Its device 00:04.0 is a watchdog."""
@@ -139,10 +133,5 @@ class LibvirtGuest(Guest):
     def memory(self):
         return open(os.devnull, 'rb')      # what is held is let go of with it
 
-    def close(self):
-        if self._control:
-            self._control.close()
+    def _stop(self):
         self.libvirt.virsh('destroy', self.name, check=False)
-        cleanup.remove_dir(self.dir)
-
-

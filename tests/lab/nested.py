@@ -54,7 +54,7 @@ def _kernel(choice):
         return kernels.find()
 
 
-class Nested:
+class Nested(cleanup.Closing):
     """with Nested() as lab: lab.inner.must('viommu-probe doctor')
 
     Attributes: outer (guest.Guest), inner (Inner), devices (the BDFs of the
@@ -193,12 +193,6 @@ class Nested:
         if self.outer:
             self.outer.close()
         cleanup.remove_dir(self.dir)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 # The links of the ports that came after init looked.  On a busy host Linux measures

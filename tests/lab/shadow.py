@@ -2,13 +2,13 @@
 """What L0's table should have, and what it has, where L0 is a guest itself:
 the lab's own judge of link 5, apart from viommu's."""
 
-from . import vtd
+from . import cleanup, vtd
 from .nested import BDF
 
 PAGE = 4096
 
 
-class Shadow:
+class Shadow(cleanup.Closing):
     """with Shadow(lab) as shadow: shadow.complaints(held.state.held, held.memory)"""
 
     def __init__(self, lab, bdf=BDF):
@@ -47,9 +47,3 @@ class Shadow:
 
     def close(self):
         self.memory.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
