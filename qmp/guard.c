@@ -2,9 +2,11 @@
 #include "guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,11 +109,36 @@ resume(const char *address, GError **error)
 /* libvirt waits half a minute for another job on its guest to end, also for a client that has gone. */
 #define TRIES_RUNNING_LIBVIRT 400
 
+/* Whoever reads a pipe to its end waits for us as well, though viommu has ended. */
+#define STDERR_PATIENCE (2 * G_USEC_PER_SEC)
+
+/* All that there may be to say later is said now. */
+static void
+let_pipe_go(bool libvirt)
+{
+	struct stat st;
+	int nowhere;
+
+	if (fstat(STDERR_FILENO, &st) != 0 || !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+		return;
+	fprintf(stderr,
+		"viommu: whether the guest was left paused is not known yet; a helper process goes on looking, and resumes it if it was; "
+		"should it stay paused, %s\n", libvirt ? "virsh resume lets it go on" : "send \"cont\" to the monitor");
+	nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (nowhere < 0)
+		return;
+	dup2(nowhere, STDERR_FILENO);
+	close(nowhere);
+}
+
 int
 viommu_guard_main(const char *address)
 {
-	const unsigned tries_running = g_str_has_prefix(address, LIBVIRT_SCHEME) ? TRIES_RUNNING_LIBVIRT : TRIES_RUNNING;
+	const bool libvirt = g_str_has_prefix(address, LIBVIRT_SCHEME);
+	const unsigned tries_running = libvirt ? TRIES_RUNNING_LIBVIRT : TRIES_RUNNING;
 	unsigned unreachable = 0, running = 0;
+	bool let_go = false;
+	gint64 begin;
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -119,6 +146,7 @@ viommu_guard_main(const char *address)
 	signal(SIGPIPE, SIG_IGN);
 	if (wait_dismissed())
 		return 0;
+	begin = g_get_monotonic_time();
 	while (unreachable < TRIES_UNREACHABLE && running < tries_running) {
 		g_autoptr(GError) error = NULL;
 
@@ -130,6 +158,10 @@ viommu_guard_main(const char *address)
 			unreachable++;
 		else
 			running++;
+		if (!let_go && g_get_monotonic_time() - begin > STDERR_PATIENCE) {
+			let_pipe_go(libvirt);
+			let_go = true;
+		}
 		g_usleep(error ? 500 * 1000 : 100 * 1000);
 	}
 	if (unreachable < TRIES_UNREACHABLE)

@@ -210,10 +210,11 @@ class Killed(Case):
 
 class NoMonitor(Case):
     def test_not_reached(self):
-        """the guard cannot reach the monitor: it does not give up at once"""
+        """the guard cannot reach the monitor: it does not give up at once, and keeps nobody waiting for its last word"""
         with RawServer(b'', 'close') as server:
             process = start('resume-guard', server.target)
             self.assertTrue(wait_until(lambda: server.connections >= 3))
+            self.assertIn('should it stay paused, send "cont" to the monitor', process.stderr.read().decode())
             self.assertIsNone(process.poll())
             process.kill()
             process.communicate()

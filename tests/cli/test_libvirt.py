@@ -102,18 +102,42 @@ class Works(Libvirt):
         self.assertEqual(libvirt.qemu.state, 'running')
         self.assertIn('resume', libvirt.log)
 
-    def test_stopped_late(self):
-        """libvirt waits for another job on the guest, and stops it when nobody waits for that any more"""
+    PAUSE = '--timeout', '0.5', '--pause', '-o', '/nowhere/x.elf'
+
+    def late(self):
+        """A libvirt that stops its guest when the event happens."""
+        stop = threading.Event()
+
         def late(_):
-            time.sleep(3)
+            stop.wait(60)
             libvirt.qemu.state = 'paused'
             return Text('done')
         libvirt = self.libvirt(does={'suspend': late})
-        args = ['--timeout', '0.5', '--pause', '-o', str(self.scratch() / 'x.elf')]
-        done = self.ask(libvirt, *args, command='capture')       # and until its guard has ended
+        self.addCleanup(stop.set)
+        return libvirt, stop
+
+    def test_stopped_late(self):
+        """libvirt waits for another job on the guest, and stops it when nobody waits for that any more"""
+        libvirt, stop = self.late()
+        done = self.ask(libvirt, *self.PAUSE, command='capture')       # and until nobody holds its stderr
         self.assert_status(done, FAILED)
-        self.assertIn('the guest was left paused, and was resumed', done.err)
-        self.assertEqual((libvirt.qemu.state, 'resume' in libvirt.log), ('running', True))
+        self.assertIn('a helper process goes on looking', done.err)
+        self.assertIn('virsh resume', done.err)
+        self.assertNotIn('resume', libvirt.log)
+        stop.set()
+        self.assertTrue(wait_until(lambda: 'resume' in libvirt.log))
+        self.assertEqual(libvirt.qemu.state, 'running')
+
+    def test_stopped_late_for_a_file(self):
+        """nobody waits for its end: what became of the guest is in it"""
+        libvirt, stop = self.late()
+        path = self.scratch() / 'stderr'
+        with open(path, 'wb') as stderr:
+            self.ask(libvirt, *self.PAUSE, command='capture', stderr=stderr)
+        time.sleep(3)       # longer than it waits before it lets go of a pipe
+        stop.set()
+        self.assertTrue(wait_until(lambda: 'was left paused, and was resumed' in path.read_text()))
+        self.assertNotIn('goes on looking', path.read_text())
 
     def test_redacted(self):
         """a bundle does not name the guest"""
