@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When a trace is to have a mark: a second after what was written first since
- * the last one, and once more when a second has passed without anything.  So a
- * reader who looks at the tables after the last event gets a mark that is
- * younger than his look, and the record of a system at rest does not grow.
+ * When a trace is to have a mark: a second after what was written first since the last
+ * one, and every two seconds while nothing happens.  So a reader who has looked at the
+ * tables gets a mark that is younger than his look, and knows that nothing came in
+ * between, or that the trace is no more.
  */
 #ifndef PROBE_TRACE_REST_H
 #define PROBE_TRACE_REST_H
@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 #define TRACE_REST_NS 1000000000ull
+#define TRACE_PULSE_NS 2000000000ull
 
 struct trace_rest {
-	uint64_t seen, marked;      /* sequence numbers: of the last line, and of the last mark */
-	uint64_t first_ns, last_ns; /* when the first line since the mark was seen, and the last one ever */
-	bool again;                 /* the last mark came while things happened */
+	uint64_t seen, marked;       /* sequence numbers: of the last line, and of the last mark */
+	uint64_t first_ns, pulse_ns; /* when the first line since the mark was seen, and the mark itself made */
 };
 
 /* SEQ is that of the record's last line. */

@@ -36,10 +36,9 @@ test_marks(void)
 		uint64_t busy_ms, seconds;
 		const char *marks;
 	} cases[] = {
-		{ 0, 10, "" },            /* nothing to tell of */
-		{ 30, 10, "1020" },       /* one line: one mark, when a second has passed */
-		{ 600, 10, "1020 1580" }, /* … since the last line, too */
-		{ 3000, 10, "1020 2040 3060 3980" },
+		{ 0, 7, "2000 4000 6000" }, /* nothing to tell of: that it still runs */
+		{ 30, 6, "1020 3020 5020" }, /* one line: when a second has passed */
+		{ 3000, 7, "1020 2040 3060 5060" },
 		{ 5000, 5, "1020 2040 3060 4080" },
 	};
 
@@ -62,7 +61,11 @@ test_put_off(void)
 	g_assert_false(trace_rest_due(&rest, 1, 1980 * MS));
 	g_assert_true(trace_rest_due(&rest, 1, 2000 * MS));
 	trace_rest_marked(&rest, 2, 2000 * MS);
-	g_assert_false(trace_rest_due(&rest, 2, 60000 * MS));
+	g_assert_false(trace_rest_due(&rest, 2, 3980 * MS));
+	g_assert_true(trace_rest_due(&rest, 2, 4000 * MS));
+	trace_rest_put_off(&rest, 4000 * MS); /* a pulse, too */
+	g_assert_false(trace_rest_due(&rest, 2, 4980 * MS));
+	g_assert_true(trace_rest_due(&rest, 2, 5000 * MS));
 }
 
 /* No mark while a thread is in an ioctl. */
