@@ -80,14 +80,14 @@ bundle_of(const viommu_verify_options *options, const viommu_look *self, GPtrArr
 		return NULL;
 	}
 	if (log)
-		g_ptr_array_add(kept, viommu_part_new(log->name, log->kind, log->label, log->bytes));
+		g_ptr_array_add(kept, viommu_part_like(log, log->label, log->bytes));
 	if (text)
 		g_ptr_array_add(kept, viommu_part_new("qemu.log", VIOMMU_PART_QEMU_LOG, viommu_qemu_log_path(self->log), text));
 	for (guint i = 0; options->replay && !options->shadow.what && i < options->replay->parts->len; i++) {
 		const viommu_part *part = g_ptr_array_index(options->replay->parts, i);
 
 		if (g_str_has_prefix(part->kind, "shadow-"))
-			g_ptr_array_add(kept, viommu_part_new(part->name, part->kind, part->label, part->bytes));
+			g_ptr_array_add(kept, viommu_part_like(part, part->label, part->bytes));
 	}
 	return viommu_bundle_of_inputs(&inputs, exit_status(options, self));
 }
@@ -155,7 +155,7 @@ run(viommu_verify_options *options, const viommu_verify_variant *variant)
 		return viommu_cmd_fail(variant->name, error);
 	options->shadow.timeout = options->cmd.target.timeout;
 	options->capture.backing = options->shadow.what != NULL;
-	shadows = viommu_shadow_sources_open(&options->shadow, target->machine, &error);
+	shadows = viommu_shadow_sources_open(&options->shadow, target->machine, target->live != NULL, &error);
 	if (!shadows)
 		return viommu_cmd_fail(variant->name, error);
 	if (options->keep)

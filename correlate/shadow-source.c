@@ -4,10 +4,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "bundle/bundle.h"
-#include "link/links.h"
+#include "follow.h"
+#include "shadow-pairs.h"
 #include "target.h"
 #include "text/text.h"
 
@@ -21,16 +24,11 @@ typedef struct {
 	viommu_target *target; /* FROM_TARGET */
 } source;
 
-/* An assigned device, by both names. */
-typedef struct {
-	viommu_sid device;
-	char *host;
-} pair;
-
 struct viommu_shadow_sources {
 	GArray *sources; /* of source */
-	GArray *pairs;   /* of pair */
+	GArray *pairs;   /* of viommu_shadow_pair */
 	GPtrArray *kept; /* of viommu_part; NULL: nobody asks */
+	bool live;       /* L1's tables are those of now */
 };
 
 void
@@ -49,94 +47,14 @@ source_clear(void *data)
 	g_free(self->path);
 }
 
-static void
-pair_clear(void *data)
-{
-	g_free(((pair *) data)->host);
-}
-
 void
 viommu_shadow_sources_free(viommu_shadow_sources *self)
 {
 	if (!self)
 		return;
 	g_array_unref(self->sources);
-	g_array_unref(self->pairs);
+	g_clear_pointer(&self->pairs, g_array_unref);
 	g_free(self);
-}
-
-G_GNUC_PRINTF(2, 3)
-static gboolean
-usage(GError **error, const char *format, ...)
-{
-	va_list args;
-	g_autofree char *text = NULL;
-
-	va_start(args, format);
-	text = g_strdup_vprintf(format, args);
-	va_end(args);
-	g_set_error_literal(error, VIOMMU_ERROR, VIOMMU_ERROR_USAGE, text);
-	return FALSE;
-}
-
-/* ---- which device is which ------------------------------------------------------------ */
-
-static gboolean
-add_named(viommu_shadow_sources *self, const char *text, const viommu_machine *machine, GError **error)
-{
-	const char *equals = strchr(text, '='), *host = equals ? equals + 1 : text;
-	g_autofree char *device = equals ? g_strndup(text, (gsize) (equals - text)) : NULL;
-	viommu_sid unused;
-	pair new = { 0 };
-	guint assigned = 0;
-
-	for (guint i = 0; !device && i < machine->pci->len; i++) {
-		const viommu_pci_device *pci = &g_array_index(machine->pci, viommu_pci_device, i);
-
-		if (viommu_device_kind_of(machine, pci->sid) != VIOMMU_DEVICE_ASSIGNED)
-			continue;
-		new.device = pci->sid;
-		assigned++;
-	}
-	if (device && !viommu_parse_bdf(device, &new.device))
-		return usage(error, "--shadow-device takes DEVICE=HOST, as in 00:04.0=0000:03:00.0");
-	if (!device && assigned != 1)
-		return usage(error, "--shadow-device %s: say which device of L1 it is, as in 00:04.0=%s", host, host);
-	if (!viommu_parse_bdf(host, &unused) && strlen(host) != strlen("0000:00:00.0"))
-		return usage(error, "--shadow-device takes the host's device in the form 0000:03:00.0");
-	new.host = g_strdup(host);
-	g_array_append_val(self->pairs, new);
-	return TRUE;
-}
-
-static bool
-is_named(const viommu_shadow_sources *self, viommu_sid device)
-{
-	for (guint i = 0; i < self->pairs->len; i++)
-		if (g_array_index(self->pairs, pair, i).device.v == device.v)
-			return true;
-	return false;
-}
-
-static gboolean
-add_pairs(viommu_shadow_sources *self, char *const *named, const viommu_machine *machine, GError **error)
-{
-	for (; named && *named; named++)
-		if (!add_named(self, *named, machine, error))
-			return FALSE;
-	for (guint i = 0; i < machine->pci->len; i++) {
-		const viommu_pci_device *pci = &g_array_index(machine->pci, viommu_pci_device, i);
-		pair new = { .device = pci->sid };
-
-		if (viommu_device_kind_of(machine, pci->sid) != VIOMMU_DEVICE_ASSIGNED || is_named(self, pci->sid))
-			continue;
-		if (!*pci->host)
-			return usage(error, "it is not known which of the host's devices %s is: --shadow-device %s=HOST",
-				viommu_bdf_text(pci->sid).text, viommu_bdf_text(pci->sid).text);
-		new.host = g_strdup(pci->host);
-		g_array_append_val(self->pairs, new);
-	}
-	return TRUE;
 }
 
 /* ---- opening ---------------------------------------------------------------------------- */
@@ -235,17 +153,17 @@ can_be_read(const source *from, GError **error)
 }
 
 viommu_shadow_sources *
-viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_machine *machine, GError **error)
+viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_machine *machine, bool live, GError **error)
 {
 	g_autoptr(viommu_shadow_sources) self = g_new0(viommu_shadow_sources, 1);
 
 	self->sources = g_array_new(FALSE, TRUE, sizeof(source));
-	self->pairs = g_array_new(FALSE, TRUE, sizeof(pair));
 	g_array_set_clear_func(self->sources, source_clear);
-	g_array_set_clear_func(self->pairs, pair_clear);
+	self->live = live;
 	if (!options->what)
 		return g_steal_pointer(&self);
-	if (!add_pairs(self, options->devices, machine, error))
+	self->pairs = viommu_shadow_pairs(options->devices, machine, error);
+	if (!self->pairs)
 		return NULL;
 	for (char *const *what = options->what; *what; what++) {
 		source *from;
@@ -266,7 +184,7 @@ viommu_shadow_sources_open(const viommu_shadow_options *options, const viommu_ma
 /* ---- reading ------------------------------------------------------------------------------ */
 
 static void
-keep(const viommu_shadow_sources *self, const char *what, const char *path, GBytes *bytes)
+keep(const viommu_shadow_sources *self, const char *what, const char *path, GBytes *bytes, bool now)
 {
 	g_autofree char *name = NULL;
 	const viommu_part *last = self->kept && self->kept->len ? g_ptr_array_index(self->kept, self->kept->len - 1) : NULL;
@@ -277,6 +195,7 @@ keep(const viommu_shadow_sources *self, const char *what, const char *path, GByt
 	name = g_strdup_printf("shadow/%u.%s", self->kept->len + 1,
 		strcmp(what, VIOMMU_PART_SHADOW_SNAPSHOT) == 0 ? "elf" : strcmp(what, VIOMMU_PART_SHADOW_RECORD) == 0 ? "jsonl" : "txt");
 	g_ptr_array_add(self->kept, viommu_part_new(name, what, path, bytes));
+	((viommu_part *) g_ptr_array_index(self->kept, self->kept->len - 1))->now = now;
 }
 
 void
@@ -285,18 +204,31 @@ viommu_shadow_sources_keep(viommu_shadow_sources *self, GPtrArray *kept)
 	self->kept = kept;
 }
 
+/* A file of debugfs, by whatever name, is written as it is read. */
+static bool
+is_of_kernel(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == DEBUGFS_MAGIC;
+}
+
 static viommu_shadow *
-read_text(const viommu_shadow_sources *self, const char *path, const pair *p, GError **error)
+read_text(const viommu_shadow_sources *self, const char *path, const viommu_shadow_pair *p, GError **error)
 {
 	g_autofree char *text = NULL;
 	g_autoptr(GBytes) bytes = NULL;
+	viommu_shadow *ret;
 	gsize len;
 
 	if (!get_text(path, &text, &len, error))
 		return NULL;
 	bytes = g_bytes_new(text, len);
-	keep(self, VIOMMU_PART_SHADOW_TEXT, path, bytes);
-	return viommu_shadow_of_debugfs(text, len, path, p->device, p->host, error);
+	keep(self, VIOMMU_PART_SHADOW_TEXT, path, bytes, is_of_kernel(path));
+	ret = viommu_shadow_of_debugfs(text, len, path, p->device, p->host, error);
+	if (ret)
+		ret->now = is_of_kernel(path);
+	return ret;
 }
 
 /* Reading the tables of a device that is passed through crashes Linux 6.7 to 6.17
@@ -317,7 +249,7 @@ may_be_read(const char *host, GError **error)
 }
 
 static viommu_shadow *
-read_kernel(const viommu_shadow_sources *self, const pair *p, GError **error)
+read_kernel(const viommu_shadow_sources *self, const viommu_shadow_pair *p, GError **error)
 {
 	g_autofree char *path = g_strdup_printf(DEBUGFS "/%s/domain_translation_struct", p->host);
 
@@ -330,14 +262,71 @@ read_kernel(const viommu_shadow_sources *self, const pair *p, GError **error)
 	return read_text(self, path, p, error);
 }
 
-static viommu_shadow *
-read_one(const viommu_shadow_sources *self, const source *from, const pair *p, const viommu_record *record, const viommu_snapshot *outer, GError **error)
+/* What a source has of all devices. */
+typedef struct {
+	viommu_record *record;          /* FROM_RECORD */
+	const viommu_snapshot *outer;   /* FROM_TARGET */
+	viommu_snapshot *taken;         /* the same when it was live */
+	bool now;                       /* these two tell of the time after this began */
+} whole;
+
+static void
+whole_clear(whole *self)
 {
+	viommu_record_free(self->record);
+	viommu_snapshot_free(self->taken);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(whole, whole_clear)
+
+/* A trace that goes on tells of now up to its next mark. */
+static gboolean
+read_record(const viommu_shadow_sources *self, const source *from, whole *ret, GError **error)
+{
+	g_autoptr(viommu_record_player) now = viommu_record_follow(from->path, &ret->now, error);
+	g_autofree char *text = NULL;
+	g_autoptr(GBytes) bytes = NULL;
+	gsize len;
+
+	if (!now || !get_text(from->path, &text, &len, error))
+		return FALSE;
+	ret->now = ret->now && !viommu_record_player_record(now)->ended;
+	bytes = ret->now && viommu_record_player_record(now)->looks_back ? viommu_record_up_to_mark(text, len) : g_bytes_new(text, len);
+	ret->record = viommu_record_parse(bytes, from->path, NULL, error);
+	if (ret->record)
+		keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes, ret->now);
+	return ret->record != NULL;
+}
+
+static gboolean
+read_target(const viommu_shadow_sources *self, const source *from, whole *ret, GError **error)
+{
+	const viommu_capture_options plain = { 0 };
+	g_autoptr(GBytes) bytes = NULL;
+
+	ret->outer = from->target->snapshot;
+	ret->now = from->target->live != NULL;
+	if (ret->now)
+		ret->outer = ret->taken = viommu_live_capture(from->target->live, &plain, error);
+	if (!ret->outer || (self->kept && !(bytes = viommu_snapshot_bytes(ret->outer, error))))
+		return FALSE;
+	if (bytes)
+		keep(self, VIOMMU_PART_SHADOW_SNAPSHOT, from->path, bytes, ret->now);
+	return TRUE;
+}
+
+static viommu_shadow *
+read_device(const viommu_shadow_sources *self, const source *from, const viommu_shadow_pair *p, const whole *all, GError **error)
+{
+	viommu_shadow *ret = NULL;
+
 	switch (from->kind) {
 	case FROM_RECORD:
-		return viommu_shadow_of_record(record, p->device, p->host, error);
+		return viommu_shadow_of_record(all->record, p->device, p->host, all->now, error);
 	case FROM_TARGET:
-		return viommu_shadow_of_snapshot(outer, from->path, p->device, p->host, error);
+		ret = viommu_shadow_of_snapshot(all->outer, from->path, p->device, p->host, error);
+		if (ret)
+			ret->now = all->now;
+		return ret;
 	case FROM_TEXT:
 		return read_text(self, from->path, p, error);
 	case FROM_KERNEL:
@@ -350,36 +339,19 @@ read_one(const viommu_shadow_sources *self, const source *from, const pair *p, c
 static gboolean
 read_source(const viommu_shadow_sources *self, const source *from, GPtrArray *ret, GError **error)
 {
-	const viommu_capture_options plain = { 0 };
-	g_autoptr(viommu_record) record = NULL;
-	g_autoptr(viommu_snapshot) taken = NULL;
+	g_auto(whole) all = { 0 };
 	g_autoptr(GError) first = NULL;
-	const viommu_snapshot *outer = from->target ? from->target->snapshot : NULL;
 	guint before = ret->len;
 
-	if (from->kind == FROM_RECORD) {
-		g_autoptr(GBytes) bytes = NULL;
-
-		record = viommu_record_read_whole(from->path, NULL, self->kept ? &bytes : NULL, error);
-		if (!record)
-			return FALSE;
-		if (bytes)
-			keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes);
-	}
-	if (from->kind == FROM_TARGET && from->target->live &&
-		!(outer = taken = viommu_live_capture(from->target->live, &plain, error)))
+	if ((from->kind == FROM_RECORD && !read_record(self, from, &all, error)) ||
+		(from->kind == FROM_TARGET && !read_target(self, from, &all, error)))
 		return FALSE;
-	if (outer && self->kept) {
-		g_autoptr(GBytes) bytes = viommu_snapshot_bytes(outer, error);
-
-		if (!bytes)
-			return FALSE;
-		keep(self, VIOMMU_PART_SHADOW_SNAPSHOT, from->path, bytes);
-	}
 	for (guint i = 0; i < self->pairs->len; i++) {
 		g_autoptr(GError) local = NULL;
-		viommu_shadow *shadow = read_one(self, from, &g_array_index(self->pairs, pair, i), record, outer, &local);
+		viommu_shadow *shadow = read_device(self, from, &g_array_index(self->pairs, viommu_shadow_pair, i), &all, &local);
 
+		if (shadow && self->live)
+			viommu_shadow_set_apart(shadow);
 		if (shadow)
 			g_ptr_array_add(ret, shadow);
 		else if (!first)

@@ -15,9 +15,10 @@ void viommu_shadow_options_clear(viommu_shadow_options *options);
 
 typedef struct viommu_shadow_sources viommu_shadow_sources;
 
-/* Opens what stays open; machine is L1's. Errors: USAGE, and those of targets. */
+/* Opens what stays open; machine is L1's, live: and L1's tables are those of now. Errors: USAGE,
+ * and those of targets. */
 viommu_shadow_sources *viommu_shadow_sources_open(
-	const viommu_shadow_options *options, const viommu_machine *machine, GError **error);
+	const viommu_shadow_options *options, const viommu_machine *machine, bool live, GError **error);
 void viommu_shadow_sources_free(viommu_shadow_sources *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_shadow_sources, viommu_shadow_sources_free)
 

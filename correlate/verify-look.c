@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include "bundle/bundle-replay.h"
+#include "follow.h"
+#include "join/doubt.h"
 
 /* A mismatch counts when two reads in a row agree on it. */
 #define MAX_READS 5
@@ -184,6 +186,95 @@ viommu_look_whole(const viommu_look *self)
 	return viommu_look_settled(self);
 }
 
+/* ---- again ----------------------------------------------------------------------------------- */
+
+static bool
+has_shadow_of_now(const viommu_look *self)
+{
+	for (guint i = 0; i < self->shadows->len; i++)
+		if (((const viommu_shadow *) g_ptr_array_index(self->shadows, i))->now)
+			return true;
+	return false;
+}
+
+/* The host's IOMMU was seen to differ from L1's table, and was read later. */
+static bool
+is_apart(const viommu_look *self)
+{
+	return has_shadow_of_now(self) && viommu_result_shadow_differs(self->result);
+}
+
+static void
+player_free(void *player)
+{
+	if (player)
+		viommu_record_player_free(player);
+}
+
+/* What the records say now that everything was looked at: players, NULL for one that does not tell
+ * of the time up to now. */
+static GPtrArray *
+follow_records(const viommu_verify_options *options, GError **error)
+{
+	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(player_free);
+
+	for (char **path = options->cmd.arguments; *path; path++) {
+		bool told;
+		viommu_record_player *player = viommu_record_follow(*path, &told, error);
+
+		if (!player)
+			return NULL;
+		if (!told && !viommu_record_player_record(player)->ended)
+			g_clear_pointer(&player, viommu_record_player_free);
+		g_ptr_array_add(ret, player);
+	}
+	return g_steal_pointer(&ret);
+}
+
+/* Counts the pages whose link 5 is broken in self, and not provenly so; apply: it is unverified then. */
+static gboolean
+doubt_shadow(viommu_look *self, const viommu_look *before, const viommu_verify_options *options, bool apply, uint64_t *doubtful,
+	GError **error)
+{
+	g_autoptr(GPtrArray) players = can_reread(options) ? follow_records(options, error) : NULL;
+	g_autoptr(GPtrArray) after = players ? g_ptr_array_new() : NULL;
+	viommu_record_times times = { .judged = self->records, .before = before->records, .after = after };
+
+	if (!players && can_reread(options))
+		return FALSE;
+	for (guint i = 0; players && i < players->len; i++) {
+		const viommu_record_player *player = g_ptr_array_index(players, i);
+
+		g_ptr_array_add(after, player ? (void *) viommu_record_player_record(player) : NULL);
+	}
+	*doubtful += viommu_result_doubt_shadow(self->result, before->result, &times, apply);
+	return TRUE;
+}
+
+/* A saved snapshot does not move; the host's side that is looked at now may. */
+static viommu_look *
+look_again_at_shadow(const viommu_verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, viommu_look *first,
+	GError **error)
+{
+	g_autoptr(viommu_look) before = first;
+	g_autoptr(viommu_look) now = NULL;
+	uint64_t doubtful = 0;
+
+	g_usleep(PAUSE_US);
+	now = take_look(options, target, shadows, before, error);
+	return now && doubt_shadow(now, before, options, true, &doubtful, error) &&
+			viommu_result_add_evidence(now->result, now->snapshot, error)
+		? g_steal_pointer(&now)
+		: NULL;
+}
+
+/* Whether a look at a live QEMU has to be taken again, what is found wrong aside. */
+static gboolean
+is_late(const viommu_look *self, gboolean reread)
+{
+	return reread && self->result->pages[VIOMMU_UNVERIFIED] && !viommu_look_settled(self);
+}
+
 /* A running guest moves, and a record may come in late, even one of a guest that is
  * stopped: looks again until a fault stands in two looks, and calls what does not in
  * flux.  A record that is still being written may come to its mark meanwhile. */
@@ -194,24 +285,30 @@ viommu_look_until_sure(const viommu_verify_options *options, viommu_target *targ
 	gboolean reread = can_reread(options);
 	g_autoptr(viommu_look) now = take_look(options, target, shadows, first, error);
 
-	for (unsigned reads = 2; now && target->live && reads <= MAX_READS; reads++) {
+	if (now && !target->live)
+		return (!options->replay || options->shadow.what) && is_apart(now) ? look_again_at_shadow(options, target, shadows, g_steal_pointer(&now), error)
+							: g_steal_pointer(&now);
+	for (unsigned reads = 2; now && reads <= MAX_READS; reads++) {
 		g_autoptr(viommu_look) next = NULL;
-		uint64_t doubtful;
-		gboolean unsettled = reread && now->result->pages[VIOMMU_UNVERIFIED] && !viommu_look_settled(now);
+		uint64_t doubtful = 0;
+		gboolean late = is_late(now, reread);
+		bool last = reads == MAX_READS;
 
-		if (!unsettled && viommu_result_faults(now->result) == 0)
+		if (!late && viommu_result_faults(now->result) == 0)
 			break;
 		g_usleep(PAUSE_US);
 		next = take_look(options, target, shadows, reread ? NULL : now, error);
 		if (!next)
 			return NULL;
 		next->result->reads = reads;
-		doubtful = viommu_result_doubt(next->result, now->result, reads == MAX_READS);
+		if (is_apart(next) && !doubt_shadow(next, now, options, last, &doubtful, error))
+			return NULL;
+		doubtful += viommu_result_doubt(next->result, now->result, last);
 		if (!viommu_result_add_evidence(next->result, next->snapshot, error))
 			return NULL;
 		viommu_look_free(g_steal_pointer(&now));
 		now = g_steal_pointer(&next);
-		if (doubtful == 0 && !unsettled)
+		if (doubtful == 0 && !late)
 			break;
 	}
 	return g_steal_pointer(&now);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "watch-suspects.h"
 
-/* A mark may be on its way while the tables are read.  One that was not there when the stream was
- * read empty after that, and comes so much later, or speaks for a moment so much later, was made after it. */
-#define ON_ITS_WAY_US (400 * 1000)
+#include "follow.h"
 
 struct viommu_suspects {
 	viommu_result *look; /* the first that saw them; NULL: there are none */
@@ -36,7 +34,7 @@ viommu_suspects_heard(viommu_suspects *self, const viommu_record *record, gint64
 
 	if (!self->look)
 		return;
-	if (!self->drained || (rests != self->rests && told_us - self->drained_us < ON_ITS_WAY_US)) {
+	if (!self->drained || (rests != self->rests && told_us - self->drained_us < VIOMMU_ON_ITS_WAY_US)) {
 		self->drained_us = self->drained ? self->drained_us : now_us;
 		self->drained = true;
 		self->rests = rests;

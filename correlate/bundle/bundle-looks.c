@@ -2,13 +2,14 @@
 /*
  * A result that came of several looks at a live guest: what a replay of the last one alone
  * cannot tell.  Pages that were in flux are told again as such, and not as the faults that
- * they were at the last look.
+ * they were at the last look; and where the host's IOMMU was not proven to differ, that.
  */
 #include <string.h>
 
 #include <viommu/json.h>
 
 #include "bundle/bundle-replay.h"
+#include "join/doubt.h"
 #include "join/result.h"
 #include "text/text.h"
 
@@ -21,22 +22,35 @@ record_index(const GPtrArray *records, const viommu_record *record)
 	return ret;
 }
 
+/* A new object. */
+static json_t *
+range_json(const viommu_run *run, const viommu_target_result *target, const GPtrArray *records)
+{
+	return json_pack("{s:i, s:I, s:i, s:o, s:o}", "record", (int) record_index(records, target->record), "space",
+		(json_int_t) target->space->id, "source_id", target->any_device ? -1 : (int) target->sid.v, "first",
+		viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last));
+}
+
 json_t *
 viommu_replay_looks_json(const viommu_result *result, const GPtrArray *records)
 {
-	json_t *in_flux = json_array();
+	json_t *in_flux = json_array(), *unproven = json_array();
 
 	for (guint i = 0; i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
 		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
+		viommu_doubt doubt = viommu_doubt_of_status(&viommu_run_chain(result, run)->links[VIOMMU_LINK_SHADOW]);
+		json_t *range;
 
 		if (run->verdict == VIOMMU_IN_FLUX)
-			json_array_append_new(in_flux, json_pack("{s:i, s:I, s:i, s:o, s:o}", "record",
-				(int) record_index(records, target->record), "space", (json_int_t) target->space->id, "source_id",
-				target->any_device ? -1 : (int) target->sid.v, "first", viommu_json_hex(run->iova.first), "last",
-				viommu_json_hex(run->iova.last)));
+			json_array_append_new(in_flux, range_json(run, target, records));
+		if (!doubt)
+			continue;
+		range = range_json(run, target, records);
+		json_object_set_new(range, "why", json_string(viommu_doubt_name(doubt)));
+		json_array_append_new(unproven, range);
 	}
-	return json_pack("{s:i, s:o}", "reads", (int) result->reads, "in_flux", in_flux);
+	return json_pack("{s:i, s:o, s:o}", "reads", (int) result->reads, "in_flux", in_flux, "shadow_unproven", unproven);
 }
 
 static bool
@@ -47,88 +61,118 @@ is_of(const json_t *item, const viommu_target_result *target, const GPtrArray *r
 		json_integer_value(json_object_get(item, "source_id")) == (target->any_device ? -1 : target->sid.v);
 }
 
-static int
-cmp_range(const void *a, const void *b)
-{
-	const viommu_iova_range *x = a, *y = b;
+/* A stretch of one of the two lists. */
+typedef struct {
+	viommu_iova_range range;
+	viommu_doubt doubt; /* VIOMMU_DOUBT_NONE: it was in flux */
+} stretch;
 
-	return x->first < y->first ? -1 : x->first > y->first;
+static int
+cmp_stretch(const void *a, const void *b)
+{
+	const stretch *x = a, *y = b;
+
+	return x->range.first < y->range.first ? -1 : x->range.first > y->range.first;
 }
 
-/* The ranges of one target, ascending. */
+/* Of one target, ascending. */
 static GArray *
-ranges_of(const json_t *in_flux, const viommu_target_result *target, const GPtrArray *records)
+stretches_of(const json_t *list, const viommu_target_result *target, const GPtrArray *records)
 {
-	GArray *ret = g_array_new(FALSE, FALSE, sizeof(viommu_iova_range));
+	GArray *ret = g_array_new(FALSE, FALSE, sizeof(stretch));
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach ((json_t *) in_flux, i, item) {
-		viommu_iova_range range;
+	json_array_foreach ((json_t *) list, i, item) {
+		stretch new = { .doubt = viommu_doubt_of_name(json_string_value(json_object_get(item, "why"))) };
 
-		if (is_of(item, target, records) && viommu_json_get_hex(item, "first", &range.first) &&
-			viommu_json_get_hex(item, "last", &range.last) && range.first <= range.last)
-			g_array_append_val(ret, range);
+		if (is_of(item, target, records) && viommu_json_get_hex(item, "first", &new.range.first) &&
+			viommu_json_get_hex(item, "last", &new.range.last) && new.range.first <= new.range.last)
+			g_array_append_val(ret, new);
 	}
-	g_array_sort(ret, cmp_range);
+	g_array_sort(ret, cmp_stretch);
 	return ret;
 }
 
-/* Appends what of a run lies in a range as in flux, and the rest as it is. */
 static void
-cut(GArray *runs, const viommu_run *run, const GArray *ranges)
+put(viommu_result *result, GArray *runs, const viommu_run *run, uint64_t first, uint64_t last, const stretch *in)
+{
+	if (in && in->doubt)
+		viommu_run_put_doubt(result, runs, run, first, last, in->doubt);
+	else
+		viommu_run_put_part(runs, run, first, last, in != NULL);
+}
+
+/* Appends what of a run lies in a stretch as that says, and the rest as it is. */
+static void
+cut(viommu_result *result, GArray *runs, const viommu_run *run, const GArray *stretches)
 {
 	uint64_t at = run->iova.first;
 
-	for (guint i = 0; i < ranges->len; i++) {
-		const viommu_iova_range *range = &g_array_index(ranges, viommu_iova_range, i);
-		uint64_t first = MAX(range->first, at), last = MIN(range->last, run->iova.last);
+	for (guint i = 0; i < stretches->len; i++) {
+		const stretch *in = &g_array_index(stretches, stretch, i);
+		uint64_t first = MAX(in->range.first, at), last = MIN(in->range.last, run->iova.last);
 
 		if (first > last)
 			continue;
 		if (at < first)
-			viommu_run_put_part(runs, run, at, first - 1, false);
-		viommu_run_put_part(runs, run, first, last, true);
+			put(result, runs, run, at, first - 1, NULL);
+		put(result, runs, run, first, last, in);
 		if (last == run->iova.last)
 			return;
 		at = last + 1;
 	}
-	viommu_run_put_part(runs, run, at, run->iova.last, false);
+	put(result, runs, run, at, run->iova.last, NULL);
+}
+
+/* wanted: which runs a stretch of the list can be about. */
+static gboolean
+replay_list(viommu_result *result, const json_t *list, const GPtrArray *records,
+	bool (*wanted)(const viommu_result *result, const viommu_run *run), GError **error)
+{
+	GArray *runs;
+	guint target = 0;
+	g_autoptr(GArray) stretches = NULL;
+
+	if (json_array_size(list) == 0)
+		return TRUE;
+	/* Each target's stretches are picked out of all: hostile lists would make that long. */
+	if (json_array_size(list) > 100000 || result->targets->len > 1000) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "it is not a usable bundle: too much was in flux");
+		return FALSE;
+	}
+	runs = g_array_new(FALSE, FALSE, sizeof(viommu_run));
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run run = g_array_index(result->runs, viommu_run, i);
+
+		if (!stretches || run.target != target) {
+			g_clear_pointer(&stretches, g_array_unref);
+			target = run.target;
+			stretches = stretches_of(list, &g_array_index(result->targets, viommu_target_result, target), records);
+		}
+		if (wanted(result, &run))
+			cut(result, runs, &run, stretches);
+		else
+			g_array_append_val(runs, run);
+	}
+	viommu_result_replace_runs(result, runs);
+	return TRUE;
+}
+
+static bool
+shadow_differs(const viommu_result *result, const viommu_run *run)
+{
+	return viommu_run_chain(result, run)->links[VIOMMU_LINK_SHADOW].state == VIOMMU_LINK_BROKEN;
 }
 
 gboolean
 viommu_replay_looks(const viommu_bundle *bundle, viommu_result *result, const GPtrArray *records, GError **error)
 {
 	const json_t *looks = json_object_get(json_object_get(bundle->manifest, "verify"), "looks");
-	const json_t *in_flux = json_object_get(looks, "in_flux");
 	json_int_t reads = json_integer_value(json_object_get(looks, "reads"));
-	GArray *runs;
-	guint target = 0;
-	g_autoptr(GArray) ranges = NULL;
 
 	if (reads > 0 && reads < 1000)
 		result->reads = (unsigned) reads;
-	if (json_array_size(in_flux) == 0)
-		return TRUE;
-	/* Each target's ranges are picked out of all: hostile lists would make that long. */
-	if (json_array_size(in_flux) > 100000 || result->targets->len > 1000) {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "it is not a usable bundle: too much was in flux");
-		return FALSE;
-	}
-	runs = g_array_new(FALSE, FALSE, sizeof(viommu_run));
-	for (guint i = 0; i < result->runs->len; i++) {
-		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-
-		if (!ranges || run->target != target) {
-			g_clear_pointer(&ranges, g_array_unref);
-			target = run->target;
-			ranges = ranges_of(in_flux, &g_array_index(result->targets, viommu_target_result, target), records);
-		}
-		if (viommu_run_is_fault(result, run))
-			cut(runs, run, ranges);
-		else
-			g_array_append_vals(runs, run, 1);
-	}
-	viommu_result_replace_runs(result, runs);
-	return TRUE;
+	return replay_list(result, json_object_get(looks, "shadow_unproven"), records, shadow_differs, error) &&
+		replay_list(result, json_object_get(looks, "in_flux"), records, viommu_run_is_fault, error);
 }

@@ -279,6 +279,7 @@ add_part(const reader *self, viommu_bundle *bundle, const json_t *item, GError *
 	if (g_ascii_strcasecmp(found, sum) != 0)
 		return reject(self->path, error, "its part %s is not the one that was put in: the checksum differs", name);
 	viommu_bundle_add(bundle, viommu_part_new(name, kind, json_string_value(label), bytes));
+	((viommu_part *) g_ptr_array_index(bundle->parts, bundle->parts->len - 1))->now = json_is_true(json_object_get(item, "now"));
 	g_hash_table_remove(self->files, name);
 	return TRUE;
 }

@@ -104,21 +104,25 @@ read_shadow(const viommu_part *part, const source *from, viommu_sid device, cons
 {
 	gsize len;
 	const char *text = g_bytes_get_data(part->bytes, &len);
+	viommu_shadow *ret;
 
 	if (from->record)
-		return viommu_shadow_of_record(from->record, device, host, error);
-	if (from->outer)
-		return viommu_shadow_of_snapshot(from->outer, label(part), device, host, error);
-	return viommu_shadow_of_debugfs(text, len, label(part), device, host, error);
+		return viommu_shadow_of_record(from->record, device, host, part->now, error);
+	ret = from->outer ? viommu_shadow_of_snapshot(from->outer, label(part), device, host, error)
+			  : viommu_shadow_of_debugfs(text, len, label(part), device, host, error);
+	if (ret)
+		ret->now = part->now;
+	return ret;
 }
 
 static gboolean
-add_shadows(GPtrArray *ret, const viommu_part *part, const char *path, const json_t *devices, GError **error)
+add_shadows(GPtrArray *ret, const viommu_part *part, const char *path, const viommu_bundle *bundle, GError **error)
 {
 	g_autofree char *name = part_name(path, part);
 	g_autoptr(viommu_record) record = NULL;
 	g_autoptr(viommu_snapshot) outer = NULL;
 	g_autoptr(GError) first = NULL;
+	const json_t *devices = json_object_get(how(bundle), "devices");
 	guint before = ret->len;
 	size_t i;
 	json_t *item;
@@ -136,6 +140,8 @@ add_shadows(GPtrArray *ret, const viommu_part *part, const char *path, const jso
 		if (!host || !viommu_parse_bdf(json_string_value(json_object_get(item, "device")), &device))
 			return viommu_reject(error, path, "bundle", "its list of devices is not what viommu-bundle(5) says");
 		shadow = read_shadow(part, &(source){ record, outer }, device, host, &local);
+		if (shadow && viommu_replay_now(bundle))
+			viommu_shadow_set_apart(shadow);
 		if (shadow)
 			g_ptr_array_add(ret, shadow);
 		else if (!first)
@@ -157,14 +163,13 @@ GPtrArray *
 viommu_replay_shadows(const viommu_bundle *bundle, const char *path, GError **error)
 {
 	g_autoptr(GPtrArray) ret = g_ptr_array_new_with_free_func(shadow_free);
-	const json_t *devices = json_object_get(how(bundle), "devices");
 
 	for (guint i = 0; i < bundle->parts->len; i++) {
 		const viommu_part *part = g_ptr_array_index(bundle->parts, i);
 
 		if ((strcmp(part->kind, VIOMMU_PART_SHADOW_RECORD) == 0 || strcmp(part->kind, VIOMMU_PART_SHADOW_SNAPSHOT) == 0 ||
 			    strcmp(part->kind, VIOMMU_PART_SHADOW_TEXT) == 0) &&
-			!add_shadows(ret, part, path, devices, error))
+			!add_shadows(ret, part, path, bundle, error))
 			return NULL;
 	}
 	return g_steal_pointer(&ret);

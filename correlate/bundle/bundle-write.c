@@ -23,6 +23,8 @@ parts_json(const viommu_bundle *self)
 
 			json_object_set_new(item, "path", json_string(label));
 		}
+		if (part->now)
+			json_object_set_new(item, "now", json_true());
 		json_array_append_new(ret, item);
 	}
 	return ret;

@@ -15,6 +15,15 @@ viommu_part_new(const char *name, const char *kind, const char *label, GBytes *b
 	return self;
 }
 
+viommu_part *
+viommu_part_like(const viommu_part *self, const char *label, GBytes *bytes)
+{
+	viommu_part *ret = viommu_part_new(self->name, self->kind, label, bytes);
+
+	ret->now = self->now;
+	return ret;
+}
+
 void
 viommu_part_free(viommu_part *self)
 {

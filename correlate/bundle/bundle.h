@@ -26,10 +26,13 @@ typedef struct {
 	char *kind;  /* as above, or for people only: "result", "report", "qemu", "l1" */
 	char *label; /* where it was read from, as reports name it; NULL: nowhere */
 	GBytes *bytes;
+	bool now;    /* a shadow that was read when L1's tables were, and not one that somebody chose */
 } viommu_part;
 
 /* label may be NULL. Takes a reference. */
 viommu_part *viommu_part_new(const char *name, const char *kind, const char *label, GBytes *bytes);
+/* The same under another label, with other bytes. */
+viommu_part *viommu_part_like(const viommu_part *self, const char *label, GBytes *bytes);
 void viommu_part_free(viommu_part *self);
 
 typedef struct {

@@ -91,11 +91,11 @@ same_request(const viommu_run *run, const viommu_run *before)
 			(!run->expected.gpa_known || run->expected.gpa.v - before->expected.gpa.v == run->iova.first - before->iova.first));
 }
 
-/* What is broken is the same. */
+/* What is broken is the same.  Of the shadow, doubt-shadow.c says so. */
 static bool
 same_links(const viommu_chain *a, const viommu_chain *b)
 {
-	for (unsigned i = 0; i < VIOMMU_LINKS; i++)
+	for (unsigned i = 0; i < VIOMMU_LINK_SHADOW; i++)
 		if ((a->links[i].state == VIOMMU_LINK_BROKEN) != (b->links[i].state == VIOMMU_LINK_BROKEN))
 			return false;
 	return true;

@@ -190,7 +190,7 @@ judge_absent(const viommu_shadow *shadow, const table_side *table, uint64_t firs
 		return unverified(maybe_mapped);
 	if (table->has == TABLE_NOTHING)
 		return (viommu_link_status){ VIOMMU_LINK_OK, nothing_either };
-	return verdict(VIOMMU_SHADOW_MISSING);
+	return fault(VIOMMU_SHADOW_MISSING, shadow->presence);
 }
 
 static viommu_link_status

@@ -50,7 +50,7 @@ put_part(viommu_redact *self, viommu_bundle *ret, const viommu_part *part, viomm
 		bytes = is_record(part) ? viommu_redact_record(self, part->bytes) : viommu_redact_lines(self, part->bytes);
 	if (!bytes)
 		return FALSE;
-	viommu_bundle_add(ret, viommu_part_new(part->name, part->kind, label, bytes));
+	viommu_bundle_add(ret, viommu_part_like(part, label, bytes));
 	return TRUE;
 }
 

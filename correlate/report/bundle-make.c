@@ -107,7 +107,7 @@ add_parts(viommu_bundle *self, const GPtrArray *parts)
 	for (guint i = 0; i < parts->len; i++) {
 		const viommu_part *part = g_ptr_array_index(parts, i);
 
-		viommu_bundle_add(self, viommu_part_new(part->name, part->kind, part->label, part->bytes));
+		viommu_bundle_add(self, viommu_part_like(part, part->label, part->bytes));
 	}
 }
 

@@ -67,7 +67,7 @@ add_maybe(viommu_shadow *self, const viommu_record *record)
 }
 
 viommu_shadow *
-viommu_shadow_of_record(const viommu_record *record, viommu_sid device, const char *host, GError **error)
+viommu_shadow_of_record(const viommu_record *record, viommu_sid device, const char *host, bool now, GError **error)
 {
 	g_autoptr(viommu_shadow) self = NULL;
 	const viommu_space *space;
@@ -82,11 +82,12 @@ viommu_shadow_of_record(const viommu_record *record, viommu_sid device, const ch
 	self = viommu_shadow_new(record->path, device, host);
 	add_pieces(self, space);
 	add_maybe(self, record);
+	self->now = now;
 	if (record->lost_reason)
 		self->presence = "L0's record has lost events";
 	else if (!record->settled)
 		self->presence = "L0's record does not end with a mark or its end: events may be missing behind its last line";
-	else if (record->looks_back && !record->ended)
+	else if (record->looks_back && !record->ended && !now)
 		self->presence = "the trace in L0 has not ended: what happened there since its last mark is not in the record";
 	if (!space->complete && !space->from_start)
 		self->absence = "L0's record does not go back to when the device was attached";

@@ -29,9 +29,12 @@ typedef struct {
 	GArray *pieces;    /* of viommu_shadow_piece, in order, never overlapping */
 	GArray *maybe;     /* of viommu_iova_range, in order: something is mapped there for a
 	                    * device that is not known, perhaps this one */
-	/* Why it proves nothing that a page is not there, or that a page is; NULL when it
-	 * does. They live as long as self. */
+	/* Why it proves nothing that a page is not there; and why that it differs from L1's
+	 * table proves no fault.  NULL when it does. They live as long as self. */
 	const char *absence, *presence;
+	/* It is of the moment at which it was read, which was after L1's tables were; else, of
+	 * one that somebody chose. */
+	bool now;
 	GStringChunk *notes;
 } viommu_shadow;
 
@@ -46,14 +49,19 @@ bool viommu_shadow_add(viommu_shadow *self, const viommu_shadow_piece *piece);
 /* The first piece that ends at or behind iova; NULL when there is none. */
 const viommu_shadow_piece *viommu_shadow_from(const viommu_shadow *self, uint64_t iova);
 
+/* L1's tables are those of now: what is of another moment proves no fault by differing from them. */
+void viommu_shadow_set_apart(viommu_shadow *self);
+
 /* ---- where it is seen --------------------------------------------------------------- */
 
 /* All of them: path or name is for people and messages; device is L1's name of the
  * device, host is L0's. Errors: INPUT (nothing is said of this device, or what is said is
  * no such file), FAILED, and those of snapshots. */
 
-/* A record made in L0, by viommu-probe trace or any other. */
-viommu_shadow *viommu_shadow_of_record(const viommu_record *record, viommu_sid device, const char *host, GError **error);
+/* A record made in L0, by viommu-probe trace or any other.  now: it tells of the time after L1's
+ * tables were read, up to its last mark; without that, a trace that goes on proves no fault. */
+viommu_shadow *viommu_shadow_of_record(
+	const viommu_record *record, viommu_sid device, const char *host, bool now, GError **error);
 /* The tables of the vIOMMU that L0 has itself, when it is a guest. */
 viommu_shadow *viommu_shadow_of_snapshot(
 	const viommu_snapshot *outer, const char *name, viommu_sid device, const char *host, GError **error);

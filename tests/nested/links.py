@@ -38,10 +38,14 @@ class Looker:
         self._lab.fetch(LOG, log)
         return snapshot, log
 
-    def result(self):
-        """The JSON of viommu verify."""
+    def result(self, saved=False):
+        """The JSON of viommu verify.  saved: L0's own tables are saved at the same moment as well."""
         snapshot, log = self.fetch()
-        return viommu.verify('-s', snapshot, self._lab.inner.record, '--qemu-log', log, '--shadow', self._lab.outer.target)[1]
+        shadow = self._lab.outer.target
+        if saved:
+            shadow = os.path.join(self._dir, 'outer.elf')
+            viommu.run('capture', '-q', self._lab.outer.target, '--force', '-o', shadow)
+        return viommu.verify('-s', snapshot, self._lab.inner.record, '--qemu-log', log, '--shadow', shadow)[1]
 
     def complaints(self, device, mapped=None, unmapped=None):
         """complaints() of a look; L1's drivers go on meanwhile, and a snapshot, a log and a shadow

@@ -219,7 +219,7 @@ by_record(record_text *text, bool ends, viommu_record **record)
 	if (ends)
 		record_end(text);
 	*record = record_good(text, NULL);
-	ret = viommu_shadow_of_record(*record, device, HOST, &error);
+	ret = viommu_shadow_of_record(*record, device, HOST, false, &error);
 	g_assert_no_error(error);
 	return ret;
 }
@@ -290,9 +290,9 @@ test_record_doubt(void)
 		record_attach(text, 1, "0000:00:05.0", true);
 		record_end(text);
 		record = record_good(text, NULL);
-		g_assert_null(viommu_shadow_of_record(record, device, HOST, &error));
+		g_assert_null(viommu_shadow_of_record(record, device, HOST, false, &error));
 		unit_error(&error, VIOMMU_ERROR_INPUT, "has no address space of the device " HOST);
-		g_assert_null(viommu_shadow_of_record(record, device, "nonsense", &error));
+		g_assert_null(viommu_shadow_of_record(record, device, "nonsense", false, &error));
 		unit_error(&error, VIOMMU_ERROR_INPUT, "nonsense");
 	}
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "follow.h"
+
+#include <string.h>
+
+#include <viommu/json.h>
+#include <viommu/record.h>
+
+#include "stream.h"
+
+#define STEP_MS 20
+#define QUIET_MS 100               /* what is on its way comes within this */
+#define PATIENCE_US (6 * 1000 * 1000) /* a trace has a mark every two seconds */
+
+/* To the end that the file has now. */
+static gboolean
+drain(viommu_stream *stream, viommu_record_player *player, int timeout_ms, GError **error)
+{
+	gssize n;
+
+	do
+		n = viommu_stream_read(stream, player, timeout_ms, error);
+	while (n >= VIOMMU_STREAM_BURST);
+	return n >= 0;
+}
+
+/* Until a mark speaks for a moment that is later than now. */
+static gboolean
+await_mark(viommu_stream *stream, viommu_record_player *player, bool *told, GError **error)
+{
+	const viommu_record *record = viommu_record_player_record(player);
+	gint64 drained = g_get_monotonic_time(), now = drained;
+	uint64_t rests = record->rests;
+
+	for (; !*told && !record->ended && now - drained < PATIENCE_US; now = g_get_monotonic_time()) {
+		if (!drain(stream, player, STEP_MS, error))
+			return FALSE;
+		if (record->rests == rests)
+			continue;
+		rests = record->rests;
+		*told = g_get_monotonic_time() - (gint64) (record->lag_ns / 1000) - drained >= VIOMMU_ON_ITS_WAY_US;
+	}
+	*told = *told && !record->ended;
+	return TRUE;
+}
+
+viommu_record_player *
+viommu_record_follow(const char *path, bool *told, GError **error)
+{
+	g_autofree char *name = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(".", path, NULL);
+	g_autoptr(viommu_record_player) player = viommu_record_player_new(path, NULL);
+	g_autoptr(viommu_stream) stream = viommu_stream_open(name, error);
+	const viommu_record *record = viommu_record_player_record(player);
+
+	*told = false;
+	if (!stream || !drain(stream, player, 0, error))
+		return NULL;
+	if (record->looks_back) {
+		if (!await_mark(stream, player, told, error))
+			return NULL;
+		viommu_record_player_settle(player, false);
+		return g_steal_pointer(&player);
+	}
+	if (!drain(stream, player, QUIET_MS, error))
+		return NULL;
+	viommu_record_player_settle(player, false);
+	*told = record->settled;
+	return g_steal_pointer(&player);
+}
+
+static bool
+is_mark(const char *line, gsize len)
+{
+	json_t *json = memmem(line, len, "\"" VIOMMU_EVENT_MARK "\"", strlen(VIOMMU_EVENT_MARK) + 2) ? viommu_json_load(line, len, 0, NULL) : NULL;
+	bool ret = g_strcmp0(json_string_value(json_object_get(json, "event")), VIOMMU_EVENT_MARK) == 0;
+
+	json_decref(json);
+	return ret;
+}
+
+GBytes *
+viommu_record_up_to_mark(const char *text, gsize len)
+{
+	const char *end = memrchr(text, '\n', len), *before;
+
+	for (; end; end = before) {
+		gsize begin;
+
+		before = memrchr(text, '\n', (gsize) (end - text));
+		begin = before ? (gsize) (before + 1 - text) : 0;
+		if (is_mark(text + begin, (gsize) (end - text) - begin))
+			return g_bytes_new(text, (gsize) (end + 1 - text));
+	}
+	return g_bytes_new(text, len);
+}
