@@ -189,6 +189,7 @@ viommu_qemu_log_follow(viommu_qemu_log *self, GError **error)
 	bool standard = strcmp(self->path, "-") == 0;
 	FILE *file = standard ? stdin : fopen(self->path, "rbe");
 	char chunk[64 * 1024];
+	const char *mistaken = NULL;
 	bool failed;
 	size_t n;
 	int why;
@@ -200,6 +201,9 @@ viommu_qemu_log_follow(viommu_qemu_log *self, GError **error)
 	if (self->bytes)
 		fseeko(file, (off_t) self->bytes, SEEK_SET);
 	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0) {
+		mistaken = self->bytes ? NULL : viommu_file_mistaken(chunk, n);
+		if (mistaken)
+			break;
 		viommu_qemu_log_feed(self, chunk, n);
 		self->bytes += n;
 	}
@@ -209,7 +213,9 @@ viommu_qemu_log_follow(viommu_qemu_log *self, GError **error)
 		fclose(file);
 	if (failed)
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read QEMU's log %s: %s", self->path, g_strerror(why));
-	return !failed;
+	if (mistaken)
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read QEMU's log %s: %s", self->path, mistaken);
+	return !failed && !mistaken;
 }
 
 uint64_t

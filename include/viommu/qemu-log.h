@@ -86,10 +86,10 @@ void viommu_qemu_log_finish(viommu_qemu_log *self);
 void viommu_qemu_log_free(viommu_qemu_log *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_qemu_log, viommu_qemu_log_free)
 
-/* Feeds what the file has beyond what was fed of it. Errors: FAILED (cannot read). */
+/* Feeds what the file has beyond what was fed of it. Errors: FAILED (cannot read, or it is compressed). */
 gboolean viommu_qemu_log_follow(viommu_qemu_log *self, GError **error);
 
-/* Reads the file at path ("-": standard input). Errors: FAILED (cannot read). */
+/* Reads the file at path ("-": standard input). Errors: as above. */
 viommu_qemu_log *viommu_qemu_log_read(const char *path, GError **error);
 
 /* How far into the file that was. */

@@ -9,11 +9,13 @@ import lzma
 import tarfile
 
 from cli import CLEAN, DATA, FAILED, REJECTED, Case, run
+from traced_qemu import TracedQemu
 
 import tap
 
 SAVED = ('-s', 'clean.elf')
 RECORD = 'small.jsonl'
+LOG = b'Snoop Control with vhost or VFIO is not supported\n' * 20
 # What other programs begin their files with; what follows does not matter.
 ZSTD, LZ4, ZIP = b'\x28\xb5\x2f\xfd' + bytes(600), b'\x04\x22\x4d\x18' + bytes(600), b'PK\3\4' + bytes(600)
 PACKED = {'gzip': ('gunzip', gzip.compress), 'xz': ('unxz', lzma.compress), 'bzip2': ('bunzip2', bz2.compress),
@@ -99,6 +101,19 @@ class WrongFiles(Case):
         self.as_snapshot(path, 'it is a record', 'without -s')
         self.as_snapshot(self.file('result.json', run('verify', *SAVED, RECORD, '--format', 'json').out.encode()),
                          'if it is a record, name it without -s')
+
+    def test_log(self):
+        """QEMU's log, as log rotation packs it; from a pipe, and of a QEMU that is asked as well"""
+        for name, (tool, pack) in PACKED.items():
+            path, said = self.file(f'qemu.log.{name}', pack(LOG)), (f'it is compressed ({name})', tool)
+            for log, data in (path, None), ('-', path.read_bytes()):
+                for args in (['doctor'], ['doctor', *SAVED], ['verify', *SAVED, RECORD]):
+                    with self.subTest(form=name, args=args):
+                        done = run(*args, '--qemu-log', log, data=data)
+                        self.assert_says(done, FAILED, f"cannot read QEMU's log {log}: ", *said)
+            with self.subTest(form=name, live=True), TracedQemu() as qemu:
+                self.assert_says(run('verify', '-q', qemu.target, RECORD, '--qemu-log', path), FAILED, str(path), *said)
+        self.assert_status(run('verify', *SAVED, RECORD, '--qemu-log', self.file('qemu.log', LOG)), CLEAN)
 
     def test_watch(self):
         path = self.file('snapshot.elf', self.snapshot)
