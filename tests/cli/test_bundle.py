@@ -226,7 +226,7 @@ class Files(BundleCase):
             self.assert_says(run('report', '-s', 'clean.elf', 'small.jsonl', '-o', self.dir / 'x.tar.gz', *more), FAILED, 'directory')
 
     def test_disk_full(self):
-        """nothing is left of a report that did not fit"""
+        """nothing is left of a report that did not fit; also when its parts, in memory, did not: it is that report which is not made"""
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -234,7 +234,7 @@ class Files(BundleCase):
             self.skipTest('sanitizers write files')
         path = self.dir / 'x.tar.gz'
         done = run('report', '-s', 'default.elf', 'default.jsonl', '-o', path, preexec_fn=limit)
-        self.assert_says(done, FAILED, 'File too large')
+        self.assert_says(done, FAILED, f'{path}: cannot write', 'File too large')
         self.assertEqual(list(self.dir.iterdir()), [])
 
     def test_no_libarchive(self):
