@@ -109,8 +109,10 @@ resume(const char *address, GError **error)
 /* libvirt waits half a minute for another job on its guest to end, also for a client that has gone. */
 #define TRIES_RUNNING_LIBVIRT 400
 
-/* Whoever reads a pipe to its end waits for us as well, though viommu has ended. */
-#define STDERR_PATIENCE (2 * G_USEC_PER_SEC)
+/* Whoever reads a pipe to its end waits for us as well, though viommu has ended: so many
+ * tries are waited for. */
+#define PIPE_UNREACHABLE 2
+#define PIPE_RUNNING TRIES_RUNNING
 
 /* All that there may be to say later is said now. */
 static void
@@ -138,7 +140,6 @@ viommu_guard_main(const char *address)
 	const unsigned tries_running = libvirt ? TRIES_RUNNING_LIBVIRT : TRIES_RUNNING;
 	unsigned unreachable = 0, running = 0;
 	bool let_go = false;
-	gint64 begin;
 
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
@@ -146,7 +147,6 @@ viommu_guard_main(const char *address)
 	signal(SIGPIPE, SIG_IGN);
 	if (wait_dismissed())
 		return 0;
-	begin = g_get_monotonic_time();
 	while (unreachable < TRIES_UNREACHABLE && running < tries_running) {
 		g_autoptr(GError) error = NULL;
 
@@ -158,7 +158,7 @@ viommu_guard_main(const char *address)
 			unreachable++;
 		else
 			running++;
-		if (!let_go && g_get_monotonic_time() - begin > STDERR_PATIENCE) {
+		if (!let_go && (unreachable > PIPE_UNREACHABLE || running > PIPE_RUNNING)) {
 			let_pipe_go(libvirt);
 			let_go = true;
 		}
