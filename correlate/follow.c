@@ -78,8 +78,9 @@ is_mark(const char *line, gsize len)
 	return ret;
 }
 
-GBytes *
-viommu_record_up_to_mark(const char *text, gsize len)
+/* Of a trace: up to its last mark, that line included. */
+static GBytes *
+up_to_mark(const char *text, gsize len)
 {
 	const char *end = memrchr(text, '\n', len), *before;
 
@@ -92,4 +93,28 @@ viommu_record_up_to_mark(const char *text, gsize len)
 			return g_bytes_new(text, (gsize) (end + 1 - text));
 	}
 	return g_bytes_new(text, len);
+}
+
+viommu_record *
+viommu_record_read_told(const char *path, GBytes **bytes, GError **error)
+{
+	bool told, trace;
+	g_autoptr(viommu_record_player) now = viommu_record_follow(path, &told, error);
+	g_autoptr(GError) local = NULL;
+	g_autofree char *text = NULL;
+	viommu_record *ret;
+	gsize len;
+
+	if (!now)
+		return NULL;
+	if (!g_file_get_contents(path, &text, &len, &local)) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the record again: %s", local->message);
+		return NULL;
+	}
+	trace = told && viommu_record_player_record(now)->looks_back;
+	*bytes = trace ? up_to_mark(text, len) : g_bytes_new(text, len);
+	ret = viommu_record_parse(*bytes, path, NULL, error);
+	if (ret && trace)
+		viommu_record_catch_up(ret);
+	return ret;
 }

@@ -14,7 +14,8 @@
  * Errors: those of viommu_record_read(). */
 viommu_record_player *viommu_record_follow(const char *path, bool *told, GError **error);
 
-/* What of a trace stands up to its last mark, that line included. New. */
-GBytes *viommu_record_up_to_mark(const char *text, gsize len);
+/* The same, read: of a trace what stands up to its last mark, and caught_up if that was made after
+ * this call began; of others all there is.  *bytes: that of it, new. */
+viommu_record *viommu_record_read_told(const char *path, GBytes **bytes, GError **error);
 
 #endif

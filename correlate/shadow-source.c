@@ -282,19 +282,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(whole, whole_clear)
 static gboolean
 read_record(const viommu_shadow_sources *self, const source *from, whole *ret, GError **error)
 {
-	g_autoptr(viommu_record_player) now = viommu_record_follow(from->path, &ret->now, error);
-	g_autofree char *text = NULL;
 	g_autoptr(GBytes) bytes = NULL;
-	gsize len;
+	viommu_record *record = ret->record = viommu_record_read_told(from->path, &bytes, error);
 
-	if (!now || !get_text(from->path, &text, &len, error))
+	if (!record)
 		return FALSE;
-	ret->now = ret->now && !viommu_record_player_record(now)->ended;
-	bytes = ret->now && viommu_record_player_record(now)->looks_back ? viommu_record_up_to_mark(text, len) : g_bytes_new(text, len);
-	ret->record = viommu_record_parse(bytes, from->path, NULL, error);
-	if (ret->record)
-		keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes, ret->now);
-	return ret->record != NULL;
+	ret->now = !record->ended && (record->looks_back ? record->caught_up : record->settled);
+	keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes, ret->now);
+	return TRUE;
 }
 
 static gboolean

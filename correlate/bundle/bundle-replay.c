@@ -65,6 +65,8 @@ viommu_replay_record(const viommu_part *part, const char *path, const char *at, 
 	g_autofree char *name = part_name(path, part);
 	viommu_record *ret = viommu_record_parse(part->bytes, name, at, error);
 
+	if (ret && part->now && strcmp(part->kind, VIOMMU_PART_RECORD) == 0)
+		viommu_record_catch_up(ret);
 	if (ret) {
 		g_free(ret->path);
 		ret->path = g_strdup(label(part));

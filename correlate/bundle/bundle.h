@@ -26,7 +26,8 @@ typedef struct {
 	char *kind;  /* as above, or for people only: "result", "report", "qemu", "l1" */
 	char *label; /* where it was read from, as reports name it; NULL: nowhere */
 	GBytes *bytes;
-	bool now;    /* a shadow that was read when L1's tables were, and not one that somebody chose */
+	bool now;    /* a shadow that was read when L1's tables were, and not one that somebody chose; a
+	              * trace up to a mark that is younger than they are */
 } viommu_part;
 
 /* label may be NULL. Takes a reference. */

@@ -104,6 +104,12 @@ typedef struct {
 	const viommu_space *before, *after;
 } witness;
 
+static bool
+has_device(const viommu_space *space, const viommu_target_result *target)
+{
+	return space && (target->any_device || g_hash_table_contains(space->known, GUINT_TO_POINTER(target->sid.v)));
+}
+
 static witness
 witness_of(const viommu_target_result *target, const viommu_record_times *records)
 {
@@ -128,9 +134,7 @@ witness_of(const viommu_target_result *target, const viommu_record_times *record
 		ret.doubt = VIOMMU_DOUBT_ENDED;
 	else if (after->lost != before->lost || !after->lost_reason != !before->lost_reason)
 		ret.doubt = VIOMMU_DOUBT_LOST;
-	else if (g_strcmp0(before->session, after->session) != 0 || !ret.before || !ret.after ||
-		!g_hash_table_contains(ret.before->known, GUINT_TO_POINTER(target->sid.v)) ||
-		!g_hash_table_contains(ret.after->known, GUINT_TO_POINTER(target->sid.v)))
+	else if (g_strcmp0(before->session, after->session) != 0 || !has_device(ret.before, target) || !has_device(ret.after, target))
 		ret.doubt = VIOMMU_DOUBT_CHANGED;
 	return ret;
 }
@@ -249,6 +253,49 @@ viommu_result_doubt_shadow(viommu_result *self, const viommu_result *earlier, co
 			word = witness_of(of, records);
 		}
 		ret += cut_run(self, &run, &word, &before, runs);
+	}
+	if (runs)
+		viommu_result_replace_runs(self, runs);
+	return ret;
+}
+
+/* ---- traces ---------------------------------------------------------------------------------- */
+
+/* A fault that hangs on what a trace tells. */
+static bool
+is_of_trace(const viommu_result *self, const viommu_run *run)
+{
+	return g_array_index(self->targets, viommu_target_result, run->target).record->caught_up && viommu_verdict_is_fault(run->verdict) &&
+		run->verdict != VIOMMU_RESERVED_BIT;
+}
+
+uint64_t
+viommu_result_doubt_trace(viommu_result *self, const viommu_record_times *records, bool apply)
+{
+	GArray *runs = apply ? g_array_new(FALSE, FALSE, sizeof(viommu_run)) : NULL;
+	uint32_t target = G_MAXUINT32;
+	witness word = { 0 };
+	uint64_t ret = 0;
+
+	for (guint i = 0; i < self->runs->len; i++) {
+		const viommu_run run = g_array_index(self->runs, viommu_run, i);
+		bool asked = is_of_trace(self, &run);
+		uint64_t first = run.iova.first, last;
+
+		if (run.target != target) {
+			target = run.target;
+			word = witness_of(&g_array_index(self->targets, viommu_target_result, target), records);
+		}
+		do {
+			bool changed;
+
+			last = run.iova.last;
+			changed = asked && ask(&word, first, &last) != VIOMMU_DOUBT_NONE;
+			ret += changed ? ((last - first) >> VIOMMU_PAGE_SHIFT) + 1 : 0;
+			if (runs)
+				viommu_run_put_part(runs, &run, first, last, changed);
+			first = last + 1;
+		} while (last != run.iova.last);
 	}
 	if (runs)
 		viommu_result_replace_runs(self, runs);

@@ -35,6 +35,9 @@ typedef struct {
  * between.  Counts the pages where it is not so; apply: calls it unverified there. */
 uint64_t viommu_result_doubt_shadow(
 	viommu_result *self, const viommu_result *earlier, const viommu_record_times *records, bool apply);
+/* Of a trace that has caught up: a fault of a page about which the record has anything new is in flux.
+ * after: of records that were judged. */
+uint64_t viommu_result_doubt_trace(viommu_result *self, const viommu_record_times *records, bool apply);
 /* Appends the part [first, last] of a run to runs, its link 5 unverified for this reason. */
 void viommu_run_put_doubt(viommu_result *self, GArray *runs, const viommu_run *run, uint64_t first, uint64_t last, viommu_doubt doubt);
 /* Is link 5 of any run broken? */

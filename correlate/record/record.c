@@ -189,6 +189,14 @@ viommu_record_player_settle(viommu_record_player *self, bool open)
 }
 
 void
+viommu_record_catch_up(viommu_record *self)
+{
+	self->caught_up = self->looks_back && !self->ended;
+	if (self->caught_up && self->lost_behind == past_mark)
+		self->lost_behind = NULL;
+}
+
+void
 viommu_record_player_assume(viommu_record_player *self, bool whole)
 {
 	viommu_record *record = self->r.record;

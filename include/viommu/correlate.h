@@ -119,6 +119,7 @@ typedef struct {
 	uint64_t rests;     /* marks and end events up to the chosen moment */
 	/* It is a trace: its last mark speaks for what was before it, and not for what came since. */
 	bool looks_back;
+	bool caught_up;     /* of that: the mark was made after the tables were read */
 	uint64_t lag_ns;    /* of that: how long before it was written the moment is that it speaks for */
 	bool ended;         /* the record has its end event */
 	bool cut;           /* the last line was not whole and was left out */
@@ -137,6 +138,9 @@ viommu_record *viommu_record_read(const char *path, const char *at, GError **err
 viommu_record *viommu_record_read_whole(const char *path, const char *at, GBytes **bytes, GError **error);
 /* The same of what such a file holds; name stands for its path. */
 viommu_record *viommu_record_parse(GBytes *bytes, const char *name, const char *at, GError **error);
+/* Of a trace that ends with a mark: that mark was made after the tables were read that it is
+ * compared with, so nothing is missing. */
+void viommu_record_catch_up(viommu_record *self);
 void viommu_record_free(viommu_record *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(viommu_record, viommu_record_free)
 

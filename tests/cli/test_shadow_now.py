@@ -6,61 +6,16 @@ fault only if L1's record tells that nothing came in between."""
 import json
 import shutil
 import subprocess
-import threading
-import time
 
 from cli import CLEAN, DATA, FAULT, finish, number, run, start
 from fake_qmp import FakeQemu, recorded
+from growing import EVENTS, MAPS, Growing, Pulse, begin_trace, mapping_of, traced, unmap_of
 from shadow_files import DEVICE, RECORD, ShadowCase
 
 import tap
 
-HEADER, *EVENTS = (json.loads(line) for line in (DATA / RECORD).read_bytes().splitlines())
-MAPS = [event for event in EVENTS if event['event'] == 'map']
-PULSE = 0.2             # seconds between two marks of a trace, in these tests
 CODE = 'shadow-missing'
 OTHER = '0000:00:05.0'  # one more device of the same kind
-
-
-class Growing:
-    """A record in a file, to which lines can be added, by number and time as they come."""
-
-    def __init__(self, path, first=1):
-        self.path, self.seq = path, first - 1
-
-    def add(self, *events, **more):
-        with open(self.path, 'a') as handle:
-            for event in events:
-                self.seq += 1
-                now = time.monotonic_ns()
-                if event.get('event') == 'mark' and 'until_ns' in event:
-                    event = {**event, 'until_ns': now - event['until_ns']}
-                handle.write(json.dumps({**event, 'seq': self.seq, 'time_ns': now, **more}) + '\n')
-
-
-def traced(late_ns=0):
-    """Up to so long before it is written."""
-    return {'event': 'mark', 'name': 'traced', 'until_ns': late_ns}
-
-
-class Pulse:
-    """with Pulse(growing): …  A trace that rests: a mark now and then."""
-
-    def __init__(self, growing, late_ns=0):
-        self._growing, self._late = growing, late_ns
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self):
-        while not self._end.wait(PULSE):
-            self._growing.add(traced(self._late))
-
-    def __enter__(self):
-        self._thread.start()
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join(10)
 
 
 class Outer(FakeQemu):
@@ -81,9 +36,8 @@ class Now(ShadowCase):
     def setUp(self):
         self.saved = self.inner()
         self.missing = self.fixture('missing')
-        iova = min(self.missing)
-        self.mapping = next(event for event in MAPS if number(event['iova']) <= iova < number(event['iova']) + number(event['size']))
-        self.unmapped = {'event': 'unmap', 'space': 1, 'iova': self.mapping['iova'], 'size': self.mapping['size']}
+        self.mapping = mapping_of(min(self.missing))
+        self.unmapped = unmap_of(self.mapping)
         self.rest = {'event': 'mark', 'name': 'rest'}
 
     def small(self):
@@ -94,12 +48,7 @@ class Now(ShadowCase):
 
     def trace(self):
         """The same as viommu-probe trace makes it."""
-        path = self.directory / 'l1.jsonl'
-        path.write_text(json.dumps({**HEADER, 'program': 'viommu-probe trace 0.1.0'}) + '\n')
-        record = Growing(path)
-        record.add({'event': 'mark', 'name': 'begun', 'until_ns': 0}, {**EVENTS[0], 'complete': False},
-                   *({key: value for key, value in event.items() if key != 'prot'} for event in MAPS), traced())
-        return record
+        return begin_trace(self.directory / 'l1.jsonl')
 
     def look(self, shadow, record, *more, status, target=()):
         args = ['verify', *(target or ('-s', self.saved)), record, '--shadow', shadow, '--format', 'json', *more]
@@ -132,8 +81,7 @@ class Now(ShadowCase):
         """L1 did something, and not there"""
         record = self.small()
         other = next(event for event in MAPS if event is not self.mapping)
-        undone = {'event': 'unmap', 'space': 1, 'iova': other['iova'], 'size': other['size']}
-        with Outer(lambda: record.add(undone, self.rest)) as outer:
+        with Outer(lambda: record.add(unmap_of(other), self.rest)) as outer:
             self.assert_proven(self.look(outer.target, record.path, status=FAULT))
 
     def test_used_again(self):
@@ -228,7 +176,7 @@ class Now(ShadowCase):
     def test_host_trace(self):
         """it goes on, and has a mark that is younger than L1's tables; what follows the mark is left out"""
         host = self.host_trace()
-        with Pulse(host):
+        with Pulse(host, after=[{'event': 'note', 'text': 'no mark'}]):
             self.assert_proven(self.look(host.path, self.small().path, status=FAULT))
 
     def test_host_trace_silent(self):
@@ -264,6 +212,16 @@ class Now(ShadowCase):
                 record.add(self.unmapped, self.mapping, self.rest), outer.usual('query-status', arguments))[1]
             result = self.look_live(inner, outer.target, record.path, CLEAN)
             self.assertEqual(self.states_of_missing(result), {'unverified'})
+
+    def test_live_bundle(self):
+        """of what was looked at live, and of what had been saved"""
+        record, bundle = self.small(), self.directory / 'bundle.tar.gz'
+        named = [word for device in (DEVICE, OTHER) for word in ('--shadow-device', f'{device[5:]}={device}')]
+        with self.live() as inner, Outer() as outer:
+            for shadow, status, state in ((outer.target, FAULT, 'broken'), ('missing.elf', CLEAN, 'unverified')):
+                self.assert_status(run('report', '-q', inner.target, record.path, '--shadow', shadow, *named, '-o', bundle, '--force'), status)
+                result = self.assert_status(run('verify', bundle, '--format', 'json'), status).json
+                self.assertEqual(self.states_of_missing(result), {state})
 
     def test_live_saved(self):
         """what was saved is older than the tables of now"""
