@@ -213,6 +213,16 @@ viommu_cmd_progress(size_t pages, G_GNUC_UNUSED void *user)
 }
 
 void
+viommu_cmd_progress_wait(const char *what)
+{
+	progress.began = 0;
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r\033[Kviommu: waiting for %s", what);
+	progress.line = TRUE;
+}
+
+void
 viommu_cmd_progress_done(void)
 {
 	if (progress.line)

@@ -64,6 +64,8 @@ void viommu_cmd_print_json_line(json_t *json);
 
 /* Progress on stderr, once a step has taken a second. Fits viommu_capture_options. */
 void viommu_cmd_progress(size_t pages, void *user);
+/* On a terminal, until it is done: what is waited for. */
+void viommu_cmd_progress_wait(const char *what);
 void viommu_cmd_progress_done(void);
 
 int viommu_cmd_list(int argc, char **argv);

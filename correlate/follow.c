@@ -6,11 +6,14 @@
 #include <viommu/json.h>
 #include <viommu/record.h>
 
+#include "cmd.h"
 #include "stream.h"
+#include "text/text.h"
 
 #define STEP_MS 20
-#define QUIET_MS 100               /* what is on its way comes within this */
+#define QUIET_MS 100                  /* what is on its way comes within this */
 #define PATIENCE_US (6 * 1000 * 1000) /* a trace has a mark every two seconds */
+#define UNSAID_US (500 * 1000)        /* what takes no longer is not worth a word */
 
 /* To the end that the file has now. */
 static gboolean
@@ -30,16 +33,25 @@ await_mark(viommu_stream *stream, viommu_record_player *player, bool *told, GErr
 {
 	const viommu_record *record = viommu_record_player_record(player);
 	gint64 drained = g_get_monotonic_time(), now = drained;
+	g_autofree char *what = NULL;
 	uint64_t rests = record->rests;
 
 	for (; !*told && !record->ended && now - drained < PATIENCE_US; now = g_get_monotonic_time()) {
 		if (!drain(stream, player, STEP_MS, error))
 			return FALSE;
+		if (!what && now - drained > UNSAID_US) {
+			g_autofree char *name = viommu_escape(record->path);
+
+			what = g_strdup_printf("a mark of the trace %s that is younger than the look", name);
+			viommu_cmd_progress_wait(what);
+		}
 		if (record->rests == rests)
 			continue;
 		rests = record->rests;
 		*told = g_get_monotonic_time() - (gint64) (record->lag_ns / 1000) - drained >= VIOMMU_ON_ITS_WAY_US;
 	}
+	if (what)
+		viommu_cmd_progress_done();
 	*told = *told && !record->ended;
 	return TRUE;
 }

@@ -16,6 +16,7 @@ import threading
 
 from cli import CLEAN, COMMANDS, FAILED, FAULT, PATIENCE, Case, finish, run, start
 from fake_qmp import FakeQemu
+from growing import begin_trace
 from goldens import fixtures
 
 import tap
@@ -199,6 +200,14 @@ class Progress(Case):
                                        env=ON, stderr=True)
         self.assertEqual(status, CLEAN)
         self.assertRegex(text, r'\A(\r\x1b\[Kviommu: [0-9,]+ table pages read)+\r\x1b\[K\Z')
+
+    def test_waiting(self):
+        """for a mark of a trace that comes to none"""
+        record = begin_trace(self.scratch() / 'trace.jsonl')
+        with FakeQemu('missing.elf') as qemu:
+            status, text = on_terminal('verify', '-q', qemu.target, record.path, env=ON, stderr=True)
+        self.assertEqual(status, CLEAN)
+        self.assertRegex(text, r'\A\r\x1b\[Kviommu: waiting for a mark of the trace \S+/trace\.jsonl that is younger than the look\r\x1b\[K\Z')
 
     def test_not_when_it_is_fast(self):
         with FakeQemu() as qemu:
