@@ -2,42 +2,23 @@
 """viommu verify of a real guest by what viommu-probe trace writes meanwhile: a fault is proven by a mark that
 is younger than the look, and not at all once the trace has ended or was killed."""
 
-import os
 import time
 
-from common import BDF, Case, Held, boot, faults, rng, scratch, viommu
-
-from lab.guest import find_probe
+from common import BDF, Held, faults, rng, viommu
+from trace_ports import TraceCase
 
 import tap
 
 
-class VerifyTrace(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.files = {name: os.path.join(scratch(), name) for name in sorted(dir(cls)) if name.startswith('test_')}
-        ports = [part for name, path in cls.files.items() for part in (
-            '-chardev', f'file,id={name},path={path}', '-device', f'virtserialport,chardev={name},name={name}')]
-        cls.guest = boot(programs=[find_probe()], qemu_args=ports)
-        cls.addClassCleanup(cls.guest.close)
-
+class VerifyTrace(TraceCase):
     def setUp(self):
-        name = self.id().rpartition('.')[2]
-        self.record = self.files[name]
-        self.trace = self.guest.spawn(f'viommu-probe trace -o /dev/virtio-ports/{name}')
-        self.addCleanup(self.guest.sh, 'pkill -KILL viommu-probe; while pgrep viommu-probe >/dev/null; do usleep 20000; done; '
-                        'rmdir /sys/kernel/tracing/instances/viommu-*')
-        self.guest.must('for event in map unmap; do until grep -q 1 /sys/kernel/tracing/instances/viommu-$(pidof viommu-probe)/events/'
-                        'iommu/$event/enable 2>/dev/null; do usleep 20000; done; done; sleep 1')
+        self.record = self.start_trace()
+        self.await_trace()
 
     def verify(self, status, *more):
         result = viommu.verify('-q', self.guest.target, self.record, *more)[1]
         self.assertEqual(result['exit_status'], status, result['findings'])
         return {verdict: count['pages'] for verdict, count in result['counts'].items() if count['pages']}
-
-    def end(self, signal):
-        self.trace.signal(signal)
-        self.guest.must('while pgrep -f "viommu-probe trace" >/dev/null; do usleep 20000; done')
 
     def proven(self, signal):
         """Nothing is wrong; something is; and when the trace is no more, nobody knows."""
@@ -50,7 +31,7 @@ class VerifyTrace(Case):
                 wrong = self.verify(3)
                 self.assertEqual(set(wrong), {'match', 'missing'}, fault)
                 self.assertEqual(sum(wrong.values()), whole['match'])
-                self.end(signal)
+                self.end_trace(signal)
                 self.assertEqual(self.verify(0), {'match': wrong['match'], 'unverified': wrong['missing']})
             self.assertEqual(self.verify(0), whole)
 

@@ -7,10 +7,10 @@ import os
 import select
 import time
 
-from common import BDF, Case, Held, boot, faults, rng, scratch, viommu
+from common import BDF, Held, faults, rng, viommu
+from trace_ports import TraceCase
 
 from lab import cleanup
-from lab.guest import find_probe
 
 import tap
 
@@ -19,30 +19,19 @@ LOOKS = 5               # seconds: a look each second at least, and the marks
 STORM = os.path.join(os.environ.get('VIOMMU_GUEST_PROGRAMS', ''), 'prog-storm')
 
 
-class WatchTrace(Case):
-    @classmethod
-    def setUpClass(cls):
-        """What a killed program has left in a port is not for the next test: each has its own."""
-        cls.ports = {name: os.path.join(scratch(), name) for name in sorted(dir(cls)) if name.startswith('test_')}
-        ports = [part for name, path in cls.ports.items() for part in (
-            '-chardev', f'socket,id={name},path={path},server=on,wait=off', '-device', f'virtserialport,chardev={name},name={name}')]
-        cls.guest = boot(programs=[path for path in (find_probe(), STORM) if path and os.path.isfile(path)], qemu_args=ports)
-        cls.addClassCleanup(cls.guest.close)
+class WatchTrace(TraceCase):
+    backend = 'socket,server=on,wait=off'
+    programs = (STORM,)
 
     def setUp(self):
-        name = self.id().rpartition('.')[2]
-        self.trace = self.guest.spawn(f'viommu-probe trace -o /dev/virtio-ports/{name}')
-        self.addCleanup(self.guest.sh, 'pkill -KILL viommu-probe; while pgrep viommu-probe >/dev/null; do usleep 20000; done; '
-                        'rmdir /sys/kernel/tracing/instances/viommu-*')
-        self.watching = viommu.start('watch', '-q', self.guest.target, 'unix:' + self.ports[name], '--format', 'json')
+        end = self.start_trace()
+        self.watching = viommu.start('watch', '-q', self.guest.target, 'unix:' + end, '--format', 'json')
         self.addCleanup(cleanup.stop, self.watching)
-        # An instance has tracing_on at once; what is wanted comes one by one.
-        self.guest.must('for event in map unmap; do until grep -q 1 /sys/kernel/tracing/instances/viommu-$(pidof viommu-probe)/events/'
-                        'iommu/$event/enable 2>/dev/null; do usleep 20000; done; done; sleep 1')
+        self.await_trace()
 
     def told(self):
         """The watch is ended: its status, the faults that it has told, and its sum."""
-        self.kill()     # while somebody reads the port: without, it would wait there, dead as it is
+        self.end_trace('KILL')     # while somebody reads the port: without, it would wait there, dead as it is
         self.watching.terminate()
         out, err = self.watching.communicate(timeout=PATIENCE)
         self.assertEqual(err, '')
@@ -56,10 +45,6 @@ class WatchTrace(Case):
         self.assertGreater(last['mappings'], 0)
         self.assertGreaterEqual(last['looks'], 3)
         return last
-
-    def kill(self):
-        self.trace.signal('KILL')
-        self.guest.must('while pgrep -f "viommu-probe trace" >/dev/null; do usleep 20000; done')
 
     def test_fault(self):
         """it is told although nothing else happens in L1: the trace says that it goes on; all is well before"""
@@ -77,7 +62,7 @@ class WatchTrace(Case):
         """after a mark: the program unmaps, ends, and another one maps"""
         with Held(self.guest, BDF, '--count 8 --size 64k'):
             time.sleep(LOOKS)
-            self.kill()
+            self.end_trace('KILL')
         with Held(self.guest, BDF, '--count 8 --size 16k --seed 7'):
             time.sleep(LOOKS)
         self.assert_no_fault()
@@ -91,7 +76,7 @@ class WatchTrace(Case):
         storm = self.guest.spawn(f'prog-storm 0000:{BDF} 100000000')
         self.addCleanup(self.guest.sh, 'pkill -KILL prog-storm')
         time.sleep(2)
-        self.kill()
+        self.end_trace('KILL')
         self.assertIsNone(storm.poll())
         time.sleep(LOOKS)
         self.assert_no_fault()
