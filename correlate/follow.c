@@ -90,8 +90,8 @@ is_mark(const char *line, gsize len)
 	return ret;
 }
 
-/* Of a trace: up to its last mark, that line included. */
-static GBytes *
+/* How much of a trace stands up to its last mark, that line included. */
+static gsize
 up_to_mark(const char *text, gsize len)
 {
 	const char *end = memrchr(text, '\n', len), *before;
@@ -102,9 +102,9 @@ up_to_mark(const char *text, gsize len)
 		before = memrchr(text, '\n', (gsize) (end - text));
 		begin = before ? (gsize) (before + 1 - text) : 0;
 		if (is_mark(text + begin, (gsize) (end - text) - begin))
-			return g_bytes_new(text, (gsize) (end + 1 - text));
+			return (gsize) (end + 1 - text);
 	}
-	return g_bytes_new(text, len);
+	return len;
 }
 
 viommu_record *
@@ -113,8 +113,8 @@ viommu_record_read_told(const char *path, GBytes **bytes, GError **error)
 	bool told, trace;
 	g_autoptr(viommu_record_player) now = viommu_record_follow(path, &told, error);
 	g_autoptr(GError) local = NULL;
-	g_autofree char *text = NULL;
 	viommu_record *ret;
+	char *text;
 	gsize len;
 
 	if (!now)
@@ -124,7 +124,7 @@ viommu_record_read_told(const char *path, GBytes **bytes, GError **error)
 		return NULL;
 	}
 	trace = told && viommu_record_player_record(now)->looks_back;
-	*bytes = trace ? up_to_mark(text, len) : g_bytes_new(text, len);
+	*bytes = g_bytes_new_take(text, trace ? up_to_mark(text, len) : len);
 	ret = viommu_record_parse(*bytes, path, NULL, error);
 	if (ret && trace)
 		viommu_record_catch_up(ret);
