@@ -88,6 +88,12 @@ class Delayed(unittest.TestCase):
         result, found = self.looker.complaints(CARD, 0)
         self.assertEqual(found, [], result['chain'])
 
+    def assert_all(self, links, shadow, result):
+        """Link 5 of what was not announced is in this state; and of a page or two of which the trace has no
+        request, since it began when they were mapped."""
+        more = links['shadow'].get(shadow, 0) - links['invalidation'].get('broken', 0)
+        self.assertIn(more, range(links['request'].get('unverified', 0) + 1), result['chain'])
+
     def test_3_too_late(self):
         """others were announced more than a second later, and the trace has ended: that is no batch"""
         inner = self.lab.inner
@@ -100,13 +106,13 @@ class Delayed(unittest.TestCase):
             result = self.looker.result()
             links = self.gone(result)
             self.assertGreater(links['invalidation'].get('broken', 0), 200)
-            self.assertEqual(links['invalidation']['broken'], links['shadow'].get('unverified'), result['chain'])
+            self.assert_all(links, 'unverified', result)
             self.assertEqual({item['code'] for item in above_notes(result)}, {'unmap-not-announced'})
             result = self.looker.result(saved=True)
             links = self.gone(result)
             self.assertGreater(links['shadow'].get('broken', 0), 200)
-            self.assertEqual(links['invalidation'].get('broken'), links['shadow']['broken'], result['chain'])
-            self.assertEqual(self.first_broken(result), {'invalidation'})
+            self.assert_all(links, 'broken', result)
+            self.assertIn('invalidation', self.first_broken(result))
             self.assertEqual({item['code'] for item in above_notes(result)}, {'unmap-not-announced', 'shadow-stale'})
 
 
