@@ -132,6 +132,8 @@ witness_of(const viommu_target_result *target, const viommu_record_times *record
 	ret.after = viommu_record_space(after, target->space->id);
 	if (after->ended)
 		ret.doubt = VIOMMU_DOUBT_ENDED;
+	else if (after->looks_back && !before->looks_back) /* it was not tracing yet */
+		ret.doubt = VIOMMU_DOUBT_CHANGED;
 	else if (after->lost != before->lost || !after->lost_reason != !before->lost_reason)
 		ret.doubt = VIOMMU_DOUBT_LOST;
 	else if (g_strcmp0(before->session, after->session) != 0 || !has_device(ret.before, target) || !has_device(ret.after, target))

@@ -236,6 +236,7 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 {
 	struct record_writer writer;
 	const char *reason = "failed", *lacks = trace_source_lacks(state->source);
+	uint64_t before;
 	int ret;
 
 	record_begin(&writer, &state->output);
@@ -246,11 +247,14 @@ trace_and_record(struct trace_state *state, struct probe_error *error)
 	if (lacks[0])
 		record_note(&writer, "%s", lacks);
 	record_note(&writer, "what was mapped before this line is not in the record");
-	write_mark(state, VIOMMU_MARK_BEGUN, now_ns());
+	before = now_ns();
 	ret = trace_source_start(state->source, error);
-	if (ret == 0)
+	if (ret == 0) {
+		/* Whoever reads it knows that from here on nothing is missed. */
+		write_mark(state, VIOMMU_MARK_BEGUN, before);
 		ret = trace_command_start(
 			&state->command, state->options->command, state->options->pid, error);
+	}
 	if (ret == 0) {
 		if (state->options->seconds_given)
 			state->end_ns = now_ns() + state->options->seconds * 1000000000u;

@@ -6,6 +6,7 @@ import os
 import time
 
 from lab import cleanup, viommu
+from lab.guest import RECORD_PORT
 
 LOG = '/run/trace.log'          # in the outer guest
 LINKS = ['request', 'table', 'invalidation', 'notice', 'shadow']
@@ -19,6 +20,14 @@ def wait(condition, seconds=60):
         if time.monotonic() > end:
             raise AssertionError('it does not come')
         time.sleep(0.1)
+
+
+def start_trace(inner):
+    """viommu-probe trace in L1, into a new record; it is on."""
+    inner.clear_record()
+    probe = inner.spawn(f'viommu-probe trace -o {RECORD_PORT}')
+    wait(lambda: '"name":"begun"' in open(inner.record, encoding='utf-8').read())
+    return probe
 
 
 class Looker:

@@ -15,11 +15,10 @@ import time
 import unittest
 
 from common import BDF, Held, start
-from links import LINKS, Looker, complaints, of_device, wait, wrong
+from links import LINKS, Looker, complaints, of_device, start_trace, wrong
 
 from lab import cleanup
 from lab.errors import LabError
-from lab.guest import RECORD_PORT
 
 CARD = '00:05.0'
 
@@ -79,10 +78,7 @@ def probe(lab, looker, rng, tally, witnessed):
 def driver(lab, looker, tally):
     """A network card goes up, and down again."""
     inner = lab.inner
-    inner.clear_record()
-    process = inner.spawn(f'viommu-probe trace -o {RECORD_PORT}')
-    wait(lambda: '"event":"header"' in open(inner.record, encoding='utf-8').read())
-    time.sleep(1)
+    process = start_trace(inner)
     for state in ('up', 'down'):
         inner.must(f'ip link set eth0 {state}; sleep 2')
         result, found = looker.complaints(CARD, None if state == 'up' else 0)

@@ -2,14 +2,12 @@
 """All five links at once.  Unharmed, each page that is mapped, and each that was unmapped,
 passed every one of them; when L1's kernel is silent, the third is the first to break."""
 
-import time
 import unittest
 
 from common import BDF, Held, start
-from links import Looker, wait
+from links import Looker, start_trace
 
 from lab import unannounced
-from lab.guest import RECORD_PORT
 
 import tap
 
@@ -44,10 +42,7 @@ class Chain(unittest.TestCase):
         inner = self.lab.inner
         if inner.sh('[ -e /sys/class/net/eth0 ]')[0] != 0:
             self.skipTest('the inner guest\'s kernel has no driver for it: python3 tests/lab/smallkernel.py builds one')
-        inner.clear_record()
-        probe = inner.spawn(f'viommu-probe trace -o {RECORD_PORT}')
-        wait(lambda: '"event":"header"' in open(inner.record, encoding='utf-8').read())
-        time.sleep(1)
+        probe = start_trace(inner)
         inner.must('ip link set eth0 up; sleep 2')
         self.assert_ok(CARD, None, None)
         inner.must('ip link set eth0 down; sleep 2')

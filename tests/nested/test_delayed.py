@@ -2,14 +2,12 @@
 """L1's kernel announces what a driver unmaps later, in batches (DMA-FQ, as iommu.strict=0 does
 without caching mode): until it does, the host's IOMMU still has what is gone."""
 
-import time
 import unittest
 
 from common import BDF, start
-from links import Looker, above_notes, of_device, wait
+from links import Looker, above_notes, of_device, start_trace
 
 from lab import unannounced
-from lab.guest import RECORD_PORT
 
 import tap
 
@@ -34,10 +32,7 @@ class Delayed(unittest.TestCase):
         cls.looker = Looker(cls.lab)
 
     def setUp(self):
-        self.lab.inner.clear_record()
-        self.probe = self.lab.inner.spawn(f'viommu-probe trace -o {RECORD_PORT}')
-        wait(lambda: '"event":"header"' in open(self.lab.inner.record, encoding='utf-8').read())
-        time.sleep(1)
+        self.probe = start_trace(self.lab.inner)
 
     def tearDown(self):
         self.end()

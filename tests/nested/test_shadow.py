@@ -31,7 +31,7 @@ class Shadow(unittest.TestCase):
         cls.addClassCleanup(cls.lab.close)
         # From before the device is given away: then absence proves something.
         cls.trace = cls.lab.outer.spawn(f'viommu-probe trace -o {TRACE}')
-        cls.lab.outer.must(f'until grep -q seq {TRACE}; do usleep 100000; done')
+        cls.lab.outer.must(f'until grep -q begun {TRACE}; do usleep 100000; done')
         cls.lab.start_inner()
         cls.dir = cleanup.temp_dir()
         cls.rng = random.Random(7)

@@ -102,7 +102,7 @@ class TraceCase(Case):
         """The trace in the background, and it has begun."""
         self.guest.must('rm -f /tmp/traced')
         process = self.guest.spawn(f'viommu-probe trace -o /tmp/traced {options}')
-        self.guest.must('until grep -q "mapped before" /tmp/traced; do usleep 50000; done')
+        self.guest.must('until grep -q begun /tmp/traced; do usleep 50000; done')
         return process
 
     def stop(self, process, name='INT'):
