@@ -173,7 +173,9 @@ class InShell:
     def test_qemus(self):
         """processes that are no QEMU are not offered"""
         offered = {word for word in self.at.offers('viommu verify -p ') if word.isdigit()}
-        self.assertNotIn('1', offered)
+        others = offered - {'1'}
+        if not others or not all(word.startswith('1') for word in others):  # then a shell completes as far as they agree
+            self.assertNotIn('1', offered)
         self.assertNotIn(str(os.getpid()), offered)
 
     def test_devices(self):
