@@ -13,17 +13,19 @@
 #define STEP_MS 20
 #define QUIET_MS 100                  /* what is on its way comes within this */
 #define PATIENCE_US (6 * 1000 * 1000) /* a trace has a mark every two seconds */
+#define DRAIN_US (60 * 1000 * 1000)
 #define UNSAID_US (500 * 1000)        /* what takes no longer is not worth a word */
 
-/* To the end that the file has now. */
+/* To the end that the file has now; a writer who is faster than we are does not hold us for ever. */
 static gboolean
 drain(viommu_stream *stream, viommu_record_player *player, int timeout_ms, GError **error)
 {
+	gint64 end = g_get_monotonic_time() + DRAIN_US;
 	gssize n;
 
 	do
 		n = viommu_stream_read(stream, player, timeout_ms, error);
-	while (n >= VIOMMU_STREAM_BURST);
+	while (n >= VIOMMU_STREAM_BURST && g_get_monotonic_time() < end);
 	return n >= 0;
 }
 
@@ -57,7 +59,7 @@ await_mark(viommu_stream *stream, viommu_record_player *player, bool *told, GErr
 }
 
 viommu_record_player *
-viommu_record_follow(const char *path, bool *told, GError **error)
+viommu_record_follow(const char *path, bool wait, bool *told, GError **error)
 {
 	g_autofree char *name = g_path_is_absolute(path) ? g_strdup(path) : g_build_filename(".", path, NULL);
 	g_autoptr(viommu_record_player) player = viommu_record_player_new(path, NULL);
@@ -67,16 +69,12 @@ viommu_record_follow(const char *path, bool *told, GError **error)
 	*told = false;
 	if (!stream || !drain(stream, player, 0, error))
 		return NULL;
-	if (record->looks_back) {
-		if (!await_mark(stream, player, told, error))
-			return NULL;
-		viommu_record_player_settle(player, false);
-		return g_steal_pointer(&player);
-	}
-	if (!drain(stream, player, QUIET_MS, error))
+	if (!(record->looks_back ? !wait || await_mark(stream, player, told, error) : drain(stream, player, QUIET_MS, error)))
 		return NULL;
-	viommu_record_player_settle(player, false);
-	*told = record->settled;
+	if (!viommu_record_player_finish(player, error))
+		return NULL;
+	if (!record->looks_back)
+		*told = record->settled;
 	return g_steal_pointer(&player);
 }
 
@@ -108,25 +106,29 @@ up_to_mark(const char *text, gsize len)
 }
 
 viommu_record *
-viommu_record_read_told(const char *path, GBytes **bytes, GError **error)
+viommu_record_read_told(const char *path, bool wait, GBytes **bytes, GError **error)
 {
 	bool told, trace;
-	g_autoptr(viommu_record_player) now = viommu_record_follow(path, &told, error);
+	g_autoptr(viommu_record_player) now = viommu_record_follow(path, wait, &told, error);
+	g_autoptr(GBytes) all = NULL;
 	g_autoptr(GError) local = NULL;
-	viommu_record *ret;
+	g_autoptr(viommu_record) ret = NULL;
 	char *text;
 	gsize len;
 
-	if (!now)
-		return NULL;
+	trace = now && told && viommu_record_player_record(now)->looks_back;
+	if (!now || (!trace && !bytes))
+		return now ? viommu_record_player_take(now) : NULL;
 	if (!g_file_get_contents(path, &text, &len, &local)) {
 		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_FAILED, "cannot read the record again: %s", local->message);
 		return NULL;
 	}
-	trace = told && viommu_record_player_record(now)->looks_back;
-	*bytes = g_bytes_new_take(text, trace ? up_to_mark(text, len) : len);
-	ret = viommu_record_parse(*bytes, path, NULL, error);
-	if (ret && trace)
+	all = g_bytes_new_take(text, trace ? up_to_mark(text, len) : len);
+	ret = viommu_record_parse(all, path, NULL, error);
+	/* Somebody may have put another file there. */
+	if (ret && trace && g_strcmp0(ret->session, viommu_record_player_record(now)->session) == 0)
 		viommu_record_catch_up(ret);
-	return ret;
+	if (ret && bytes)
+		*bytes = g_steal_pointer(&all);
+	return g_steal_pointer(&ret);
 }

@@ -22,6 +22,7 @@ typedef struct {
 	kind kind;
 	char *path;
 	viommu_target *target; /* FROM_TARGET */
+	bool silent;           /* FROM_RECORD: a trace that came to no mark; it is not waited for again */
 } source;
 
 struct viommu_shadow_sources {
@@ -280,15 +281,18 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(whole, whole_clear)
 
 /* A trace that goes on tells of now up to its next mark. */
 static gboolean
-read_record(const viommu_shadow_sources *self, const source *from, whole *ret, GError **error)
+read_record(const viommu_shadow_sources *self, source *from, whole *ret, GError **error)
 {
 	g_autoptr(GBytes) bytes = NULL;
-	viommu_record *record = ret->record = viommu_record_read_told(from->path, &bytes, error);
+	viommu_record *record = ret->record = viommu_record_read_told(from->path, !from->silent, self->kept ? &bytes : NULL, error);
 
 	if (!record)
 		return FALSE;
-	ret->now = !record->ended && (record->looks_back ? record->caught_up : record->settled);
-	keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes, ret->now);
+	/* One that is no trace looks the same when it is a copy: beside a saved snapshot it is taken for one. */
+	ret->now = !record->ended && (record->looks_back ? record->caught_up : record->settled && self->live);
+	from->silent = !ret->now;
+	if (bytes)
+		keep(self, VIOMMU_PART_SHADOW_RECORD, from->path, bytes, ret->now);
 	return TRUE;
 }
 
@@ -332,7 +336,7 @@ read_device(const viommu_shadow_sources *self, const source *from, const viommu_
 
 /* A source need not have every device, but one. */
 static gboolean
-read_source(const viommu_shadow_sources *self, const source *from, GPtrArray *ret, GError **error)
+read_source(const viommu_shadow_sources *self, source *from, GPtrArray *ret, GError **error)
 {
 	g_auto(whole) all = { 0 };
 	g_autoptr(GError) first = NULL;

@@ -13,6 +13,7 @@
 
 #define MAX_READS 5
 #define PAUSE_US (100 * 1000)
+#define BATCH_US (1100 * 1000) /* L1's kernel may announce what drivers unmap in batches, within a second */
 
 /* What is looked at. */
 typedef struct {
@@ -20,13 +21,13 @@ typedef struct {
 	viommu_target *target;
 	viommu_shadow_sources *shadows;
 	bool reread; /* the records can be read again */
-	bool silent; /* a trace of L1's came to no mark: it is not waited for again */
+	GArray *silent; /* of bool, by record: a trace that came to no mark, and is not waited for again */
 } looker;
 
 static viommu_look *
 take(looker *self, const viommu_look *before, bool up_to_now, GError **error)
 {
-	return viommu_look_take(self->options, self->target, self->shadows, before, up_to_now, error);
+	return viommu_look_take(self->options, self->target, self->shadows, before, up_to_now ? self->silent : NULL, error);
 }
 
 /* ---- the host's side ------------------------------------------------------------------------- */
@@ -54,6 +55,13 @@ player_free(void *player)
 		viommu_record_player_free(player);
 }
 
+/* L1 did not run when it was looked at. */
+static bool
+is_still(const viommu_look *look)
+{
+	return g_strcmp0(viommu_snapshot_machine(look->snapshot)->run_state, "running") != 0;
+}
+
 /* What the records say now that everything was looked at: players, NULL for one that does not tell
  * of the time up to now. */
 static GPtrArray *
@@ -63,16 +71,13 @@ follow_records(looker *self, const viommu_look *look, GError **error)
 
 	for (guint i = 0; i < look->records->len; i++) {
 		const viommu_record *record = g_ptr_array_index(look->records, i);
-		viommu_record_player *player = NULL;
-		bool told = false;
+		bool *silent = &g_array_index(self->silent, bool, i), told;
+		viommu_record_player *player = viommu_record_follow(self->options->cmd.arguments[i], !*silent, &told, error);
 
-		if (!self->silent || !record->looks_back || record->ended) {
-			player = viommu_record_follow(self->options->cmd.arguments[i], &told, error);
-			if (!player)
-				return NULL;
-		}
-		if (player && !told && !viommu_record_player_record(player)->ended) {
-			self->silent |= record->looks_back;
+		if (!player)
+			return NULL;
+		if (!told && !viommu_record_player_record(player)->ended) {
+			*silent |= viommu_record_is_open_trace(record);
 			g_clear_pointer(&player, viommu_record_player_free);
 		}
 		g_ptr_array_add(ret, player);
@@ -80,14 +85,27 @@ follow_records(looker *self, const viommu_look *look, GError **error)
 	return g_steal_pointer(&ret);
 }
 
+/* From one look to the next. */
+static void
+pause_a_little(const viommu_look *look)
+{
+	bool late = false;
+
+	for (guint i = 0; is_apart(look) && i < look->records->len; i++)
+		late |= viommu_record_is_open_trace(g_ptr_array_index(look->records, i));
+	g_usleep(late ? BATCH_US : PAUSE_US);
+}
+
 /* Counts the pages whose link 5 is broken in look, and not provenly so; apply: it is unverified then. */
 static gboolean
 doubt_shadow(looker *self, viommu_look *look, const viommu_look *before, bool apply, uint64_t *doubtful, GError **error)
 {
-	bool known = self->reread && self->options->cmd.arguments[0];
+	bool still = self->target->live && is_still(look) && is_still(before);
+	bool known = !still && self->reread && self->options->cmd.arguments[0];
 	g_autoptr(GPtrArray) players = known ? follow_records(self, look, error) : NULL;
 	g_autoptr(GPtrArray) after = players ? g_ptr_array_new() : NULL;
-	viommu_record_times times = { .judged = look->records, .before = before->records, .after = after };
+	viommu_record_times times = { .judged = look->records, .before = before->records, .after = after,
+		.saved = !self->target->live, .still = still };
 
 	if (!players && known)
 		return FALSE;
@@ -108,7 +126,7 @@ look_again_at_shadow(looker *self, viommu_look *first, GError **error)
 	g_autoptr(viommu_look) now = NULL;
 	uint64_t doubtful = 0;
 
-	g_usleep(PAUSE_US);
+	pause_a_little(before);
 	now = take(self, before, false, error);
 	return now && doubt_shadow(self, now, before, true, &doubtful, error) &&
 			viommu_result_add_evidence(now->result, now->snapshot, error)
@@ -123,21 +141,7 @@ look_again_at_shadow(looker *self, viommu_look *first, GError **error)
 static bool
 can_catch_up(const looker *self, const viommu_look *look)
 {
-	return self->reread && !self->silent && !self->options->at &&
-		g_strcmp0(viommu_snapshot_machine(look->snapshot)->run_state, "running") == 0;
-}
-
-/* Whether a trace that goes on tells only of what was before the look. */
-static bool
-is_behind(const viommu_look *look)
-{
-	for (guint i = 0; i < look->records->len; i++) {
-		const viommu_record *record = g_ptr_array_index(look->records, i);
-
-		if (record->looks_back && !record->ended && !record->caught_up)
-			return true;
-	}
-	return false;
+	return self->reread && !self->options->at && !is_still(look);
 }
 
 /* Whether a look has to be taken again, what is found wrong aside: a record that is still being
@@ -165,9 +169,12 @@ viommu_look *
 viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const viommu_look *first,
 	GError **error)
 {
-	looker self = { options, target, shadows, .reread = viommu_look_can_reread(options) };
+	g_autoptr(GArray) silent = g_array_new(FALSE, TRUE, sizeof(bool));
+	looker self = { options, target, shadows, .reread = viommu_look_can_reread(options), .silent = silent };
 	g_autoptr(viommu_look) now = take(&self, first, false, error);
 
+	if (now)
+		g_array_set_size(silent, now->records->len);
 	if (now && !target->live)
 		return (!options->replay || options->shadow.what) && is_apart(now) ? look_again_at_shadow(&self, g_steal_pointer(&now), error)
 										 : g_steal_pointer(&now);
@@ -178,12 +185,11 @@ viommu_look_until_sure(const viommu_verify_options *options, viommu_target *targ
 
 		if (!late && viommu_result_faults(now->result) == 0)
 			break;
-		g_usleep(PAUSE_US);
+		pause_a_little(now);
 		next = take(&self, self.reread ? NULL : now, can_catch_up(&self, now), error);
 		if (!next)
 			return NULL;
 		next->result->reads = reads;
-		self.silent |= is_behind(next);
 		if (!doubt(&self, next, now, reads == MAX_READS, &doubtful, error))
 			return NULL;
 		viommu_look_free(g_steal_pointer(&now));

@@ -112,6 +112,15 @@ read_witnesses(viommu_look *self, const viommu_verify_options *options, viommu_s
 	self->shadows = options->replay && !options->shadow.what
 		? viommu_replay_shadows(options->replay, options->cmd.target.snapshot, error)
 		: viommu_shadow_sources_read(shadows, error);
+	/* Those of the bundle are of the moment of its own records. */
+	for (guint i = 0; self->shadows && options->replay && !options->shadow.what && options->cmd.arguments[0] && i < self->shadows->len; i++) {
+		viommu_shadow *shadow = g_ptr_array_index(self->shadows, i);
+
+		if (shadow->now) {
+			shadow->now = false;
+			viommu_shadow_set_apart(shadow);
+		}
+	}
 	self->witnesses.log = self->log;
 	self->witnesses.shadows = self->shadows;
 	return self->shadows != NULL;
@@ -119,18 +128,19 @@ read_witnesses(viommu_look *self, const viommu_verify_options *options, viommu_s
 
 /* L1's traces up to a mark that is younger than its tables, as far as they come to one. */
 static gboolean
-catch_up(viommu_look *self, const viommu_verify_options *options, GError **error)
+catch_up(viommu_look *self, const viommu_verify_options *options, GArray *silent, GError **error)
 {
 	for (guint i = 0; i < self->records->len; i++) {
 		const viommu_record *record = g_ptr_array_index(self->records, i);
 		g_autoptr(GBytes) bytes = NULL;
 		viommu_record *now;
 
-		if (!record->looks_back || record->ended)
+		if (!viommu_record_is_open_trace(record) || g_array_index(silent, bool, i))
 			continue;
-		now = viommu_record_read_told(options->cmd.arguments[i], &bytes, error);
+		now = viommu_record_read_told(options->cmd.arguments[i], true, &bytes, error);
 		if (!now)
 			return FALSE;
+		g_array_index(silent, bool, i) = !now->caught_up;
 		viommu_record_free(self->records->pdata[i]);
 		self->records->pdata[i] = now;
 		if (options->keep) {
@@ -147,7 +157,7 @@ catch_up(viommu_look *self, const viommu_verify_options *options, GError **error
 
 viommu_look *
 viommu_look_take(const viommu_verify_options *options, viommu_target *target, viommu_shadow_sources *shadows, const viommu_look *before,
-	bool up_to_now, GError **error)
+	GArray *silent, GError **error)
 {
 	g_autoptr(viommu_look) self = g_new0(viommu_look, 1);
 
@@ -163,12 +173,12 @@ viommu_look_take(const viommu_verify_options *options, viommu_target *target, vi
 		self->owns_snapshot = TRUE;
 	}
 	self->witnesses.now = target->live || (options->replay && !options->cmd.arguments[0] && viommu_replay_now(options->replay));
-	if (!self->snapshot || (up_to_now && !catch_up(self, options, error)) || !read_witnesses(self, options, shadows, error))
+	if (!self->snapshot || (silent && !catch_up(self, options, silent, error)) || !read_witnesses(self, options, shadows, error))
 		return NULL;
 	self->result = viommu_verify(self->records, self->snapshot, &self->witnesses, error);
 	/* What only the live looks could tell is told of the same records. */
 	if (self->result && options->replay && !options->cmd.arguments[0] &&
-		(!viommu_replay_looks(options->replay, self->result, self->records, error) ||
+		(!viommu_replay_looks(options->replay, self->result, self->records, options->shadow.what != NULL, error) ||
 			!viommu_result_add_evidence(self->result, self->snapshot, error)))
 		return NULL;
 	return self->result && viommu_result_has_pages(self->result, self->records, error) ? g_steal_pointer(&self) : NULL;
@@ -216,5 +226,5 @@ viommu_look_into(const viommu_verify_options *options, viommu_bundle *bundle, vi
 		.at = (char *) viommu_replay_at(bundle), .strict = options->strict, .replay = bundle };
 	viommu_target target = { .snapshot = snapshot };
 
-	return viommu_look_take(&again, &target, NULL, NULL, false, error);
+	return viommu_look_take(&again, &target, NULL, NULL, NULL, error);
 }

@@ -53,10 +53,11 @@ gboolean viommu_look_whole(const viommu_look *self);
 /* Can the records be read again, to see what L1 did since? */
 bool viommu_look_can_reread(const viommu_verify_options *options);
 
-/* One look.  before: one whose records are used again; NULL: they are read now.  up_to_now: L1's traces
- * are read up to a mark that is younger than the tables, where one comes within some seconds. */
+/* One look.  before: one whose records are used again; NULL: they are read now.  silent: if not NULL,
+ * L1's traces are read up to a mark that is younger than the tables, where one comes within some seconds;
+ * it has a bool for each record, which is set where none came, and then not waited for. */
 viommu_look *viommu_look_take(const viommu_verify_options *options, viommu_target *target, viommu_shadow_sources *shadows,
-	const viommu_look *before, bool up_to_now, GError **error);
+	const viommu_look *before, GArray *silent, GError **error);
 
 /* "verify-again.c": as often as it takes.  first: a look with records only, which are used again; NULL: they are read now. */
 viommu_look *viommu_look_until_sure(const viommu_verify_options *options, viommu_target *target,

@@ -13,6 +13,8 @@
 #include "join/result.h"
 #include "text/text.h"
 
+#define MAX_PICKS (100 * 1000 * 1000)
+
 static guint
 record_index(const GPtrArray *records, const viommu_record *record)
 {
@@ -24,33 +26,56 @@ record_index(const GPtrArray *records, const viommu_record *record)
 
 /* A new object. */
 static json_t *
-range_json(const viommu_run *run, const viommu_target_result *target, const GPtrArray *records)
+range_json(const viommu_result *result, uint32_t of, viommu_iova_range range, const GPtrArray *records)
 {
+	const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, of);
+
 	return json_pack("{s:i, s:I, s:i, s:o, s:o}", "record", (int) record_index(records, target->record), "space",
 		(json_int_t) target->space->id, "source_id", target->any_device ? -1 : (int) target->sid.v, "first",
-		viommu_json_hex(run->iova.first), "last", viommu_json_hex(run->iova.last));
+		viommu_json_hex(range.first), "last", viommu_json_hex(range.last));
+}
+
+/* IOVAs of one target with one doubt, and between them none whose link 5 is broken. */
+typedef struct {
+	viommu_doubt doubt; /* VIOMMU_DOUBT_NONE: there is none */
+	uint32_t target;
+	viommu_iova_range range;
+} unproven;
+
+static void
+put_unproven(json_t *list, const viommu_result *result, unproven *self, const GPtrArray *records)
+{
+	json_t *range = self->doubt ? range_json(result, self->target, self->range, records) : NULL;
+
+	if (!range)
+		return;
+	json_object_set_new(range, "why", json_string(viommu_doubt_name(self->doubt)));
+	json_array_append_new(list, range);
+	self->doubt = VIOMMU_DOUBT_NONE;
 }
 
 json_t *
 viommu_replay_looks_json(const viommu_result *result, const GPtrArray *records)
 {
-	json_t *in_flux = json_array(), *unproven = json_array();
+	json_t *in_flux = json_array(), *list = json_array();
+	unproven open = { 0 };
 
 	for (guint i = 0; i < result->runs->len; i++) {
 		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
-		const viommu_target_result *target = &g_array_index(result->targets, viommu_target_result, run->target);
-		viommu_doubt doubt = viommu_doubt_of_status(&viommu_run_chain(result, run)->links[VIOMMU_LINK_SHADOW]);
-		json_t *range;
+		const viommu_link_status *status = &viommu_run_chain(result, run)->links[VIOMMU_LINK_SHADOW];
+		viommu_doubt doubt = viommu_doubt_of_status(status);
 
 		if (run->verdict == VIOMMU_IN_FLUX)
-			json_array_append_new(in_flux, range_json(run, target, records));
-		if (!doubt)
-			continue;
-		range = range_json(run, target, records);
-		json_object_set_new(range, "why", json_string(viommu_doubt_name(doubt)));
-		json_array_append_new(unproven, range);
+			json_array_append_new(in_flux, range_json(result, run->target, run->iova, records));
+		if (status->state == VIOMMU_LINK_BROKEN || (doubt && (doubt != open.doubt || run->target != open.target)))
+			put_unproven(list, result, &open, records);
+		if (doubt && !open.doubt)
+			open = (unproven){ doubt, run->target, run->iova };
+		else if (doubt)
+			open.range.last = run->iova.last;
 	}
-	return json_pack("{s:i, s:o, s:o}", "reads", (int) result->reads, "in_flux", in_flux, "shadow_unproven", unproven);
+	put_unproven(list, result, &open, records);
+	return json_pack("{s:i, s:o, s:o}", "reads", (int) result->reads, "in_flux", in_flux, "shadow_unproven", list);
 }
 
 static bool
@@ -103,13 +128,16 @@ put(viommu_result *result, GArray *runs, const viommu_run *run, uint64_t first, 
 		viommu_run_put_part(runs, run, first, last, in != NULL);
 }
 
-/* Appends what of a run lies in a stretch as that says, and the rest as it is. */
+/* Appends what of a run lies in a stretch as that says, and the rest as it is.  *next: the first
+ * stretch that can be of it, and of the run behind it. */
 static void
-cut(viommu_result *result, GArray *runs, const viommu_run *run, const GArray *stretches)
+cut(viommu_result *result, GArray *runs, const viommu_run *run, const GArray *stretches, guint *next)
 {
 	uint64_t at = run->iova.first;
 
-	for (guint i = 0; i < stretches->len; i++) {
+	while (*next < stretches->len && g_array_index(stretches, stretch, *next).range.last < at)
+		++*next;
+	for (guint i = *next; i < stretches->len && g_array_index(stretches, stretch, i).range.first <= run->iova.last; i++) {
 		const stretch *in = &g_array_index(stretches, stretch, i);
 		uint64_t first = MAX(in->range.first, at), last = MIN(in->range.last, run->iova.last);
 
@@ -131,14 +159,15 @@ replay_list(viommu_result *result, const json_t *list, const GPtrArray *records,
 	bool (*wanted)(const viommu_result *result, const viommu_run *run), GError **error)
 {
 	GArray *runs;
-	guint target = 0;
+	guint target = 0, next = 0;
 	g_autoptr(GArray) stretches = NULL;
 
 	if (json_array_size(list) == 0)
 		return TRUE;
 	/* Each target's stretches are picked out of all: hostile lists would make that long. */
-	if (json_array_size(list) > 100000 || result->targets->len > 1000) {
-		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT, "it is not a usable bundle: too much was in flux");
+	if (json_array_size(list) * result->targets->len > MAX_PICKS) {
+		g_set_error(error, VIOMMU_ERROR, VIOMMU_ERROR_INPUT,
+			"it is not a usable bundle: its lists of what was not proven are too long for so many devices");
 		return FALSE;
 	}
 	runs = g_array_new(FALSE, FALSE, sizeof(viommu_run));
@@ -148,10 +177,11 @@ replay_list(viommu_result *result, const json_t *list, const GPtrArray *records,
 		if (!stretches || run.target != target) {
 			g_clear_pointer(&stretches, g_array_unref);
 			target = run.target;
+			next = 0;
 			stretches = stretches_of(list, &g_array_index(result->targets, viommu_target_result, target), records);
 		}
 		if (wanted(result, &run))
-			cut(result, runs, &run, stretches);
+			cut(result, runs, &run, stretches, &next);
 		else
 			g_array_append_val(runs, run);
 	}
@@ -166,13 +196,14 @@ shadow_differs(const viommu_result *result, const viommu_run *run)
 }
 
 gboolean
-viommu_replay_looks(const viommu_bundle *bundle, viommu_result *result, const GPtrArray *records, GError **error)
+viommu_replay_looks(
+	const viommu_bundle *bundle, viommu_result *result, const GPtrArray *records, bool other_shadow, GError **error)
 {
 	const json_t *looks = json_object_get(json_object_get(bundle->manifest, "verify"), "looks");
 	json_int_t reads = json_integer_value(json_object_get(looks, "reads"));
 
 	if (reads > 0 && reads < 1000)
 		result->reads = (unsigned) reads;
-	return replay_list(result, json_object_get(looks, "shadow_unproven"), records, shadow_differs, error) &&
+	return (other_shadow || replay_list(result, json_object_get(looks, "shadow_unproven"), records, shadow_differs, error)) &&
 		replay_list(result, json_object_get(looks, "in_flux"), records, viommu_run_is_fault, error);
 }

@@ -17,8 +17,9 @@ gboolean viommu_replay_strict(const viommu_bundle *bundle);
 gboolean viommu_replay_log_open(const viommu_bundle *bundle); /* QEMU was still writing it */
 gboolean viommu_replay_now(const viommu_bundle *bundle); /* of viommu_witnesses */
 /* What only the look at a live QEMU can tell: how often it was looked at, and what changed
- * meanwhile.  record: the records that were judged. */
-gboolean viommu_replay_looks(const viommu_bundle *bundle, viommu_result *result, const GPtrArray *records, GError **error);
+ * meanwhile.  record: the records that were judged; other_shadow: by none of the bundle's shadows. */
+gboolean viommu_replay_looks(
+	const viommu_bundle *bundle, viommu_result *result, const GPtrArray *records, bool other_shadow, GError **error);
 /* What viommu_replay_looks() reads: a new object for the manifest. */
 json_t *viommu_replay_looks_json(const viommu_result *result, const GPtrArray *records);
 

@@ -29,6 +29,9 @@ static const struct {
 	[VIOMMU_DOUBT_SILENT] = { "silent",
 		"the host's IOMMU was seen to differ; the record has no mark that tells of the time while both were read: its writer is busy, "
 		"or is no more" },
+	[VIOMMU_DOUBT_EARLIER] = { "earlier",
+		"the host's IOMMU was seen to differ from L1's table as it was saved; what the record says L1 has there since does not show "
+		"that it still was so when the host's was read" },
 };
 
 const char *
@@ -98,45 +101,70 @@ viommu_run_put_doubt(viommu_result *self, GArray *runs, const viommu_run *run, u
 
 /* ---- what the records tell --------------------------------------------------------------- */
 
+/* Of each record, once it was asked of. */
+typedef struct {
+	const viommu_record_times *times;
+	viommu_readings **readings; /* by its place; NULL: not asked yet, or not to be */
+} witnesses;
+
+static void
+witnesses_init(witnesses *self, const viommu_record_times *times)
+{
+	self->times = times;
+	self->readings = g_new0(viommu_readings *, times->judged->len + 1);
+}
+
+static void
+witnesses_clear(witnesses *self)
+{
+	for (guint i = 0; i < self->times->judged->len; i++)
+		viommu_readings_free(self->readings[i]);
+	g_free(self->readings);
+}
+
 /* Of one target. */
 typedef struct {
 	viommu_doubt doubt; /* of all of it */
-	const viommu_space *before, *after;
+	const viommu_readings *readings; /* NULL: there is nothing to be asked */
+	int64_t space;
 } witness;
 
-static bool
-has_device(const viommu_space *space, const viommu_target_result *target)
+/* Why a record tells nothing of what came in between. */
+static viommu_doubt
+mute(const viommu_record *before, const viommu_record *after)
 {
-	return space && (target->any_device || g_hash_table_contains(space->known, GUINT_TO_POINTER(target->sid.v)));
+	if (!after)
+		return VIOMMU_DOUBT_SILENT;
+	if (after->ended)
+		return VIOMMU_DOUBT_ENDED;
+	if (after->losses != before->losses || after->lost != before->lost)
+		return VIOMMU_DOUBT_LOST;
+	/* Another record, or the trace was not on yet. */
+	return g_strcmp0(before->session, after->session) != 0 || (after->looks_back && !before->looks_back) ? VIOMMU_DOUBT_CHANGED
+													     : VIOMMU_DOUBT_NONE;
 }
 
 static witness
-witness_of(const viommu_target_result *target, const viommu_record_times *records)
+witness_of(witnesses *self, const viommu_target_result *target)
 {
-	witness ret = { 0 };
-	const viommu_record *before, *after;
+	const viommu_record_times *times = self->times;
+	witness ret = { .space = target->space->id };
 	guint i = 0;
 
-	if (!records->after || !g_ptr_array_find((GPtrArray *) records->judged, target->record, &i) || i >= records->before->len ||
-		i >= records->after->len) {
+	if (times->still)
+		return ret;
+	if (!times->after || !g_ptr_array_find((GPtrArray *) times->judged, target->record, &i) || i >= times->before->len ||
+		i >= times->after->len) {
 		ret.doubt = VIOMMU_DOUBT_UNREAD;
 		return ret;
 	}
-	before = g_ptr_array_index(records->before, i);
-	after = g_ptr_array_index(records->after, i);
-	if (!after) {
-		ret.doubt = VIOMMU_DOUBT_SILENT;
+	ret.doubt = mute(g_ptr_array_index(times->before, i), g_ptr_array_index(times->after, i));
+	if (ret.doubt)
 		return ret;
-	}
-	ret.before = viommu_record_space(before, target->space->id);
-	ret.after = viommu_record_space(after, target->space->id);
-	if (after->ended)
-		ret.doubt = VIOMMU_DOUBT_ENDED;
-	else if (after->looks_back && !before->looks_back) /* it was not tracing yet */
-		ret.doubt = VIOMMU_DOUBT_CHANGED;
-	else if (after->lost != before->lost || !after->lost_reason != !before->lost_reason)
-		ret.doubt = VIOMMU_DOUBT_LOST;
-	else if (g_strcmp0(before->session, after->session) != 0 || !has_device(ret.before, target) || !has_device(ret.after, target))
+	if (!self->readings[i])
+		self->readings[i] = viommu_readings_new(g_ptr_array_index(times->before, i), g_ptr_array_index(times->after, i));
+	ret.readings = self->readings[i];
+	if (!viommu_readings_same_devices(ret.readings, ret.space))
 		ret.doubt = VIOMMU_DOUBT_CHANGED;
 	return ret;
 }
@@ -144,9 +172,9 @@ witness_of(const viommu_target_result *target, const viommu_record_times *record
 static viommu_doubt
 ask(const witness *w, uint64_t first, uint64_t *last)
 {
-	if (w->doubt)
+	if (w->doubt || !w->readings)
 		return w->doubt;
-	return viommu_space_same(w->before, w->after, first, last) ? VIOMMU_DOUBT_NONE : VIOMMU_DOUBT_CHANGED;
+	return viommu_readings_same(w->readings, w->space, first, last) ? VIOMMU_DOUBT_NONE : VIOMMU_DOUBT_CHANGED;
 }
 
 /* ---- what the earlier look saw ------------------------------------------------------------- */
@@ -158,21 +186,43 @@ typedef struct {
 	uint32_t target; /* G_MAXUINT32: the earlier look has none */
 } earlier_runs;
 
-/* The target of the same device and space of the same record. */
-static earlier_runs
-earlier_of(const viommu_result *earlier, const viommu_target_result *target)
+static char *
+target_key(const viommu_target_result *target)
 {
-	earlier_runs ret = { .result = earlier, .target = G_MAXUINT32 };
+	return g_strdup_printf("%" G_GINT64_FORMAT " %x %d %s %s", target->space->id, target->sid.v, target->any_device,
+		target->record->session ? target->record->session : "", target->record->path);
+}
 
-	for (guint i = 0; i < earlier->targets->len && ret.target == G_MAXUINT32; i++) {
-		const viommu_target_result *other = &g_array_index(earlier->targets, viommu_target_result, i);
+/* Of each target the place of its first run, + 1. */
+static GHashTable *
+first_runs(const viommu_result *result)
+{
+	GHashTable *ret = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	uint32_t target = G_MAXUINT32;
 
-		if (other->sid.v == target->sid.v && other->any_device == target->any_device && other->space->id == target->space->id &&
-			g_strcmp0(other->record->path, target->record->path) == 0 && g_strcmp0(other->record->session, target->record->session) == 0)
-			ret.target = i;
+	for (guint i = 0; i < result->runs->len; i++) {
+		const viommu_run *run = &g_array_index(result->runs, viommu_run, i);
+
+		if (run->target == target)
+			continue;
+		target = run->target;
+		g_hash_table_insert(ret, target_key(&g_array_index(result->targets, viommu_target_result, target)), GUINT_TO_POINTER(i + 1));
 	}
-	while (ret.at < earlier->runs->len && g_array_index(earlier->runs, viommu_run, ret.at).target != ret.target)
-		ret.at++;
+	return ret;
+}
+
+/* Those of the same device and space of the same record. */
+static earlier_runs
+earlier_of(const viommu_result *earlier, GHashTable *firsts, const viommu_target_result *target)
+{
+	g_autofree char *key = target_key(target);
+	guint first = GPOINTER_TO_UINT(g_hash_table_lookup(firsts, key));
+	earlier_runs ret = { .result = earlier, .target = G_MAXUINT32, .at = earlier->runs->len };
+
+	if (first) {
+		ret.at = first - 1;
+		ret.target = g_array_index(earlier->runs, viommu_run, ret.at).target;
+	}
 	return ret;
 }
 
@@ -200,6 +250,16 @@ seen_before(earlier_runs *self, const viommu_link_status *status, uint64_t first
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */
+
+/* What the record has of it tells, whatever was saved before, that the host ought to have it, or not. */
+static bool
+is_implied(const viommu_result *self, const viommu_run *run)
+{
+	if (run->verdict == VIOMMU_MATCH)
+		return true; /* mapped, and to the page that the table has */
+	return run->verdict == VIOMMU_GONE &&
+		(run->has_expected || g_array_index(self->targets, viommu_target_result, run->target).space->complete);
+}
 
 /* Cuts one run; returns its doubtful pages. runs may be NULL: they are only counted. */
 static uint64_t
@@ -234,10 +294,14 @@ uint64_t
 viommu_result_doubt_shadow(viommu_result *self, const viommu_result *earlier, const viommu_record_times *records, bool apply)
 {
 	GArray *runs = apply ? g_array_new(FALSE, FALSE, sizeof(viommu_run)) : NULL;
+	g_autoptr(GHashTable) firsts = first_runs(earlier);
 	uint32_t target = G_MAXUINT32;
 	earlier_runs before = { 0 };
-	witness word = { 0 };
+	witnesses all;
+	witness word = { 0 }, one;
 	uint64_t ret = 0;
+
+	witnesses_init(&all, records);
 
 	for (guint i = 0; i < self->runs->len; i++) {
 		const viommu_run run = g_array_index(self->runs, viommu_run, i);
@@ -251,11 +315,15 @@ viommu_result_doubt_shadow(viommu_result *self, const viommu_result *earlier, co
 			const viommu_target_result *of = &g_array_index(self->targets, viommu_target_result, run.target);
 
 			target = run.target;
-			before = earlier_of(earlier, of);
-			word = witness_of(of, records);
+			before = earlier_of(earlier, firsts, of);
+			word = witness_of(&all, of);
 		}
-		ret += cut_run(self, &run, &word, &before, runs);
+		one = word;
+		if (!one.doubt && records->saved && !is_implied(self, &run))
+			one.doubt = VIOMMU_DOUBT_EARLIER;
+		ret += cut_run(self, &run, &one, &before, runs);
 	}
+	witnesses_clear(&all);
 	if (runs)
 		viommu_result_replace_runs(self, runs);
 	return ret;
@@ -271,34 +339,50 @@ is_of_trace(const viommu_result *self, const viommu_run *run)
 		run->verdict != VIOMMU_RESERVED_BIT;
 }
 
+/* Cuts one run; returns its pages that are in flux. */
+static uint64_t
+cut_flux(const viommu_run *run, const witness *word, GArray *runs)
+{
+	uint64_t ret = 0, first = run->iova.first, last;
+
+	do {
+		bool changed;
+
+		last = run->iova.last;
+		changed = ask(word, first, &last) != VIOMMU_DOUBT_NONE;
+		ret += changed ? ((last - first) >> VIOMMU_PAGE_SHIFT) + 1 : 0;
+		if (runs)
+			viommu_run_put_part(runs, run, first, last, changed);
+		first = last + 1;
+	} while (last != run->iova.last);
+	return ret;
+}
+
 uint64_t
 viommu_result_doubt_trace(viommu_result *self, const viommu_record_times *records, bool apply)
 {
 	GArray *runs = apply ? g_array_new(FALSE, FALSE, sizeof(viommu_run)) : NULL;
 	uint32_t target = G_MAXUINT32;
+	witnesses all;
 	witness word = { 0 };
 	uint64_t ret = 0;
 
+	witnesses_init(&all, records);
 	for (guint i = 0; i < self->runs->len; i++) {
 		const viommu_run run = g_array_index(self->runs, viommu_run, i);
-		bool asked = is_of_trace(self, &run);
-		uint64_t first = run.iova.first, last;
 
+		if (!is_of_trace(self, &run)) {
+			if (runs)
+				g_array_append_val(runs, run);
+			continue;
+		}
 		if (run.target != target) {
 			target = run.target;
-			word = witness_of(&g_array_index(self->targets, viommu_target_result, target), records);
+			word = witness_of(&all, &g_array_index(self->targets, viommu_target_result, target));
 		}
-		do {
-			bool changed;
-
-			last = run.iova.last;
-			changed = asked && ask(&word, first, &last) != VIOMMU_DOUBT_NONE;
-			ret += changed ? ((last - first) >> VIOMMU_PAGE_SHIFT) + 1 : 0;
-			if (runs)
-				viommu_run_put_part(runs, &run, first, last, changed);
-			first = last + 1;
-		} while (last != run.iova.last);
+		ret += cut_flux(&run, &word, runs);
 	}
+	witnesses_clear(&all);
 	if (runs)
 		viommu_result_replace_runs(self, runs);
 	return ret;

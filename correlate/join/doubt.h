@@ -14,6 +14,7 @@ typedef enum {
 	VIOMMU_DOUBT_ENDED,     /* it has ended                                                      */
 	VIOMMU_DOUBT_LOST,      /* it has lost events meanwhile                                      */
 	VIOMMU_DOUBT_SILENT,    /* it does not say that nothing came until the look was over         */
+	VIOMMU_DOUBT_EARLIER,   /* L1's table was saved, and what the record says of it then is not known */
 	VIOMMU_DOUBTS,
 } viommu_doubt;
 
@@ -29,6 +30,8 @@ viommu_doubt viommu_doubt_of_status(const viommu_link_status *status);
  * the place of one that does not tell of all the time up to then. */
 typedef struct {
 	const GPtrArray *judged, *before, *after;
+	bool saved; /* L1's table was read earlier, at a moment that the records may not tell of */
+	bool still; /* L1 did not run meanwhile: there is nothing to tell */
 } viommu_record_times;
 
 /* Link 5 is broken only where both looks saw the same and the records tell of nothing that came in

@@ -102,7 +102,7 @@ collect_record(state *s, const viommu_record *record)
 		s->absence = "the record has lost events";
 	else if (!record->settled)
 		s->absence = "the record does not end with a mark or its end: events may be missing behind its last line";
-	else if (record->looks_back && !record->ended)
+	else if (viommu_record_is_open_trace(record))
 		s->absence = "the trace has not ended: what L1 announced since its last mark is not in the record";
 }
 

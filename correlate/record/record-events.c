@@ -32,10 +32,11 @@ on_space(viommu_record_reader *r, const json_t *json)
 }
 
 static void
-take_device(viommu_space *space, viommu_sid sid)
+take_device(viommu_space *space, viommu_sid sid, uint64_t seq)
 {
 	if (!g_hash_table_remove(space->known, GUINT_TO_POINTER(sid.v)))
 		return;
+	space->devices_seq = seq;
 	for (guint i = 0; i < space->devices->len; i++)
 		if (g_array_index(space->devices, viommu_sid, i).v == sid.v)
 			g_array_remove_index(space->devices, i--);
@@ -52,7 +53,7 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	/* A device uses one space at a time, whether the record has its detach or not. */
 	before = g_hash_table_lookup(r->space_of, GUINT_TO_POINTER(sid.v));
 	if (before && before != space)
-		take_device(before, sid);
+		take_device(before, sid, r->record->last_seq);
 	g_hash_table_insert(r->space_of, GUINT_TO_POINTER(sid.v), space);
 	g_free(space->backend);
 	space->backend = viommu_json_dup_text(json, "backend");
@@ -62,6 +63,7 @@ on_attach(viommu_record_reader *r, const json_t *json)
 	space->from_start |= json_is_true(json_object_get(json, "from_start"));
 	if (space->devices->len == 0)
 		space->attached_ns = viommu_record_get_time(json);
+	space->devices_seq = r->record->last_seq;
 	if (g_hash_table_add(space->known, GUINT_TO_POINTER(sid.v)))
 		g_array_append_val(space->devices, sid);
 	return true;
@@ -75,13 +77,14 @@ on_detach(viommu_record_reader *r, const json_t *json)
 
 	if (!viommu_record_get_space(r, json, false, &space) || !get_device(r, json, &sid))
 		return false;
-	take_device(space, sid);
+	take_device(space, sid, r->record->last_seq);
 	return true;
 }
 
 static void
 count_lost(viommu_record *record, uint64_t count, const char *reason)
 {
+	record->losses++;
 	record->lost = count > UINT64_MAX - record->lost ? UINT64_MAX : record->lost + count;
 	if (!record->lost_reason)
 		record->lost_reason = g_strdup(reason);

@@ -154,6 +154,7 @@ see_failure(viommu_space *space, const json_t *json, uint64_t seq)
 	uint64_t first, size;
 
 	space->failed++;
+	space->changed_seq = seq;
 	if (viommu_json_get_hex(json, "iova", &first) && viommu_json_get_hex(json, "size", &size) && viommu_range_ok(first, size)) {
 		viommu_piece piece = { .iova = { first, first + (size - 1) } };
 
@@ -183,6 +184,7 @@ put_map(viommu_record_reader *r, viommu_space *space, viommu_request *request, u
 {
 	bool again = false;
 
+	space->changed_seq = request->seq;
 	if (overlaps(space->live, request->iova)) {
 		see(&space->overlaps, request->seq);
 		request->again = true;
@@ -269,6 +271,7 @@ viommu_record_on_unmap(viommu_record_reader *r, const json_t *json)
 		return true;
 	if (!get_range(r, json, &range))
 		return false;
+	space->changed_seq = r->record->last_seq;
 	to = (gone){ space->gone, viommu_record_get_time(json) };
 	viommu_pieces_cut(space->live, range, put_gone, &to);
 	return true;

@@ -188,10 +188,22 @@ viommu_record_player_settle(viommu_record_player *self, bool open)
 		self->r.record->lost_behind = self->r.record->looks_back ? past_mark : NULL;
 }
 
+viommu_record *
+viommu_record_player_take(viommu_record_player *self)
+{
+	return g_steal_pointer(&self->r.record);
+}
+
+bool
+viommu_record_is_open_trace(const viommu_record *self)
+{
+	return self->looks_back && !self->ended;
+}
+
 void
 viommu_record_catch_up(viommu_record *self)
 {
-	self->caught_up = self->looks_back && !self->ended;
+	self->caught_up = viommu_record_is_open_trace(self);
 	if (self->caught_up && self->lost_behind == past_mark)
 		self->lost_behind = NULL;
 }

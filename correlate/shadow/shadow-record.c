@@ -87,7 +87,7 @@ viommu_shadow_of_record(const viommu_record *record, viommu_sid device, const ch
 		self->presence = "L0's record has lost events";
 	else if (!record->settled)
 		self->presence = "L0's record does not end with a mark or its end: events may be missing behind its last line";
-	else if (record->looks_back && !record->ended && !now)
+	else if (viommu_record_is_open_trace(record) && !now)
 		self->presence = "the trace in L0 has not ended: what happened there since its last mark is not in the record";
 	if (!space->complete && !space->from_start)
 		self->absence = "L0's record does not go back to when the device was attached";

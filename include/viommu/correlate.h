@@ -75,6 +75,8 @@ typedef struct {
 	GArray *devices;  /* of viommu_sid: attached at the chosen moment */
 	GHashTable *known; /* the same, to find them by */
 	uint64_t attached_ns; /* L1's clock when it got the first of its devices; 0: not known */
+	uint64_t devices_seq; /* the last event that gave it a device or took one; 0: none did */
+	uint64_t changed_seq; /* the last event that mapped there, tried to, or unmapped; 0: none did */
 	bool attached;    /* its devices are in the record, maybe none yet; if not, any may be meant */
 	bool complete;    /* every mapping of this space is in the record */
 	bool from_start;  /* it was seen being made: every mapping since is in the record */
@@ -112,6 +114,7 @@ typedef struct {
 	GPtrArray *marks;   /* the names that its marks have, each once, the first VIOMMU_MARKS of them */
 	uint64_t events, last_seq;
 	uint64_t lost;      /* events known to be missing, at least */
+	uint64_t losses;    /* how often any were lost */
 	char *lost_reason;  /* NULL when nothing is */
 	/* Why events behind the chosen moment, or behind the last mark of a trace, may be missing: of
 	 * interest to tables that are younger than that.  Constant, NULL when none can be. */
@@ -138,6 +141,8 @@ viommu_record *viommu_record_read(const char *path, const char *at, GError **err
 viommu_record *viommu_record_read_whole(const char *path, const char *at, GBytes **bytes, GError **error);
 /* The same of what such a file holds; name stands for its path. */
 viommu_record *viommu_record_parse(GBytes *bytes, const char *name, const char *at, GError **error);
+/* A trace that was not seen to end: what it tells goes up to its last mark. */
+bool viommu_record_is_open_trace(const viommu_record *self);
 /* Of a trace that ends with a mark: that mark was made after the tables were read that it is
  * compared with, so nothing is missing. */
 void viommu_record_catch_up(viommu_record *self);
@@ -154,6 +159,8 @@ gboolean viommu_record_player_feed(viommu_record_player *self, const char *bytes
 /* Nothing more will come: is what came a record? */
 gboolean viommu_record_player_finish(viommu_record_player *self, GError **error);
 const viommu_record *viommu_record_player_record(const viommu_record_player *self);
+/* The same, and it is the caller's now; the player can only be freed then. */
+viommu_record *viommu_record_player_take(viommu_record_player *self);
 /* All there is for now was fed: sets the record's settled.  open: its writer is there and
  * could go on, so that a record whose writer makes no marks (viommu-probe trace) has all up
  * to now as well. */

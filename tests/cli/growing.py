@@ -62,9 +62,9 @@ def unmap_of(mapping):
     return {'event': 'unmap', 'space': 1, 'iova': mapping['iova'], 'size': mapping['size']}
 
 
-def begin_trace(path):
+def begin_trace(path, **header):
     """A trace does not know all, nor the permissions."""
-    path.write_text(json.dumps({**HEADER, 'program': 'viommu-probe trace 0.1.0'}) + '\n')
+    path.write_text(json.dumps({**HEADER, 'program': 'viommu-probe trace 0.1.0', **header}) + '\n')
     record = Growing(path)
     record.add({'event': 'mark', 'name': 'begun', 'until_ns': 0}, {**EVENTS[0], 'complete': False},
                *({key: value for key, value in event.items() if key != 'prot'} for event in MAPS), traced())

@@ -112,6 +112,18 @@ class Now(ShadowCase):
         # L0's tables, saved, are believed to be of that moment.
         self.assert_proven(self.look('missing.elf', record.path, '--at', 'held', status=FAULT))
 
+    def test_snapshot_is_old(self):
+        """L1 has mapped it since, and the host followed: nothing is stale"""
+        record = self.small()
+        iova = min(self.fixture('unexpected'))
+        record.add({'event': 'map', 'space': 1, 'iova': hex(iova), 'size': '0x1000', 'prot': 'rw',
+                    'extents': [{'gpa': '0x1000', 'size': '0x1000'}]}, self.rest)
+        with Outer(snapshot='unexpected.elf') as outer:
+            result = self.look(outer.target, record.path, status=FAULT)     # of link 2: it is said to be of that moment
+        self.assertEqual({run['links']['shadow'] for run in result['runs'] if number(run['first']) <= iova <= number(run['last'])},
+                         {'unverified'})
+        self.assertNotIn('shadow-stale', str(result['findings']))
+
     def test_past_moment(self):
         """the moment of --at is over, and the record goes on"""
         record = self.small()

@@ -44,6 +44,15 @@ class Trace(Case):
             self.verify(CLEAN, snapshot='clean.elf', more=['--strict'])
         self.verify(FAULT, snapshot='clean.elf', more=['--strict'])
 
+    def test_two(self):
+        """one that is silent takes nothing from the other"""
+        other = begin_trace(self.directory / 'other.jsonl', session='1' * 16)
+        for paths in ([other.path], []), ([], [other.path]):
+            with FakeQemu('missing.elf') as qemu, Pulse(self.record):
+                args = ['verify', '-q', qemu.target, *paths[0], self.record.path, *paths[1], '--format', 'json']
+                result = self.assert_status(run(*args), FAULT).json
+            self.assertEqual(self.verdicts(result), {'missing', 'unverified'})
+
     def test_silent(self):
         """it was killed, or its file is a copy"""
         result = self.verify(CLEAN)

@@ -122,6 +122,9 @@ class Shadow(unittest.TestCase):
             with faults.PresentCleared(held.tables_here, held.state, self.rng, PAGE) as fault:
                 for name, result in self.sources():
                     with self.subTest(source=name):
+                        if name == 'the outer vIOMMU, live':    # L1 asked for it, and its table was read before
+                            self.assertEqual(self.shadow_findings(result), set())
+                            continue
                         self.assert_fault(result, 'shadow-stale', pages(fault.expected))
             self.assertEqual(self.verify_here(self.lab.outer.target)['exit_status'], 0)
 
@@ -133,10 +136,13 @@ class Shadow(unittest.TestCase):
             self.assertEqual(memory.read(place, 8), bytes(8))
             memory.write_u64(place, leaf.entry)
             try:
-                for result in self.verify_here(self.lab.outer.target), self.verify_here(self.outer_snapshot()):
-                    self.assert_fault(result, 'shadow-missing', {leaf.iova + PAGE})
-                    run, = [run for run in result['runs'] if run['links']['shadow'] == 'broken']
-                    self.assertEqual(run['verdict'], 'unexpected')
+                result = self.verify_here(self.outer_snapshot())
+                self.assert_fault(result, 'shadow-missing', {leaf.iova + PAGE})
+                run, = [run for run in result['runs'] if run['links']['shadow'] == 'broken']
+                self.assertEqual(run['verdict'], 'unexpected')
+                result = self.verify_here(self.lab.outer.target)    # which is later, and L1 never asked for it
+                self.assertEqual(self.shadow_findings(result), set())
+                self.assert_fault(self.verify_there(TRACE), 'shadow-missing', {leaf.iova + PAGE})
             finally:
                 memory.write_u64(place, 0)
 
@@ -213,9 +219,9 @@ class Shadow(unittest.TestCase):
             memory.write_u64(first.entry_gpa, 0)
             memory.write_u64(last.entry_gpa + 8, last.entry)
             try:
-                for result in self.verify_there(TRACE), self.verify_saved_there():
-                    self.assertEqual(self.broken(result), {first.iova, last.iova + PAGE})
-                    self.assertEqual(self.shadow_findings(result), {'shadow-stale', 'shadow-missing'})
+                result = self.verify_there(TRACE)
+                self.assertEqual(self.broken(result), {first.iova, last.iova + PAGE})
+                self.assertEqual(self.shadow_findings(result), {'shadow-stale', 'shadow-missing'})
                 self.trace.signal('TERM')
                 self.assertEqual(self.trace.wait(60), 0, self.trace.output())
                 result = self.verify_there(TRACE)

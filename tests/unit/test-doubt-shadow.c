@@ -148,6 +148,21 @@ test_mapped_anew(void)
 	expect(a, b, map_anew, 1, "changed 1000-1fff\nbroken 5000-5fff\nbroken 6000-6fff\n");
 }
 
+/* It was asked for only now. */
+static void
+map_extra(record_text *text)
+{
+	record_map(text, 1, IOVA + 0x6000, 0x30000, 0x1000, "rw");
+}
+
+static void
+test_mapped_only_now(void)
+{
+	g_autoptr(shadow_scene) a = look(), b = look();
+
+	expect(a, b, map_extra, 1, "broken 1000-1fff\nbroken 5000-5fff\nchanged 6000-6fff\n");
+}
+
 /* The record had it already when the later look read it. */
 static void
 test_used_between(void)
@@ -164,6 +179,7 @@ elsewhere(record_text *text)
 {
 	record_map(text, 1, IOVA + 0x7000, 0x30000, 0x1000, "rw");
 	record_unmap(text, 1, IOVA, 0x1000);
+	record_attach(text, 2, "0000:00:06.0", true);
 	record_map(text, 2, IOVA + 0x5000, 0x30000, 0x1000, "rw");
 }
 
@@ -173,6 +189,58 @@ test_elsewhere(void)
 	g_autoptr(shadow_scene) a = look(), b = look();
 
 	expect(a, b, elsewhere, 0, "broken 1000-1fff\nbroken 5000-5fff\nbroken 6000-6fff\n");
+}
+
+/* A space of which no device is known: it may be this one's. */
+static void
+somewhere(record_text *text)
+{
+	record_map(text, 9, IOVA + 0x5000, 0x30000, 0x1000, "rw");
+	record_unmap(text, 9, IOVA + 0x5000, 0x1000);
+}
+
+static void
+test_unknown_space(void)
+{
+	g_autoptr(shadow_scene) a = look(), b = look();
+
+	expect(a, b, somewhere, 1, "broken 1000-1fff\nchanged 5000-5fff\nbroken 6000-6fff\n");
+}
+
+/* It failed, and may have been there for a moment. */
+static void
+fail(record_text *text)
+{
+	record_event(text, "map", "\"space\":1,\"iova\":\"0x%llx\",\"size\":\"0x1000\",\"prot\":\"rw\",\"error\":\"EFAULT\"", IOVA + 0x5000);
+}
+
+static void
+test_failed(void)
+{
+	g_autoptr(shadow_scene) a = look(), b = look();
+
+	expect(a, b, fail, 1, "broken 1000-1fff\nchanged 5000-5fff\nbroken 6000-6fff\n");
+}
+
+/* Taken out of its space and put back; and another one that shares the space was. */
+static void
+leave_and_come(record_text *text)
+{
+	record_event(text, "detach", "\"space\":1,\"device\":\"0000:00:04.0\"");
+	record_attach(text, 1, "0000:00:04.0", true);
+}
+
+static void
+other_comes(record_text *text)
+{
+	record_attach(text, 1, "0000:00:05.0", true);
+}
+
+/* A second loss of which the number is not known. */
+static void
+lose_unknown(record_text *text)
+{
+	record_event(text, "lost", "\"count\":0,\"reason\":\"full\"");
 }
 
 /* The earlier look saw the second page follow, and another one not. */
@@ -207,12 +275,19 @@ leave(record_text *text)
 }
 
 static void
+begin_to_trace(record_text *text)
+{
+	record_event(text, "mark", "\"name\":\"begun\",\"until_ns\":5");
+}
+
+static void
 test_no_witness(void)
 {
 	static const struct {
 		void (*after)(record_text *text);
 		const char *name;
-	} cases[] = { { NULL, "unread" }, { end, "ended" }, { lose, "lost" }, { leave, "changed" } };
+	} cases[] = { { NULL, "unread" }, { end, "ended" }, { lose, "lost" }, { lose_unknown, "lost" }, { leave, "changed" },
+		{ leave_and_come, "changed" }, { other_comes, "changed" }, { begin_to_trace, "changed" } };
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(shadow_scene) a = look(), b = look();
@@ -270,6 +345,29 @@ test_other_fault(void)
 	g_assert_cmpuint(viommu_result_faults(b->result), ==, 1);
 }
 
+/* L1 asked for the seventh page, and the table lacks it: a table that was saved may be older. */
+static void
+test_saved(void)
+{
+	for (unsigned saved = 0; saved < 2; saved++) {
+		g_autoptr(shadow_scene) a = look(), b = look();
+		g_autoptr(GPtrArray) before = NULL, after = NULL;
+		viommu_record_times times = { .saved = saved };
+
+		record_map(a->text, 1, IOVA + 0x6000, 0x30000, 0x1000, "rw");
+		record_map(b->text, 1, IOVA + 0x6000, 0x30000, 0x1000, "rw");
+		before = list_of(read_now(a));
+		after = list_of(read_now(b));
+		times.before = before;
+		times.after = after;
+		scene_judge(a);
+		scene_judge(b);
+		times.judged = b->records;
+		g_assert_cmpuint(b->result->pages[VIOMMU_MISSING], ==, 1);
+		g_assert_cmpuint(viommu_result_doubt_shadow(b->result, a->result, &times, false), ==, saved);
+	}
+}
+
 static void
 test_names(void)
 {
@@ -290,28 +388,30 @@ test_same(void)
 {
 	g_autoptr(shadow_scene) s = look();
 	g_autoptr(viommu_record) a = read_now(s), b = NULL;
-	const viommu_space *x, *y;
+	viommu_readings *x;
 	uint64_t last = UINT64_MAX;
 
 	record_unmap(s->text, 1, IOVA + 0x1000, 0x1000);
 	b = read_now(s);
-	x = viommu_record_space(a, 1);
-	y = viommu_record_space(b, 1);
-	g_assert_null(viommu_record_space(a, 7));
-	g_assert_true(viommu_space_same(x, y, 0, &last));
+	x = viommu_readings_new(a, b);
+	g_assert_false(viommu_readings_same(x, 7, 0, &last)); /* there is none */
+	g_assert_false(viommu_readings_same_devices(x, 7));
+	g_assert_true(viommu_readings_same_devices(x, 1));
+	g_assert_true(viommu_readings_same(x, 1, 0, &last));
 	g_assert_cmphex(last, ==, IOVA - 1);
 	last = UINT64_MAX;
-	g_assert_true(viommu_space_same(x, y, IOVA, &last));
+	g_assert_true(viommu_readings_same(x, 1, IOVA, &last));
 	g_assert_cmphex(last, ==, IOVA + 0xfff);
 	last = UINT64_MAX;
-	g_assert_false(viommu_space_same(x, y, IOVA + 0x1000, &last));
+	g_assert_false(viommu_readings_same(x, 1, IOVA + 0x1000, &last));
 	g_assert_cmphex(last, ==, IOVA + 0x1fff);
 	last = UINT64_MAX;
-	g_assert_true(viommu_space_same(x, y, IOVA + 0x2000, &last));
+	g_assert_true(viommu_readings_same(x, 1, IOVA + 0x2000, &last));
 	g_assert_cmphex(last, ==, IOVA + 0x3fff);
 	last = UINT64_MAX;
-	g_assert_true(viommu_space_same(x, y, IOVA + 0x7000, &last));
+	g_assert_true(viommu_readings_same(x, 1, IOVA + 0x7000, &last));
 	g_assert_cmphex(last, ==, UINT64_MAX);
+	viommu_readings_free(x);
 }
 
 int
@@ -321,13 +421,17 @@ main(int argc, char **argv)
 	g_test_add_func("/doubt-shadow/proven", test_proven);
 	g_test_add_func("/doubt-shadow/used-again", test_used_again);
 	g_test_add_func("/doubt-shadow/mapped-anew", test_mapped_anew);
+	g_test_add_func("/doubt-shadow/mapped-only-now", test_mapped_only_now);
 	g_test_add_func("/doubt-shadow/used-between", test_used_between);
 	g_test_add_func("/doubt-shadow/elsewhere", test_elsewhere);
+	g_test_add_func("/doubt-shadow/unknown-space", test_unknown_space);
+	g_test_add_func("/doubt-shadow/failed", test_failed);
 	g_test_add_func("/doubt-shadow/otherwise", test_otherwise);
 	g_test_add_func("/doubt-shadow/no-witness", test_no_witness);
 	g_test_add_func("/doubt-shadow/lost-before", test_lost_before);
 	g_test_add_func("/doubt-shadow/silent", test_silent);
 	g_test_add_func("/doubt-shadow/other-fault", test_other_fault);
+	g_test_add_func("/doubt-shadow/saved", test_saved);
 	g_test_add_func("/doubt-shadow/names", test_names);
 	g_test_add_func("/doubt-shadow/same", test_same);
 	return g_test_run();
