@@ -19,7 +19,8 @@ const char *const viommu_redact_terms[] = {
 	"vendor", "class", "class_text", "id", "bridge", "secondary", "root", "driver", "host", "os", "arch",
 	"running", "paused", "prelaunch", "shutdown", "suspended", "x86_64",
 	/* viommu-bundle(5) */
-	"at", "strict", "exit_status", "log_open", "log_current", "devices", "looks", "reads", "in_flux", "record",
+	"at", "strict", "exit_status", "log_open", "log_current", "devices", "looks", "reads", "in_flux", "shadow_unproven", "why", "now", "record",
+	"otherwise", "changed", "unread", "ended", "silent", "earlier",
 	/* of intel-iommu, where they decide something */
 	"intremap", "eim", "x-buggy-eim", "caching-mode", "device-iotlb", "aw-bits", "scalable-mode", "x-scalable-mode", "snoop-control",
 	"pt", "dma-drain", "dma-translation", "flts", "fsts", "x-flts", "fs1gp", "pasid-mode", "x-pasid-mode", "stale-tm", "x-stale-tm", "svm",

@@ -218,6 +218,9 @@ print_summary(FILE *out, const viommu_report *report)
 	fprintf(out, " (");
 	print_verdicts(out, report->result->pages, true);
 	fprintf(out, "%s)\n", line.pages ? "" : "0 pages");
+	if (line.state == VIOMMU_HEADLINE_OK && report->exit_status == 3)
+		fputs("With --strict the exit status is 3 all the same: L1 may have asked for more than a record has (see what is said of it "
+		      "above)\n", out);
 	if (report->result->reads > 1 && !viommu_snapshot_info(report->snapshot)->paused)
 		fprintf(out, "A guest that runs moves: the tables were read %u times before this was said.\n",
 			report->result->reads);

@@ -43,6 +43,9 @@ class Trace(Case):
         with Pulse(self.record, after=[{'event': 'note', 'text': 'no mark'}]):
             self.verify(CLEAN, snapshot='clean.elf', more=['--strict'])
         self.verify(FAULT, snapshot='clean.elf', more=['--strict'])
+        with FakeQemu('clean.elf') as qemu:
+            done = self.assert_status(run('verify', '-q', qemu.target, self.record.path, '--strict'), FAULT)
+        self.assertIn('With --strict the exit status is 3', done.out)
 
     def test_two(self):
         """one that is silent takes nothing from the other"""
