@@ -247,8 +247,11 @@ judge_page(const state *s, const viommu_shadow *shadow, const viommu_shadow_piec
 static viommu_link_status
 judge_by(const state *s, const viommu_shadow *shadow, const table_side *table, uint64_t first, uint64_t *last)
 {
-	const viommu_shadow_piece *piece = viommu_shadow_from(shadow, first);
+	const viommu_shadow_piece *piece;
 
+	if (shadow->apart)
+		return unverified(shadow->apart);
+	piece = viommu_shadow_from(shadow, first);
 	if (!piece || piece->iova.first > first) {
 		if (piece && piece->iova.first <= *last)
 			*last = piece->iova.first - 1;

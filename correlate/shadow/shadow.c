@@ -33,9 +33,9 @@ viommu_shadow_free(viommu_shadow *self)
 void
 viommu_shadow_set_apart(viommu_shadow *self)
 {
-	if (!self->now && !self->presence)
-		self->presence = "what the host's IOMMU was seen to map is of an earlier moment than L1's tables, which are those of now; what "
-				 "was done in between is not known";
+	if (!self->now)
+		self->apart = "what the host's IOMMU was seen to map is of an earlier moment than L1's tables, which are those of now; what "
+			      "was done in between is not known";
 }
 
 static bool

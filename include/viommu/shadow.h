@@ -32,6 +32,8 @@ typedef struct {
 	/* Why it proves nothing that a page is not there; and why that it differs from L1's
 	 * table proves no fault.  NULL when it does. They live as long as self. */
 	const char *absence, *presence;
+	/* Why it tells nothing of L1's table at all; NULL when it does. Constant. */
+	const char *apart;
 	/* It is of the moment at which it was read, which was after L1's tables were; else, of
 	 * one that somebody chose. */
 	bool now;
@@ -49,7 +51,7 @@ bool viommu_shadow_add(viommu_shadow *self, const viommu_shadow_piece *piece);
 /* The first piece that ends at or behind iova; NULL when there is none. */
 const viommu_shadow_piece *viommu_shadow_from(const viommu_shadow *self, uint64_t iova);
 
-/* L1's tables are those of now: what is of another moment proves no fault by differing from them. */
+/* L1's tables are those of now: what is of another moment tells nothing of them. */
 void viommu_shadow_set_apart(viommu_shadow *self);
 
 /* ---- where it is seen --------------------------------------------------------------- */
