@@ -25,7 +25,8 @@
 #define BEHIND (256u << 20)
 #define BEHIND_MS 300
 
-static const char past_mark[] = "a trace tells what L1 did up to its last mark, or its end, and not what came since";
+static const char past_mark[] = "a trace tells what L1 did up to its last mark, and not what came since";
+static const char past_end[] = "the trace has ended, and does not tell what L1 did since: let it go on while QEMU is looked at";
 
 struct viommu_record_player {
 	viommu_record_reader r;
@@ -177,6 +178,19 @@ is_settled(const viommu_record_player *self, bool open)
 	return r->reached || (self->partial->len == 0 && (r->at_rest || (open && !r->tells_rest)));
 }
 
+static bool
+is_past(const char *text)
+{
+	return text == past_mark || text == past_end;
+}
+
+/* Why a trace tells nothing of now. */
+static const char *
+past_of(const viommu_record *record)
+{
+	return record->ended ? past_end : past_mark;
+}
+
 void
 viommu_record_player_settle(viommu_record_player *self, bool open)
 {
@@ -184,8 +198,8 @@ viommu_record_player_settle(viommu_record_player *self, bool open)
 	self->r.record->settled = is_settled(self, open);
 	if (self->r.reached && !self->r.record->lost_behind && (self->partial->len || (self->r.behind_seq && !self->r.behind_rest)))
 		self->r.record->lost_behind = "the record goes on behind the moment that was chosen, and ends with no mark and no end there";
-	if (!self->r.record->lost_behind || self->r.record->lost_behind == past_mark)
-		self->r.record->lost_behind = self->r.record->looks_back ? past_mark : NULL;
+	if (!self->r.record->lost_behind || is_past(self->r.record->lost_behind))
+		self->r.record->lost_behind = self->r.record->looks_back ? past_of(self->r.record) : NULL;
 }
 
 viommu_record *
@@ -204,7 +218,7 @@ void
 viommu_record_catch_up(viommu_record *self)
 {
 	self->caught_up = viommu_record_is_open_trace(self);
-	if (self->caught_up && self->lost_behind == past_mark)
+	if (self->caught_up && is_past(self->lost_behind))
 		self->lost_behind = NULL;
 }
 
@@ -214,7 +228,7 @@ viommu_record_player_assume(viommu_record_player *self, bool whole)
 	viommu_record *record = self->r.record;
 
 	record->settled |= whole;
-	record->lost_behind = whole ? NULL : past_mark;
+	record->lost_behind = whole ? NULL : past_of(record);
 }
 
 /* Appends to the line that has begun, within the limit. */
