@@ -17,9 +17,10 @@ class Growing:
 
     def __init__(self, path, first=1):
         self.path, self.seq = path, first - 1
+        self._lock = threading.Lock()   # a test adds while a Pulse does
 
     def add(self, *events, **more):
-        with open(self.path, 'a') as handle:
+        with self._lock, open(self.path, 'a') as handle:
             for event in events:
                 self.seq += 1
                 now = time.monotonic_ns()
