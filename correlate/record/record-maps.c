@@ -245,16 +245,17 @@ viommu_record_on_map_line(viommu_record_reader *r)
 
 typedef struct {
 	viommu_pieces *pieces;
-	uint64_t since_ns;
+	uint64_t begin_ns, time_ns; /* when it may have begun at the earliest, and was over */
 } gone;
 
+/* What was flushed before it was mapped was not flushed for this. */
 static void
 put_gone(const viommu_piece *piece, void *user)
 {
 	const gone *to = user;
 	viommu_piece copy = *piece;
 
-	copy.since_ns = to->since_ns;
+	copy.since_ns = to->begin_ns > piece->since_ns ? to->begin_ns : to->time_ns;
 	viommu_pieces_put(to->pieces, &copy);
 }
 
@@ -263,6 +264,7 @@ viommu_record_on_unmap(viommu_record_reader *r, const json_t *json)
 {
 	viommu_space *space;
 	viommu_iova_range range;
+	json_int_t time_ns;
 	gone to;
 
 	if (!viommu_record_get_space(r, json, true, &space))
@@ -272,7 +274,8 @@ viommu_record_on_unmap(viommu_record_reader *r, const json_t *json)
 	if (!get_range(r, json, &range))
 		return false;
 	space->changed_seq = r->record->last_seq;
-	to = (gone){ space->gone, viommu_record_get_time(json) };
+	time_ns = json_integer_value(json_object_get(json, "time_ns"));
+	to = (gone){ space->gone, viommu_record_get_time(json), time_ns > 0 ? (uint64_t) time_ns : 0 };
 	viommu_pieces_cut(space->live, range, put_gone, &to);
 	return true;
 }

@@ -317,6 +317,20 @@ test_begin(void)
 	expect(s, "gone ok 40000000-40001fff\n");
 }
 
+/* It cannot have begun before what it unmaps was mapped: the announcement of that is none of its own. */
+static void
+test_begin_too_early(void)
+{
+	g_autoptr(scene) s = scene_new(true);
+
+	scene_ask(s, IOVA, 0x5000, 0x1000, "rw");
+	submit(s, "page", DID, IOVA, IOVA + 0xfff);
+	record_event(s->text, "unmap", "\"begin_ns\":1,\"space\":1,\"iova\":\"0x40000000\",\"size\":\"0x1000\"");
+	expect(s, "gone broken 40000000-40000fff\n");
+	submit(s, "page", DID, IOVA, IOVA + 0xfff);
+	expect(s, "gone ok 40000000-40000fff\n");
+}
+
 /* One ioctl can be several mappings, each announced by itself: the block that is named for
  * the first can hold the second, which was not there yet. */
 static void
@@ -388,6 +402,7 @@ main(int argc, char **argv)
 	g_test_add_func("/link-invalidation/who-needs-it", test_who_needs_it);
 	g_test_add_func("/link-invalidation/record", test_record);
 	g_test_add_func("/link-invalidation/begin", test_begin);
+	g_test_add_func("/link-invalidation/begin-too-early", test_begin_too_early);
 	g_test_add_func("/link-invalidation/parts", test_parts);
 	g_test_add_func("/link-invalidation/delayed", test_delayed);
 	return g_test_run();
