@@ -186,13 +186,6 @@ typedef struct {
 	uint32_t target; /* G_MAXUINT32: the earlier look has none */
 } earlier_runs;
 
-static char *
-target_key(const viommu_target_result *target)
-{
-	return g_strdup_printf("%" G_GINT64_FORMAT " %x %d %s %s", target->space->id, target->sid.v, target->any_device,
-		target->record->session ? target->record->session : "", target->record->path);
-}
-
 /* Of each target the place of its first run, + 1. */
 static GHashTable *
 first_runs(const viommu_result *result)
@@ -206,7 +199,7 @@ first_runs(const viommu_result *result)
 		if (run->target == target)
 			continue;
 		target = run->target;
-		g_hash_table_insert(ret, target_key(&g_array_index(result->targets, viommu_target_result, target)), GUINT_TO_POINTER(i + 1));
+		g_hash_table_insert(ret, viommu_target_key(&g_array_index(result->targets, viommu_target_result, target)), GUINT_TO_POINTER(i + 1));
 	}
 	return ret;
 }
@@ -215,7 +208,7 @@ first_runs(const viommu_result *result)
 static earlier_runs
 earlier_of(const viommu_result *earlier, GHashTable *firsts, const viommu_target_result *target)
 {
-	g_autofree char *key = target_key(target);
+	g_autofree char *key = viommu_target_key(target);
 	guint first = GPOINTER_TO_UINT(g_hash_table_lookup(firsts, key));
 	earlier_runs ret = { .result = earlier, .target = G_MAXUINT32, .at = earlier->runs->len };
 
@@ -302,7 +295,6 @@ viommu_result_doubt_shadow(viommu_result *self, const viommu_result *earlier, co
 	uint64_t ret = 0;
 
 	witnesses_init(&all, records);
-
 	for (guint i = 0; i < self->runs->len; i++) {
 		const viommu_run run = g_array_index(self->runs, viommu_run, i);
 

@@ -3,6 +3,7 @@
  * Two looks at a guest that runs.  Page by page, because a fault that stays must not
  * be lost in others beside it that come and go: runs are cut where the looks part.
  */
+#include "join/doubt.h"
 #include "join/result.h"
 
 static const viommu_target_result *
@@ -11,12 +12,11 @@ target_of(const viommu_result *result, const viommu_run *run)
 	return &g_array_index(result->targets, viommu_target_result, run->target);
 }
 
-/* The same device of the same address space, in any result. */
-static char *
-target_key(const viommu_target_result *target)
+char *
+viommu_target_key(const viommu_target_result *target)
 {
-	return g_strdup_printf("%s %" G_GINT64_FORMAT " %x %d", target->record->path, target->space->id, target->sid.v,
-		target->any_device);
+	return g_strdup_printf("%s %s %" G_GINT64_FORMAT " %x %d", target->record->path,
+		target->record->session ? target->record->session : "", target->space->id, target->sid.v, target->any_device);
 }
 
 static int
@@ -41,7 +41,7 @@ faults_by_target(const viommu_result *result)
 
 		if (!viommu_run_is_fault(result, run))
 			continue;
-		key = target_key(target_of(result, run));
+		key = viommu_target_key(target_of(result, run));
 		list = g_hash_table_lookup(ret, key);
 		if (!list) {
 			list = g_ptr_array_new();
@@ -183,7 +183,7 @@ viommu_result_doubt(viommu_result *self, const viommu_result *earlier, bool appl
 				g_array_append_vals(runs, run, 1);
 			continue;
 		}
-		key = target_key(target_of(self, run));
+		key = viommu_target_key(target_of(self, run));
 		ret += cut_run(self, run, earlier, g_hash_table_lookup(known, key), runs);
 	}
 	if (runs)

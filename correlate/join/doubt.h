@@ -5,6 +5,9 @@
 
 #include <viommu/correlate.h>
 
+/* The same device of the same address space of the same record has the same in any result. Caller frees. */
+char *viommu_target_key(const viommu_target_result *target);
+
 /* Why it does not prove anything that the host's IOMMU was seen to differ from L1's table. */
 typedef enum {
 	VIOMMU_DOUBT_NONE,
